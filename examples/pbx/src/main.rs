@@ -1,0 +1,2 @@
+//! The PBX program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The phone program.
+fn main() {}
