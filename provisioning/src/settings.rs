@@ -1,0 +1,523 @@
+//! The settings: values by path, checked against the schema, read through types.
+
+use crate::schema::{ACCOUNTS, Access, Kind, SCHEMA, Setting};
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+use sidetone_dialplan::{DigitMap, MapError};
+use std::collections::BTreeMap;
+
+/// All settings of one phone. What nobody set has the default of the schema.
+///
+/// ```
+/// use sidetone_provisioning::{Settings, Transport};
+/// let mut settings = Settings::new();
+/// settings.set("account.1.aor", "sip:alice@example.com")?;
+/// settings.set("account.1.transport", "tcp")?;
+/// let (number, account) = settings.accounts().next().expect("one account is there");
+/// assert_eq!((number, account.transport), (1, Transport::Tcp));
+///
+/// let error = settings.set("account.1.expires", "5").unwrap_err();
+/// assert_eq!(error.to_string(), "account.1.expires: \"5\" is not allowed: expected 60 to 86400 seconds");
+/// # Ok::<(), sidetone_provisioning::SettingError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// What was set; the rest has its default.
+    values: BTreeMap<Slot, Value>,
+}
+
+/// One account, as the phone uses it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub struct AccountSettings {
+    pub enabled: bool,
+    /// A `sip:` or `sips:` URI; empty means no account.
+    pub aor: String,
+    pub display_name: Option<String>,
+    pub auth_user: Option<String>,
+    pub password: Secret,
+    pub outbound_proxy: Option<String>,
+    pub transport: Transport,
+    pub expires: Duration,
+}
+
+/// What belongs to no account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub struct PhoneSettings {
+    /// One of the words of `phone.model` in the schema.
+    pub model: &'static str,
+    /// Empty stands for the firmware's own name.
+    pub user_agent: String,
+    pub sip_port: u16,
+    pub panel: SocketAddr,
+    pub digit_map: Option<DigitMap>,
+    /// `None` waits for ever.
+    pub inter_digit: Option<Duration>,
+    pub send_key: Option<char>,
+}
+
+/// The transport protocol of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "names of protocols")]
+pub enum Transport {
+    #[default]
+    Udp,
+    Tcp,
+}
+
+/// A text that `Debug` does not show.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// A setting that could not be read or changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {kind}")]
+pub struct SettingError {
+    /// The path as it was given, cut after 80 characters.
+    pub path: String,
+    /// Why.
+    pub kind: SettingErrorKind,
+}
+
+/// Why a setting could not be read or changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingErrorKind {
+    /// The schema has no such path.
+    #[error("no such setting")]
+    Unknown,
+    /// The number in the path is no account.
+    #[error("no such account: expected 1 to {ACCOUNTS}")]
+    Account,
+    /// A user may not change it.
+    #[error("only the administrator may change it")]
+    Denied,
+    /// The value does not fit.
+    #[error("{value} is not allowed: expected {expected}")]
+    Value {
+        /// The value in quotation marks, cut after 80 characters; for a secret only "the value".
+        value: String,
+        /// What the setting holds.
+        expected: Kind,
+    },
+    /// The value is not a digit map.
+    #[error("{value} is not a digit map: {error}")]
+    DigitMap {
+        /// The value in quotation marks, cut after 80 characters.
+        value: String,
+        /// Where and why.
+        error: MapError,
+    },
+}
+
+impl Settings {
+    /// Every setting at its default.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Changes a setting with the rights of the administrator. Blanks around the value do not count.
+    ///
+    /// # Errors
+    /// Says which path, which value, and what was expected. Nothing changed then.
+    pub fn set(&mut self, path: &str, text: &str) -> Result<(), SettingError> {
+        self.set_as(Access::Administrator, path, text.trim())
+    }
+
+    /// Changes a setting with the rights of `who`, taking the value as it is.
+    ///
+    /// # Errors
+    /// As [`Settings::set`]; a user is refused what only the administrator may change.
+    pub fn set_as(&mut self, who: Access, path: &str, text: &str) -> Result<(), SettingError> {
+        let slot = Slot::find(path)?;
+        let setting = slot.setting(path)?;
+        if who < setting.access {
+            return Err(error(path, SettingErrorKind::Denied));
+        }
+        let value = Value::read(setting.kind, text).map_err(|kind| error(path, kind))?;
+        self.values.insert(slot, value);
+        Ok(())
+    }
+
+    /// The value as text; `***` for a secret that is not empty.
+    ///
+    /// # Errors
+    /// There is no such setting.
+    pub fn get(&self, path: &str) -> Result<String, SettingError> {
+        let slot = Slot::find(path)?;
+        let setting = slot.setting(path)?;
+        Ok(match self.values.get(&slot) {
+            Some(Value::Secret(secret)) if !secret.0.is_empty() => "***".to_owned(),
+            Some(value) => value.text(),
+            None => setting.default.to_owned(),
+        })
+    }
+
+    /// Puts a setting back to its default.
+    ///
+    /// # Errors
+    /// There is no such setting.
+    pub fn reset(&mut self, path: &str) -> Result<(), SettingError> {
+        self.values.remove(&Slot::find(path)?);
+        Ok(())
+    }
+
+    /// An account, 1 to [`ACCOUNTS`]; `None` for another number.
+    #[must_use]
+    pub fn account(&self, number: u8) -> Option<AccountSettings> {
+        if !(1..=ACCOUNTS).contains(&number) {
+            return None;
+        }
+        let value = |name: &str| self.value(&format!("account.N.{name}"), number);
+        let optional = |name: &str| Some(value(name).text()).filter(|text| !text.is_empty());
+        Some(AccountSettings {
+            enabled: value("enabled").bool(),
+            aor: value("aor").text(),
+            display_name: optional("display_name"),
+            auth_user: optional("auth_user"),
+            password: Secret(value("password").text()),
+            outbound_proxy: optional("outbound_proxy"),
+            transport: if value("transport").text() == "tcp" { Transport::Tcp } else { Transport::Udp },
+            expires: Duration::from_secs(value("expires").number().into()),
+        })
+    }
+
+    /// The accounts to use, with their numbers: enabled, and with an address of record.
+    pub fn accounts(&self) -> impl Iterator<Item = (u8, AccountSettings)> {
+        (1..=ACCOUNTS)
+            .filter_map(|number| self.account(number).map(|account| (number, account)))
+            .filter(|(_, account)| account.enabled && !account.aor.is_empty())
+    }
+
+    /// What belongs to no account.
+    #[must_use]
+    pub fn phone(&self) -> PhoneSettings {
+        let value = |path: &str| self.value(path, 0);
+        let inter_digit = value("dialplan.inter_digit").number();
+        PhoneSettings {
+            model: value("phone.model").word(),
+            user_agent: value("phone.user_agent").text(),
+            sip_port: u16::try_from(value("sip.port").number()).unwrap_or(u16::MAX),
+            panel: value("panel.address").address(),
+            digit_map: value("dialplan.digit_map").digit_map(),
+            inter_digit: (inter_digit > 0).then(|| Duration::from_secs(inter_digit.into())),
+            send_key: Some(value("dialplan.send_key").word())
+                .filter(|word| *word != "off")
+                .and_then(|word| word.chars().next()),
+        }
+    }
+
+    /// What was set, secrets included, with full paths, the phone first and then account by account: for the
+    /// file.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (String, String)> {
+        self.values.iter().filter_map(|(slot, value)| Some((slot.path()?, value.text())))
+    }
+
+    fn value(&self, template: &str, account: u8) -> Value {
+        let place = SCHEMA.iter().position(|setting| setting.path == template);
+        let set = place.and_then(|place| self.values.get(&Slot { account, place }).cloned());
+        set.or_else(|| {
+            let setting = SCHEMA.get(place?)?;
+            Value::read(setting.kind, setting.default).ok()
+        })
+        .unwrap_or_default()
+    }
+}
+
+/// Where a value lies: an account (0 is the phone itself) and a place in the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Slot {
+    account: u8,
+    place: usize,
+}
+
+impl Slot {
+    fn find(path: &str) -> Result<Self, SettingError> {
+        let place = |template: &str| SCHEMA.iter().position(|setting| setting.path == template);
+        let unknown = || error(path, SettingErrorKind::Unknown);
+        let Some((number, name)) = path.strip_prefix("account.").and_then(|rest| rest.split_once('.')) else {
+            return Ok(Self { account: 0, place: place(path).ok_or_else(unknown)? });
+        };
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(unknown());
+        }
+        let place = place(&format!("account.N.{name}")).ok_or_else(unknown)?;
+        match number.parse() {
+            Ok(account @ 1..=ACCOUNTS) if !number.starts_with('0') => Ok(Self { account, place }),
+            _ => Err(error(path, SettingErrorKind::Account)),
+        }
+    }
+
+    fn setting(self, path: &str) -> Result<&'static Setting, SettingError> {
+        SCHEMA.get(self.place).ok_or_else(|| error(path, SettingErrorKind::Unknown))
+    }
+
+    fn path(self) -> Option<String> {
+        let template = SCHEMA.get(self.place)?.path;
+        Some(template.replacen(".N.", &format!(".{}.", self.account), 1))
+    }
+}
+
+fn error(path: &str, kind: SettingErrorKind) -> SettingError {
+    SettingError { path: cut(path), kind }
+}
+
+/// At most 80 characters of what a person or a file gave.
+fn cut(text: &str) -> String {
+    let mut characters = text.chars();
+    let mut cut: String = characters.by_ref().take(80).collect();
+    if characters.next().is_some() {
+        cut.push('…');
+    }
+    cut
+}
+
+/// A checked value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Value {
+    Bool(bool),
+    Number(u32),
+    Word(&'static str),
+    Text(String),
+    Secret(Secret),
+    Address(SocketAddr),
+    DigitMap(Option<DigitMap>),
+}
+
+impl Default for Value {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl Value {
+    fn read(kind: Kind, text: &str) -> Result<Self, SettingErrorKind> {
+        let quoted = || format!("{:?}", cut(text));
+        let value = match kind {
+            Kind::Bool => match text.to_ascii_lowercase().as_str() {
+                "true" | "on" | "yes" | "1" => Some(Self::Bool(true)),
+                "false" | "off" | "no" | "0" => Some(Self::Bool(false)),
+                _ => None,
+            },
+            Kind::Integer { min, max } | Kind::Seconds { min, max } => {
+                let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                let number = digits.then(|| text.parse().ok()).flatten();
+                number.filter(|number| (min..=max).contains(number)).map(Self::Number)
+            }
+            Kind::Choice(words) => words.iter().find(|word| **word == text).map(|word| Self::Word(word)),
+            Kind::Text { max } => plain(text, max).then(|| Self::Text(text.to_owned())),
+            Kind::Secret { max } => plain(text, max).then(|| Self::Secret(Secret(text.to_owned()))),
+            Kind::SipUri => (text.is_empty() || is_sip_uri(text)).then(|| Self::Text(text.to_owned())),
+            Kind::SocketAddress => text.parse().ok().map(Self::Address),
+            Kind::DigitMap if text.is_empty() => Some(Self::DigitMap(None)),
+            Kind::DigitMap => match DigitMap::parse(text) {
+                Ok(map) => Some(Self::DigitMap(Some(map))),
+                Err(error) => return Err(SettingErrorKind::DigitMap { value: quoted(), error }),
+            },
+        };
+        value.ok_or_else(|| {
+            // What was meant as a secret, or may carry one, is not repeated.
+            let hidden = matches!(kind, Kind::Secret { .. } | Kind::SipUri);
+            let value = if hidden { "the value".to_owned() } else { quoted() };
+            SettingErrorKind::Value { value, expected: kind }
+        })
+    }
+
+    /// The text that reads back as this value.
+    fn text(&self) -> String {
+        match self {
+            Self::Bool(value) => value.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Word(word) => (*word).to_owned(),
+            Self::Text(text) | Self::Secret(Secret(text)) => text.clone(),
+            Self::Address(address) => address.to_string(),
+            Self::DigitMap(map) => map.as_ref().map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+
+    fn bool(&self) -> bool {
+        matches!(self, Self::Bool(true))
+    }
+
+    fn number(&self) -> u32 {
+        if let Self::Number(number) = self { *number } else { 0 }
+    }
+
+    fn word(&self) -> &'static str {
+        if let Self::Word(word) = self { word } else { "" }
+    }
+
+    fn address(&self) -> SocketAddr {
+        if let Self::Address(address) = self { *address } else { SocketAddr::from(([127, 0, 0, 1], 0)) }
+    }
+
+    fn digit_map(self) -> Option<DigitMap> {
+        if let Self::DigitMap(map) = self { map } else { None }
+    }
+}
+
+fn plain(text: &str, max: usize) -> bool {
+    text.chars().count() <= max && !text.chars().any(char::is_control)
+}
+
+/// Scheme, an optional user without a password, a host: enough to tell a URI from a slip. RFC 3986 §2:
+/// printable ASCII only.
+fn is_sip_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let (user, host) = match rest.split_once('@') {
+        Some((user, host)) => (Some(user), host),
+        None => (None, rest),
+    };
+    text.len() <= 512
+        && ["sip", "sips"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+        && user.is_none_or(|user| !user.is_empty() && !user.contains(':'))
+        && host.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
+        && !host.contains('@')
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(path: &str, text: &str) -> String {
+        Settings::new().set(path, text).unwrap_err().to_string()
+    }
+
+    /// A value other than the default for each kind of setting.
+    fn another(setting: &Setting) -> &'static str {
+        match setting.kind {
+            Kind::Bool => "no",
+            Kind::Integer { .. } => "5080",
+            Kind::Seconds { .. } => "60",
+            Kind::Choice(words) => words.iter().find(|word| **word != setting.default).unwrap(),
+            Kind::Text { .. } | Kind::Secret { .. } => "sesame",
+            Kind::SipUri => "sip:bob@[2001:db8::1]:5070;transport=tcp",
+            Kind::SocketAddress => "[::1]:9000",
+            Kind::DigitMap => "[2-9]xxx|0T",
+        }
+    }
+
+    #[test]
+    fn every_setting_reaches_the_types_that_the_phone_reads() {
+        for setting in SCHEMA {
+            let path = setting.path.replace(".N.", ".3.");
+            let mut settings = Settings::new();
+            let before = (settings.account(3), settings.phone());
+            assert_eq!(settings.get(&path).as_deref(), Ok(setting.default), "{path}");
+            settings.set(&path, setting.default).unwrap();
+            assert_eq!(
+                (settings.account(3), settings.phone()),
+                before,
+                "{path}: the default changes something"
+            );
+            settings.set(&path, another(setting)).unwrap();
+            assert_ne!((settings.account(3), settings.phone()), before, "{path}: nothing reads it");
+            assert_eq!(settings.account(4), before.0, "{path}: it reached another account");
+            settings.reset(&path).unwrap();
+            assert_eq!((settings.account(3), settings.phone()), before, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_a_phone_without_accounts() {
+        let settings = Settings::new();
+        assert_eq!(settings.accounts().count(), 0);
+        let phone = settings.phone();
+        assert_eq!((phone.model, phone.user_agent.as_str(), phone.sip_port), ("es620", "", 5060));
+        assert_eq!(phone.panel, SocketAddr::from(([127, 0, 0, 1], 8080)));
+        assert_eq!(
+            (phone.digit_map, phone.inter_digit, phone.send_key),
+            (None, Some(Duration::from_secs(5)), Some('#'))
+        );
+        let account = settings.account(8).unwrap();
+        assert_eq!((account.transport, account.expires), (Transport::Udp, Duration::from_secs(3600)));
+        assert_eq!((settings.account(0), settings.account(9)), (None, None));
+    }
+
+    #[test]
+    fn refusals_say_path_value_and_what_was_expected() {
+        assert_eq!(refusal("sip.port", "65536"), "sip.port: \"65536\" is not allowed: expected 0 to 65535");
+        assert_eq!(refusal("sip.port", "+1"), "sip.port: \"+1\" is not allowed: expected 0 to 65535");
+        assert_eq!(refusal("sip.prt", "1"), "sip.prt: no such setting");
+        assert_eq!(refusal("account.N.aor", ""), "account.N.aor: no such setting");
+        assert_eq!(refusal("account.9.aor", ""), "account.9.aor: no such account: expected 1 to 8");
+        assert_eq!(refusal("account.01.aor", ""), "account.01.aor: no such account: expected 1 to 8");
+        assert_eq!(
+            refusal("dialplan.send_key", "a"),
+            "dialplan.send_key: \"a\" is not allowed: expected `off`, `#` or `*`"
+        );
+        assert_eq!(
+            refusal("dialplan.digit_map", "[2-9"),
+            "dialplan.digit_map: \"[2-9\" is not a digit map: column 5: expected digits, *, #, A to D, or ] to close the set"
+        );
+        assert!(refusal("phone.user_agent", &"x".repeat(1000)).len() < 200);
+        assert!(refusal("phone.user_agent", "a\r\nb").contains("text, at most 128 characters"));
+        let mut settings = Settings::new();
+        assert_eq!(
+            settings.set_as(Access::User, "sip.port", "1").unwrap_err().to_string(),
+            "sip.port: only the administrator may change it"
+        );
+        assert_eq!(settings.set_as(Access::User, "dialplan.inter_digit", "0"), Ok(()));
+        assert_eq!(settings.phone().inter_digit, None);
+    }
+
+    #[test]
+    fn uris_need_a_scheme_a_host_and_no_password() {
+        for good in ["sip:example.com", "SIPS:a@b", "sip:+1@[::1]:5060;transport=tcp", "sip:a%20b@192.0.2.1"]
+        {
+            assert_eq!(Settings::new().set("account.1.aor", good), Ok(()), "{good}");
+        }
+        for bad in [
+            "alice",
+            "sip:",
+            "sip:@host",
+            "tel:+1",
+            "sip:a@",
+            "sip:a b@c",
+            "sip:a@b@c",
+            "sip:a@b\u{e9}",
+            "<sip:a@b>",
+        ] {
+            assert!(Settings::new().set("account.1.aor", bad).is_err(), "{bad}");
+        }
+        assert!(!refusal("account.1.aor", "sip:alice:sesame@example.com").contains("sesame"));
+    }
+
+    #[test]
+    fn secrets_are_never_shown() {
+        let mut settings = Settings::new();
+        settings.set("account.1.aor", "sip:alice@example.com").unwrap();
+        settings.set("account.1.password", "open sesame").unwrap();
+        let shown =
+            format!("{settings:?} {:?} {:?}", settings.account(1), settings.get("account.1.password"));
+        assert!(!shown.contains("sesame"), "{shown}");
+        assert_eq!(settings.account(1).unwrap().password.expose(), "open sesame");
+        assert!(!refusal("account.1.password", &"sesame".repeat(100)).contains("sesame"));
+    }
+}
