@@ -1,1 +1,46 @@
 #![doc = include_str!("../README.md")]
+#![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod auth;
+mod config;
+#[cfg(feature = "tokio")]
+pub mod driver;
+mod emit;
+mod endpoint;
+mod error;
+pub mod header;
+mod limits;
+mod message;
+mod method;
+mod parse;
+mod status;
+mod text;
+pub mod trace;
+pub mod transaction;
+mod transport;
+pub mod uri;
+
+pub use auth::{
+    Algorithm, AuthError, Challenge, Credentials, DigestClient, DigestConfig, DigestServer, Qop, Rejection,
+    Secret,
+};
+pub use config::EndpointConfig;
+pub use emit::Emitter;
+pub use endpoint::{Counters, Endpoint, Event, SendError, WakeReason};
+pub use error::{InvalidValue, ParseError, ParseErrorKind};
+pub use header::{Header, HeaderName, Headers, NameAddr, Params};
+pub use limits::Limits;
+pub use message::{Essentials, Message, Request, Response, rejection};
+pub use method::Method;
+pub use sidetone_hal::net::{FlowId, Protocol, Transmit};
+pub use sidetone_hal::rng::Rng;
+pub use sidetone_hal::time::Instant;
+pub use status::StatusCode;
+pub use text::Text;
+pub use transaction::{TransactionFailure, TransactionId};
+pub use transport::{Deframer, FlowError, FlowRequest, Frame, Input, Source, Target};
+pub use uri::{Host, Scheme, Uri};

@@ -1,0 +1,145 @@
+//! When two URIs are the same (RFC 3261 §19.1.4).
+
+use super::{Kind, Uri};
+use crate::parse::class;
+
+impl PartialEq for Uri {
+    fn eq(&self, other: &Self) -> bool {
+        if self.parts.kind != other.parts.kind {
+            return false;
+        }
+        match self.parts.kind {
+            Kind::Sip | Kind::Sips => same_sip(self, other),
+            Kind::Tel => same_tel(self, other),
+            Kind::Other => {
+                let (a, b) = (usize::from(self.parts.scheme_end), usize::from(other.parts.scheme_end));
+                a == b
+                    && self.text.as_bytes().get(a..) == other.text.as_bytes().get(b..)
+                    && self
+                        .part(0, self.parts.scheme_end)
+                        .eq_ignore_ascii_case(other.part(0, other.parts.scheme_end))
+            }
+        }
+    }
+}
+
+fn same_sip(a: &Uri, b: &Uri) -> bool {
+    same_text(a.user_escaped(), b.user_escaped())
+        && same_text(raw_password(a), raw_password(b))
+        && a.port() == b.port()
+        && same_host(a, b)
+        && same_params(a, b)
+        && same_params(b, a)
+        && same_headers(a, b)
+}
+
+fn raw_password(uri: &Uri) -> Option<&str> {
+    (uri.parts.password_end > uri.parts.user_end)
+        .then(|| uri.part(uri.parts.user_end + 1, uri.parts.password_end))
+}
+
+fn same_host(a: &Uri, b: &Uri) -> bool {
+    a.host_str().eq_ignore_ascii_case(b.host_str()) || a.host().is_some_and(|host| Some(host) == b.host())
+}
+
+/// User and password: case counts, and an escape equals its character unless that is reserved.
+fn same_text(a: Option<&str>, b: Option<&str>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Canonical::new(a.as_bytes()).eq(Canonical::new(b.as_bytes())),
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
+/// Whether each parameter of `a` fits `b`: an equal value there, or absent where absence is no difference.
+fn same_params(a: &Uri, b: &Uri) -> bool {
+    a.params().all(|(name, value)| match b.param(name) {
+        Some(other) => same_value(value.unwrap_or_default(), other.unwrap_or_default()),
+        None => !["user", "ttl", "method", "maddr", "transport"]
+            .iter()
+            .any(|kept| name.eq_ignore_ascii_case(kept)),
+    })
+}
+
+fn same_value(a: &str, b: &str) -> bool {
+    Canonical::new(a.as_bytes())
+        .map(Byte::to_lowercase)
+        .eq(Canonical::new(b.as_bytes()).map(Byte::to_lowercase))
+}
+
+/// Headers parts hold the same pairs, in any order; names without case.
+fn same_headers(a: &Uri, b: &Uri) -> bool {
+    let (Some(a), Some(b)) = (a.headers(), b.headers()) else { return a.headers() == b.headers() };
+    let contains = |list: &str, pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        list.split('&').any(|other| {
+            let (other_name, other_value) = other.split_once('=').unwrap_or((other, ""));
+            same_value(name, other_name) && same_text(Some(value), Some(other_value))
+        })
+    };
+    a.split('&').count() == b.split('&').count()
+        && a.split('&').all(|pair| contains(b, pair))
+        && b.split('&').all(|pair| contains(a, pair))
+}
+
+/// RFC 3966 §4: visual separators do not count, parameters must be the same.
+fn same_tel(a: &Uri, b: &Uri) -> bool {
+    let digits = |uri: &Uri| {
+        let number = uri.user_escaped().unwrap_or_default().as_bytes();
+        number
+            .iter()
+            .filter(|byte| !matches!(byte, b'-' | b'.' | b'(' | b')'))
+            .map(u8::to_ascii_lowercase)
+            .collect::<alloc::vec::Vec<_>>()
+    };
+    let all_in = |a: &Uri, b: &Uri| {
+        a.params().all(|(name, value)| {
+            b.param(name)
+                .is_some_and(|other| same_value(value.unwrap_or_default(), other.unwrap_or_default()))
+        })
+    };
+    digits(a) == digits(b) && all_in(a, b) && all_in(b, a)
+}
+
+/// A byte of an escaped text, and whether its escape matters.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Byte {
+    /// A character, or the escape of one that is not reserved.
+    Plain(u8),
+    /// The escape of a reserved character, which does not equal the character itself.
+    Escaped(u8),
+}
+
+impl Byte {
+    const fn to_lowercase(self) -> Self {
+        match self {
+            Self::Plain(byte) => Self::Plain(byte.to_ascii_lowercase()),
+            escaped => escaped,
+        }
+    }
+}
+
+/// A text with its needless escapes undone, byte by byte.
+pub(super) struct Canonical<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Canonical<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+}
+
+impl Iterator for Canonical<'_> {
+    type Item = Byte;
+
+    fn next(&mut self) -> Option<Byte> {
+        let byte = *self.bytes.get(self.at)?;
+        let Some(escaped) = class::escape_at(self.bytes, self.at) else {
+            self.at += 1;
+            return Some(Byte::Plain(byte));
+        };
+        self.at += 3;
+        Some(if b";/?:@&=+$,".contains(&escaped) { Byte::Escaped(escaped) } else { Byte::Plain(escaped) })
+    }
+}
