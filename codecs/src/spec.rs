@@ -1,0 +1,134 @@
+//! Codecs as data.
+
+#[cfg(feature = "alloc")]
+use crate::{Decoder, Encoder};
+#[cfg(feature = "alloc")]
+use alloc::boxed::Box;
+
+/// Every codec that this build knows, in the order of their static payload types.
+///
+/// Naming one spec (`&pcmu::SPEC`) links that codec alone; naming this list links all of them.
+pub const ALL: &[&CodecSpec] = &[
+    #[cfg(feature = "pcmu")]
+    &crate::pcmu::SPEC,
+    #[cfg(feature = "pcma")]
+    &crate::pcma::SPEC,
+];
+
+/// The codec that an `a=rtpmap` line names: encoding name without regard to case (RFC 8866 §6.6), RTP
+/// clock, channels.
+#[must_use]
+pub fn find(name: &str, rtp_clock: u32, channels: u8) -> Option<&'static CodecSpec> {
+    ALL.iter().copied().find(|spec| spec.is(name, rtp_clock, channels))
+}
+
+/// The codec that a static payload type names (RFC 3551 §6, table 4).
+#[must_use]
+pub fn find_static(payload_type: u8) -> Option<&'static CodecSpec> {
+    ALL.iter().copied().find(|spec| spec.payload_type == Some(payload_type))
+}
+
+/// What there is to know about a codec without running it. One `const` per codec, named `SPEC`.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct CodecSpec {
+    /// Encoding name as registered for `a=rtpmap`, as in `PCMU`.
+    pub name: &'static str,
+    /// Samples a second into the encoder and out of the decoder.
+    pub sample_rate: u32,
+    /// Ticks a second of the RTP timestamp; differs from the sample rate for G.722 (RFC 3551 §4.5.2).
+    pub rtp_clock: u32,
+    /// Channels; 1 for speech.
+    pub channels: u8,
+    /// Static payload type (RFC 3551 §6), if it has one.
+    pub payload_type: Option<u8>,
+    /// Bits a second on the wire, without headers.
+    pub bit_rate: u32,
+    /// Samples in a codec frame; 1 for codecs that code each sample by itself.
+    pub frame_samples: usize,
+    /// Milliseconds of speech in a packet if nobody says otherwise.
+    pub default_ptime: u8,
+    /// The least and the most milliseconds in a packet that we send.
+    pub ptime_range: (u8, u8),
+    #[cfg(feature = "alloc")]
+    pub(crate) encoder: fn() -> Box<dyn Encoder>,
+    #[cfg(feature = "alloc")]
+    pub(crate) decoder: fn() -> Box<dyn Decoder>,
+}
+
+impl CodecSpec {
+    /// Whether an `a=rtpmap` with these three values means this codec.
+    #[must_use]
+    pub fn is(&self, name: &str, rtp_clock: u32, channels: u8) -> bool {
+        self.name.eq_ignore_ascii_case(name) && self.rtp_clock == rtp_clock && self.channels == channels
+    }
+
+    /// Samples in `millis` milliseconds.
+    #[must_use]
+    pub const fn samples(&self, millis: u32) -> usize {
+        (self.sample_rate as usize / 1000) * millis as usize
+    }
+
+    /// The most octets that `millis` milliseconds of speech take on the wire.
+    #[must_use]
+    pub const fn octets(&self, millis: u32) -> usize {
+        (self.bit_rate as usize * millis as usize).div_ceil(8000)
+    }
+
+    /// RTP clock ticks that `samples` samples last.
+    #[must_use]
+    pub const fn ticks(&self, samples: usize) -> u32 {
+        (samples as u64 * self.rtp_clock as u64 / self.sample_rate as u64) as u32
+    }
+
+    /// A new encoder on the heap.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn encoder(&self) -> Box<dyn Encoder> {
+        (self.encoder)()
+    }
+
+    /// A new decoder on the heap.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn decoder(&self) -> Box<dyn Decoder> {
+        (self.decoder)()
+    }
+}
+
+impl PartialEq for CodecSpec {
+    /// The same name, clock and channels: what tells two formats apart in SDP.
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other.name, other.rtp_clock, other.channels)
+    }
+}
+
+impl Eq for CodecSpec {}
+
+impl core::fmt::Debug for CodecSpec {
+    /// As in `a=rtpmap`: `PCMU/8000`.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}/{}", self.name, self.rtp_clock)
+    }
+}
+
+#[cfg(all(test, feature = "pcmu", feature = "pcma"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codecs_are_found_by_rtpmap_and_by_static_payload_type() {
+        assert_eq!(find("pcmu", 8000, 1), Some(&crate::pcmu::SPEC));
+        assert_eq!(find("PCMA", 8000, 1).and_then(|spec| spec.payload_type), Some(8));
+        assert_eq!(find("PCMU", 16_000, 1), None);
+        assert_eq!(find("PCMU", 8000, 2), None);
+        assert_eq!(find_static(0), Some(&crate::pcmu::SPEC));
+        assert_eq!(find_static(18), None);
+    }
+
+    #[test]
+    fn sizes_follow_from_the_rates() {
+        let spec = &crate::pcmu::SPEC;
+        assert_eq!((spec.samples(20), spec.octets(20), spec.ticks(160)), (160, 160, 160));
+    }
+}
