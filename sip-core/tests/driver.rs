@@ -210,12 +210,16 @@ async fn a_socket_on_every_address_names_the_one_that_reaches_the_peer() {
     let mut alice = Party::new(&DriverConfig::new().udp(address("0.0.0.0:0")));
     let loopback = address("127.0.0.1:5060");
     assert_eq!(alice.io.local_toward(loopback).unwrap(), loopback.ip());
+    assert!(!alice.endpoint.has_route(loopback.ip()));
     alice.io.learn_route(&mut alice.endpoint, loopback);
+    assert!(alice.endpoint.has_route(loopback.ip()));
     let port = alice.io.udp_addresses()[0].port();
     let named = alice.endpoint.local_address(Protocol::Udp, Some(loopback));
     assert_eq!(named, Some(SocketAddr::new(loopback.ip(), port)));
 
-    // And a whole exchange works through it.
+    // And a whole exchange works through it; what comes in teaches the way back.
+    let mut alice = Party::new(&DriverConfig::new().udp(address("0.0.0.0:0")));
+    let port = alice.io.udp_addresses()[0].port();
     let bob = Party::new(&DriverConfig::new().udp(address("0.0.0.0:0")));
     let target = Target::new(Protocol::Udp, SocketAddr::new(loopback.ip(), bob.io.udp_addresses()[0].port()));
     let bob = tokio::spawn(bob.answer(StatusCode::OK));
@@ -223,6 +227,7 @@ async fn a_socket_on_every_address_names_the_one_that_reaches_the_peer() {
     let Event::Response { response, .. } = bounded(alice.event()).await else { panic!() };
     let via: Via = response.headers.require().unwrap();
     assert_eq!((via.host.ip(), via.port), (Some(loopback.ip()), Some(port)));
+    assert!(alice.endpoint.has_route(loopback.ip()));
     bob.abort();
 }
 

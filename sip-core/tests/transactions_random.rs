@@ -43,7 +43,7 @@ impl Chaos {
         let mut config = config();
         config.max_transactions = 40;
         let mut endpoint = Endpoint::new(config);
-        let protocol = if seed % 2 == 0 { Protocol::Udp } else { Protocol::Tcp };
+        let protocol = if seed.is_multiple_of(2) { Protocol::Udp } else { Protocol::Tcp };
         let flow = if protocol == Protocol::Udp {
             Some(endpoint.bind(protocol, address(US)))
         } else {
