@@ -1,1 +1,44 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(all(feature = "tokio", feature = "media"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "tokio", feature = "media")),
+    doc = "SIP registration, dialogs and calls: the sans-I/O [`Agent`]. The README has the whole story."
+)]
+#![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod account;
+mod agent;
+mod call;
+mod config;
+mod context;
+mod deadlines;
+mod dialog;
+mod error;
+mod event;
+mod exchange;
+mod incoming;
+mod info;
+mod registration;
+mod resolve;
+mod session;
+
+#[cfg(feature = "tokio")]
+pub mod driver;
+
+pub use agent::{Agent, Reason};
+pub use config::{AccountConfig, AgentConfig};
+pub use error::{CommandError, ConfigError};
+pub use event::{
+    AccountId, CallId, CallState, EndCause, EndedBy, Event, Invite, Query, QueryId, RegistrationState,
+};
+
+pub use sidetone_hal::net::Protocol;
+
+#[cfg(feature = "tokio")]
+pub use driver::{
+    Account, Call, CallEvent, CallHandle, Error, IncomingCall, IntoUri, UserAgent, UserAgentBuilder,
+    UserAgentEvent,
+};

@@ -1,2 +1,212 @@
-//! The PBX program.
-fn main() {}
+//! The PBX as a program: `sidetone-pbx --help`.
+
+use clap::{Parser, ValueEnum};
+use core::net::SocketAddr;
+use sidetone_pbx::{Pbx, PbxBuilder, PbxEvent, Prompt, Service};
+use sidetone_sip_core::trace::{Direction, TapMessage};
+use sidetone_sip_core::{Algorithm, DigestConfig};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A SIP registrar and proxy with an echo test and announcements.
+///
+/// Accounts register and call each other; *43 plays back what it hears, *44 plays a prompt, 600 answers with a
+/// tone, 601 rings and is not answered.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// Listen for SIP over UDP here; several times for several addresses [default: 127.0.0.1:5060, if no --tcp]
+    #[arg(long, value_name = "IP:PORT")]
+    udp: Vec<SocketAddr>,
+    /// Listen for SIP over TCP here
+    #[arg(long, value_name = "IP:PORT")]
+    tcp: Vec<SocketAddr>,
+    /// An account. The password is seen by whoever lists the processes of this machine; see --users
+    #[arg(long, value_name = "NAME:PASSWORD", value_parser = parse_account)]
+    user: Vec<(String, String)>,
+    /// A file with an account a line, as NAME:PASSWORD; empty lines and lines that begin with # do not count
+    #[arg(long, value_name = "FILE")]
+    users: Vec<PathBuf>,
+    /// A domain that this server answers for besides its own addresses
+    #[arg(long, value_name = "NAME")]
+    domain: Vec<String>,
+    /// The realm of the digest challenges
+    #[arg(long, default_value = "sidetone")]
+    realm: String,
+    /// What the challenges offer; some older clients know MD5 only and stumble over more
+    #[arg(long, value_name = "WHICH", default_value = "both")]
+    digest: Digest,
+    /// What *44 plays: a WAV file, 16-bit PCM, 8000 samples a second
+    #[arg(long, value_name = "FILE.WAV")]
+    prompt: Option<PathBuf>,
+    /// A further extension: echo, tone (of 440 Hz), ring, or a WAV file to play
+    #[arg(long, value_name = "NUMBER=SERVICE", value_parser = parse_extension)]
+    extension: Vec<(String, Service)>,
+    /// Show every SIP message: one line each, or with `=full` the whole text; secrets are masked
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "line")]
+    trace: Option<Trace>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Digest {
+    Both,
+    Md5,
+    Sha256,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Trace {
+    Line,
+    Full,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).init();
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sidetone-pbx: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<(), Box<dyn core::error::Error>> {
+    let mut accounts = options.user;
+    for path in &options.users {
+        accounts.extend(read_accounts(path)?);
+    }
+    if accounts.is_empty() {
+        return Err("no account: give --user NAME:PASSWORD or --users FILE".into());
+    }
+    let mut digest = DigestConfig::default();
+    match options.digest {
+        Digest::Both => {}
+        Digest::Md5 => digest.algorithms = vec![Algorithm::Md5],
+        Digest::Sha256 => digest.algorithms = vec![Algorithm::Sha256],
+    }
+    let mut builder = Pbx::builder().realm(options.realm).digest(digest);
+    builder = options.udp.into_iter().fold(builder, PbxBuilder::udp);
+    builder = options.tcp.into_iter().fold(builder, PbxBuilder::tcp);
+    builder = options.domain.into_iter().fold(builder, PbxBuilder::domain);
+    builder = accounts.iter().fold(builder, |builder, (name, password)| builder.user(name, password));
+    if let Some(path) = options.prompt {
+        builder = builder.extension("*44", Service::Prompt(Prompt::open(path)?));
+    }
+    for (number, service) in options.extension {
+        builder = builder.extension(number, service);
+    }
+    if let Some(how) = options.trace {
+        builder = builder.trace(move |message: &TapMessage<'_>| trace(how, message));
+    }
+    let pbx = builder.start().await?;
+    let names: Vec<&str> = accounts.iter().map(|(name, _)| name.as_str()).collect();
+    say(format_args!("{pbx}; accounts: {}; extensions: {}", names.join(", "), pbx.extensions().join(", ")));
+
+    let mut events = pbx.events();
+    loop {
+        tokio::select! {
+            stop = stopped() => {
+                stop?;
+                break;
+            }
+            event = events.next() => match event {
+                Some(event) => say(format_args!("{}", line(&event))),
+                None => break,
+            },
+        }
+    }
+    pbx.shutdown().await;
+    Ok(())
+}
+
+/// SIGINT, or SIGTERM as from a service manager.
+async fn stopped() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            outcome = tokio::signal::ctrl_c() => outcome,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+fn line(event: &PbxEvent) -> String {
+    match event {
+        PbxEvent::Registered { user, contact, remote, expires } => {
+            format!("registered {user}: {contact} from {remote} for {expires} s")
+        }
+        PbxEvent::Unregistered { user, contact, expired } => {
+            format!("unregistered {user}: {contact}{}", if *expired { " (expired)" } else { "" })
+        }
+        PbxEvent::CallStarted { call_id, from, to, branches } => {
+            format!("call {call_id}: {from} calls {to} ({branches} contacts)")
+        }
+        PbxEvent::CallAnswered { call_id } => format!("call {call_id}: answered"),
+        PbxEvent::CallEnded { call_id, status: Some(status) } => {
+            format!("call {call_id}: ended, {} {}", status.code(), status.reason())
+        }
+        PbxEvent::CallEnded { call_id, status: None } => format!("call {call_id}: hung up"),
+        PbxEvent::Refused { from, to, status, remote } => {
+            format!("refused {from} at {remote}, for {to}: {} {}", status.code(), status.reason())
+        }
+        _ => format!("{event:?}"),
+    }
+}
+
+/// A closed standard output is no reason to stop serving.
+fn say(line: core::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn trace(how: Trace, message: &TapMessage<'_>) {
+    let arrow = match message.direction {
+        Direction::Sent => "->",
+        Direction::Received => "<-",
+    };
+    let head = format!("{} {arrow} {} {} {}", message.now, message.protocol, message.remote, message.label());
+    let body = match how {
+        Trace::Line => String::new(),
+        Trace::Full => message.redacted(),
+    };
+    let _ = writeln!(std::io::stderr(), "{head}{}{body}", if body.is_empty() { "" } else { "\n" });
+}
+
+fn parse_account(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, password)) if !name.is_empty() && !password.is_empty() => {
+            Ok((name.into(), password.into()))
+        }
+        _ => Err("expected NAME:PASSWORD".into()),
+    }
+}
+
+fn parse_extension(text: &str) -> Result<(String, Service), String> {
+    let Some((number, service)) = text.split_once('=').filter(|(number, _)| !number.is_empty()) else {
+        return Err("expected NUMBER=SERVICE".into());
+    };
+    let service = match service {
+        "echo" => Service::Echo,
+        "ring" => Service::Ring,
+        "tone" => Service::HUM,
+        path => Service::Prompt(Prompt::open(path).map_err(|error| error.to_string())?),
+    };
+    Ok((number.into(), service))
+}
+
+/// The error names the file and the line, not what is in it.
+fn read_accounts(path: &PathBuf) -> Result<Vec<(String, String)>, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let lines = text.lines().map(str::trim).enumerate();
+    let accounts = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    accounts
+        .map(|(at, line)| {
+            parse_account(line).map_err(|error| format!("{}, line {}: {error}", path.display(), at + 1))
+        })
+        .collect()
+}

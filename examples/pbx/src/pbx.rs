@@ -1,0 +1,367 @@
+//! The PBX on tokio: one task drives the [`Proxy`] and its sockets, one for each address drives the extensions.
+
+use crate::config::ProxyConfig;
+use crate::event::PbxEvent;
+use crate::proxy::{Extension, Proxy};
+use crate::registrar::RegistrarLimits;
+use crate::services::{Prompt, PromptError, Service, Services};
+use core::fmt;
+use hashbrown::HashMap;
+use sidetone_hal::net::{IpAddr, Protocol, SocketAddr};
+use sidetone_hal::rng::Rng;
+use sidetone_sip_core::driver::{self, DriverConfig, Io, IoEvent};
+use sidetone_sip_core::trace::Tap;
+use sidetone_sip_core::{DigestConfig, Secret};
+use sidetone_sip_ua::UserAgent;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::task::JoinHandle;
+
+/// The small PBX; begin with [`Pbx::builder`].
+#[derive(Debug)]
+pub struct Pbx;
+
+impl Pbx {
+    /// A PBX with the extensions `*43` (echo), `*44` (prompt), `600` (tone) and `601` (rings), and no accounts.
+    pub fn builder() -> PbxBuilder {
+        PbxBuilder::default()
+    }
+}
+
+/// Collects what a PBX needs.
+#[derive(Default)]
+#[must_use]
+pub struct PbxBuilder {
+    udp: Vec<SocketAddr>,
+    tcp: Vec<SocketAddr>,
+    users: Vec<(String, Secret)>,
+    domains: Vec<String>,
+    realm: Option<String>,
+    digest: Option<DigestConfig>,
+    extensions: BTreeMap<String, Option<Service>>,
+    registrar: Option<RegistrarLimits>,
+    seed: Option<[u8; 32]>,
+    tap: Option<Box<dyn Tap>>,
+}
+
+/// Calls to the extensions at a time, all numbers together.
+const MAX_SERVICE_CALLS: usize = 64;
+/// Events that wait for a slow reader of [`PbxEvents`]; it misses older ones.
+const QUEUED_EVENTS: usize = 1024;
+
+impl PbxBuilder {
+    /// Listens for UDP here; port 0 lets the system choose. Without any address it is `127.0.0.1:5060`, UDP.
+    pub fn udp(mut self, address: SocketAddr) -> Self {
+        self.udp.push(address);
+        self
+    }
+
+    /// Listens for TCP here; port 0 lets the system choose.
+    pub fn tcp(mut self, address: SocketAddr) -> Self {
+        self.tcp.push(address);
+        self
+    }
+
+    /// Adds an account.
+    pub fn user(mut self, name: impl Into<String>, password: &str) -> Self {
+        self.users.push((name.into(), Secret::new(password)));
+        self
+    }
+
+    /// A domain that this server answers for, besides `localhost` and its own addresses.
+    pub fn domain(mut self, name: impl Into<String>) -> Self {
+        self.domains.push(name.into());
+        self
+    }
+
+    /// The realm of the digest challenges; `sidetone` by default.
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = Some(realm.into());
+        self
+    }
+
+    /// What the challenges offer; SHA-256 and MD5 by default. Older clients that stumble over two challenges need one.
+    pub fn digest(mut self, config: DigestConfig) -> Self {
+        self.digest = Some(config);
+        self
+    }
+
+    /// What happens when this number is called; an earlier meaning of the number is replaced.
+    pub fn extension(mut self, number: impl Into<String>, service: Service) -> Self {
+        self.extensions.insert(number.into(), Some(service));
+        self
+    }
+
+    /// Takes one of the extensions away that a PBX has by default.
+    pub fn without_extension(mut self, number: impl Into<String>) -> Self {
+        self.extensions.insert(number.into(), None);
+        self
+    }
+
+    /// Other bounds on registrations.
+    pub fn registrar(mut self, limits: RegistrarLimits) -> Self {
+        self.registrar = Some(limits);
+        self
+    }
+
+    /// A fixed seed, for tests; without one the operating system gives it.
+    pub fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Shows every message that the proxy sends and receives.
+    pub fn trace(mut self, tap: impl Tap + 'static) -> Self {
+        self.tap = Some(Box::new(tap));
+        self
+    }
+
+    /// Opens the sockets and starts the tasks on the current tokio runtime.
+    ///
+    /// # Errors
+    /// An address cannot be bound.
+    pub async fn start(self) -> Result<PbxHandle, StartError> {
+        let mut udp = self.udp;
+        if udp.is_empty() && self.tcp.is_empty() {
+            udp.push(SocketAddr::from(([127, 0, 0, 1], 5060)));
+        }
+        let seed = self.seed.unwrap_or_else(driver::seed);
+        let mut rng = Rng::from_seed(seed);
+        let table = table(self.extensions)?;
+
+        // The extensions are spoken to over UDP, at the address the caller used, so each has a UDP socket.
+        let mut sockets = udp.clone();
+        for ip in self.tcp.iter().map(SocketAddr::ip) {
+            if !udp.iter().any(|address| address.ip() == ip) {
+                sockets.push(SocketAddr::new(ip, 0));
+            }
+        }
+        let config = sockets.iter().copied().fold(DriverConfig::new(), DriverConfig::udp);
+        let config = self.tcp.into_iter().fold(config, DriverConfig::tcp);
+        let mut io = Io::bind(&config)?;
+
+        let mut fork = || {
+            let mut seed = [0; 32];
+            rng.fill(&mut seed);
+            seed
+        };
+        let mut config = ProxyConfig::new(fork());
+        config.domains.extend(self.domains);
+        config.realm = self.realm.unwrap_or(config.realm);
+        config.digest = self.digest.unwrap_or(config.digest);
+        config.registrar = self.registrar.unwrap_or(config.registrar);
+        let mut proxy = Proxy::new(config);
+        proxy.endpoint_mut().set_tap(self.tap);
+        io.attach(proxy.endpoint_mut());
+        let (mut udp_bound, tcp_bound) = (io.udp_addresses(), io.tcp_addresses().to_vec());
+        for address in udp_bound.iter().chain(&tcp_bound) {
+            proxy.add_local(*address);
+        }
+        for (name, password) in self.users {
+            proxy.add_account(name, password);
+        }
+
+        let key: String = Rng::from_seed(fork()).hex::<32>().iter().map(|byte| char::from(*byte)).collect();
+        let mut ips: Vec<IpAddr> = udp_bound.iter().chain(&tcp_bound).map(SocketAddr::ip).collect();
+        ips.sort();
+        ips.dedup();
+        let mut agents = Vec::new();
+        let mut ports = Vec::new();
+        for ip in ips.into_iter().filter(|_| !table.is_empty()) {
+            let agent = UserAgent::builder()
+                .bind_udp(SocketAddr::new(ip, 0))
+                .user_agent(concat!("sidetone-pbx/", env!("CARGO_PKG_VERSION")))
+                .seed(fork())
+                .build()
+                .await?;
+            ports.extend(agent.local_addr(Protocol::Udp).map(|address| (ip, address.port())));
+            agents.push(agent);
+        }
+        let extensions: Vec<String> = table.keys().cloned().collect();
+        for number in &extensions {
+            proxy.add_extension(number, Extension { ports: ports.clone(), key: key.clone() });
+        }
+
+        let (stop_services, services_stop) = watch::channel(());
+        let room = Arc::new(Semaphore::new(MAX_SERVICE_CALLS));
+        let services = Arc::new(Services { table: table.into_iter().collect::<HashMap<_, _>>(), key, room });
+        let services = agents
+            .into_iter()
+            .map(|agent| tokio::spawn(Arc::clone(&services).run(agent, services_stop.clone())))
+            .collect();
+        let (events, _) = broadcast::channel(QUEUED_EVENTS);
+        let (stop, proxy_stop) = watch::channel(());
+        let task = tokio::spawn(drive(proxy, io, events.clone(), proxy_stop));
+        udp_bound.truncate(udp.len());
+        Ok(PbxHandle {
+            udp: udp_bound,
+            tcp: tcp_bound,
+            extensions,
+            events,
+            stop,
+            stop_services,
+            task,
+            services,
+        })
+    }
+}
+
+/// What the numbers do: the usual ones, as far as they were not replaced or taken away.
+fn table(changes: BTreeMap<String, Option<Service>>) -> Result<BTreeMap<String, Service>, PromptError> {
+    let mut table = BTreeMap::from([
+        ("*43".into(), Service::Echo),
+        ("600".into(), Service::HUM),
+        ("601".into(), Service::Ring),
+    ]);
+    if !changes.contains_key("*44") {
+        table.insert("*44".into(), Service::Prompt(Prompt::welcome()?));
+    }
+    for (number, service) in changes {
+        match service {
+            Some(service) => table.insert(number, service),
+            None => table.remove(&number),
+        };
+    }
+    Ok(table)
+}
+
+/// Runs the proxy until `stop`.
+async fn drive(
+    mut proxy: Proxy,
+    mut io: Io,
+    events: broadcast::Sender<PbxEvent>,
+    mut stop: watch::Receiver<()>,
+) {
+    loop {
+        while let Some(event) = proxy.poll_event() {
+            // Nobody has to listen.
+            let _ = events.send(event);
+        }
+        let deadline = proxy.poll_timeout();
+        let happened = tokio::select! {
+            happened = io.next(proxy.endpoint_mut(), deadline) => happened,
+            _ = stop.changed() => break,
+        };
+        match happened {
+            IoEvent::Input(input) => proxy.handle_input(io.now(), input),
+            IoEvent::Timeout => proxy.handle_timeout(io.now()),
+        }
+    }
+    io.flush(proxy.endpoint_mut());
+}
+
+/// A PBX that runs. Dropping it stops it at once; [`PbxHandle::shutdown`] hangs up the extensions' calls first.
+#[derive(Debug)]
+pub struct PbxHandle {
+    udp: Vec<SocketAddr>,
+    tcp: Vec<SocketAddr>,
+    extensions: Vec<String>,
+    events: broadcast::Sender<PbxEvent>,
+    stop: watch::Sender<()>,
+    stop_services: watch::Sender<()>,
+    task: JoinHandle<()>,
+    services: Vec<JoinHandle<()>>,
+}
+
+impl PbxHandle {
+    /// The first address that it listens at, with the port that the system chose: UDP, or TCP when there is no UDP.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        let first = self.udp.iter().chain(&self.tcp).next();
+        // At least one address is bound, or `start` had failed.
+        first.copied().unwrap_or(SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0))
+    }
+
+    /// The UDP addresses, in the order in which they were given.
+    #[must_use]
+    pub fn udp_addrs(&self) -> &[SocketAddr] {
+        &self.udp
+    }
+
+    /// The TCP addresses, in the order in which they were given.
+    #[must_use]
+    pub fn tcp_addrs(&self) -> &[SocketAddr] {
+        &self.tcp
+    }
+
+    /// The numbers of the extensions, sorted.
+    #[must_use]
+    pub fn extensions(&self) -> &[String] {
+        &self.extensions
+    }
+
+    /// What happens from now on. Each caller gets a stream of its own.
+    #[must_use]
+    pub fn events(&self) -> PbxEvents {
+        PbxEvents { events: self.events.subscribe() }
+    }
+
+    /// Hangs up the extensions' calls, then closes the sockets.
+    pub async fn shutdown(mut self) {
+        self.stop_services.send_replace(());
+        for service in &mut self.services {
+            // An error would be a panic of the task, which ends it just as well.
+            let _ = service.await;
+        }
+        self.stop.send_replace(());
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for PbxHandle {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.services.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl fmt::Display for PbxHandle {
+    /// What it listens to: `listening at udp 127.0.0.1:5060, tcp 127.0.0.1:5060`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let udp = self.udp.iter().map(|address| ("udp", address));
+        for (at, (protocol, address)) in
+            udp.chain(self.tcp.iter().map(|address| ("tcp", address))).enumerate()
+        {
+            write!(f, "{}{protocol} {address}", if at == 0 { "listening at " } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+/// The events of a PBX.
+#[derive(Debug)]
+pub struct PbxEvents {
+    events: broadcast::Receiver<PbxEvent>,
+}
+
+impl PbxEvents {
+    /// The next event; `None` when the PBX has stopped. A reader that is more than 1024 events behind misses the
+    /// oldest ones. Cancel-safe.
+    pub async fn next(&mut self) -> Option<PbxEvent> {
+        loop {
+            match self.events.recv().await {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::RecvError::Lagged(missed)) => {
+                    tracing::debug!(missed, "slow reader of PBX events");
+                }
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+/// Why a PBX does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address cannot be bound; the error names it.
+    #[error("{0}")]
+    Bind(#[from] std::io::Error),
+    /// The user agent of the extensions cannot start.
+    #[error("extensions: {0}")]
+    Services(#[from] sidetone_sip_ua::Error),
+    /// The prompt that comes with the crate cannot be played.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+}

@@ -1,0 +1,378 @@
+//! Phones made of `sidetone_sip_ua::Agent` call each other through the PBX in `hal::sim`: a seeded network that loses,
+//! repeats and reorders, in virtual time.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unreachable,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+use bytes::Bytes;
+use sidetone_hal::net::{FlowId, IpAddr, Protocol, SocketAddr, Transmit};
+use sidetone_hal::sim::{LinkConfig, Node, NodeId, StreamError, StreamEvent, StreamRequest, World};
+use sidetone_hal::time::{Duration, Instant};
+use sidetone_pbx::{PbxEvent, Proxy, ProxyConfig};
+use sidetone_sip_core::{Endpoint, FlowError, FlowRequest, Input, Secret, StatusCode, Uri};
+use sidetone_sip_ua::{
+    AccountConfig, AccountId, Agent, AgentConfig, CallId, EndCause, EndedBy, Event, RegistrationState,
+};
+use std::collections::VecDeque;
+
+const PBX: &str = "10.0.0.1";
+const OFFER: &[u8] =
+    b"v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+
+/// What proxy and agent have in common.
+trait Machine: 'static {
+    fn endpoint(&mut self) -> &mut Endpoint;
+    fn input(&mut self, now: Instant, input: Input);
+    fn timeout(&mut self, now: Instant);
+    fn wake(&self) -> Option<Instant>;
+}
+
+impl Machine for Proxy {
+    fn endpoint(&mut self) -> &mut Endpoint {
+        self.endpoint_mut()
+    }
+    fn input(&mut self, now: Instant, input: Input) {
+        self.handle_input(now, input);
+    }
+    fn timeout(&mut self, now: Instant) {
+        self.handle_timeout(now);
+    }
+    fn wake(&self) -> Option<Instant> {
+        self.poll_timeout()
+    }
+}
+
+/// A phone: its agent, and what it was told.
+struct Phone {
+    agent: Agent,
+    account: AccountId,
+    /// Answers incoming calls by itself with this status.
+    answers: Option<StatusCode>,
+    call: Option<CallId>,
+    states: Vec<RegistrationState>,
+    confirmed: usize,
+    answered: usize,
+    ringing: usize,
+    ended: VecDeque<EndCause>,
+}
+
+impl Machine for Phone {
+    fn endpoint(&mut self) -> &mut Endpoint {
+        self.agent.endpoint_mut()
+    }
+    fn input(&mut self, now: Instant, input: Input) {
+        self.agent.handle_input(now, input);
+        self.react(now);
+    }
+    fn timeout(&mut self, now: Instant) {
+        self.agent.handle_timeout(now);
+        self.react(now);
+    }
+    fn wake(&self) -> Option<Instant> {
+        self.agent.poll_timeout().map(|(at, _)| at)
+    }
+}
+
+impl Phone {
+    fn react(&mut self, now: Instant) {
+        while let Some(event) = self.agent.poll_event() {
+            match event {
+                Event::Registration { state, .. } => self.states.push(state),
+                Event::Incoming { call, .. } => {
+                    self.call = Some(call);
+                    match self.answers {
+                        Some(StatusCode::OK) => {
+                            self.agent.ring(now, call).unwrap();
+                            self.agent.answer(now, call, Bytes::from_static(OFFER)).unwrap();
+                        }
+                        Some(status) => self.agent.reject(now, call, status).unwrap(),
+                        None => self.agent.ring(now, call).unwrap(),
+                    }
+                }
+                Event::Progress { .. } => self.ringing += 1,
+                Event::Answered { .. } => self.answered += 1,
+                Event::Confirmed { .. } => self.confirmed += 1,
+                Event::Ended { cause, .. } => self.ended.push_back(cause),
+                _ => {}
+            }
+        }
+    }
+
+    fn is_registered(&self) -> bool {
+        self.states.last().is_some_and(RegistrationState::is_registered)
+    }
+}
+
+/// A machine as a node of the world.
+struct Host<M>(M);
+
+impl<M: Machine> Node for Host<M> {
+    fn handle_datagram(&mut self, now: Instant, flow: FlowId, source: SocketAddr, payload: &[u8]) {
+        self.0.input(now, Input::Datagram { flow, source, payload: Bytes::copy_from_slice(payload) });
+    }
+
+    fn handle_stream(&mut self, now: Instant, flow: FlowId, event: StreamEvent<'_>) {
+        let input = match event {
+            StreamEvent::Up { local } => Input::FlowUp { flow, local },
+            StreamEvent::Data(bytes) => Input::Stream { flow, bytes: Bytes::copy_from_slice(bytes) },
+            StreamEvent::Down(error) => {
+                let reason = match error {
+                    StreamError::Refused => FlowError::Refused,
+                    StreamError::Closed => FlowError::Closed,
+                    StreamError::Reset => FlowError::Reset,
+                    StreamError::TimedOut => FlowError::TimedOut,
+                };
+                Input::FlowDown { flow, reason }
+            }
+        };
+        self.0.input(now, input);
+    }
+
+    fn accept_stream(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) -> Option<FlowId> {
+        self.0.endpoint().accept(now, Protocol::Tcp, local, remote)
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.0.timeout(now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.0.endpoint().poll_transmit()
+    }
+
+    fn poll_stream(&mut self) -> Option<StreamRequest> {
+        match self.0.endpoint().poll_flow()? {
+            FlowRequest::Connect { flow, remote, .. } => Some(StreamRequest::Connect { flow, remote }),
+            FlowRequest::Close { flow } => Some(StreamRequest::Close { flow }),
+            other => panic!("a request that the world does not know: {other:?}"),
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.0.wake()
+    }
+}
+
+fn seed(number: u64, part: u8) -> [u8; 32] {
+    let mut seed = [part; 32];
+    seed[..8].copy_from_slice(&number.to_le_bytes());
+    seed
+}
+
+struct Site {
+    world: World,
+    pbx: NodeId<Host<Proxy>>,
+    number: u64,
+}
+
+impl Site {
+    fn new(number: u64, link: LinkConfig) -> Self {
+        let mut world = World::new(number);
+        world.set_default_link(link);
+        let mut proxy = Proxy::new(ProxyConfig::new(seed(number, 0)));
+        let ip: IpAddr = PBX.parse().unwrap();
+        let local = SocketAddr::new(ip, 5060);
+        let flow = proxy.endpoint_mut().bind(Protocol::Udp, local);
+        proxy.endpoint_mut().listen(Protocol::Tcp, local);
+        proxy.add_local(local);
+        for user in ["alice", "bob"] {
+            proxy.add_account(user, Secret::new(format!("{user}'s secret")));
+        }
+        let pbx = world.add("pbx", ip, Host(proxy));
+        world.bind(pbx, flow, 5060);
+        world.listen(pbx, 5060);
+        Self { world, pbx, number }
+    }
+
+    fn phone(&mut self, user: &str, ip: &str, transport: Protocol) -> NodeId<Host<Phone>> {
+        let ip: IpAddr = ip.parse().unwrap();
+        let mut agent =
+            Agent::new(AgentConfig::new(seed(self.number, ip.to_string().bytes().last().unwrap())));
+        let flow = agent.endpoint_mut().bind(Protocol::Udp, SocketAddr::new(ip, 5060));
+        let aor: Uri = format!("sip:{user}@{PBX}").parse().unwrap();
+        let config =
+            AccountConfig::new(aor).with_password(&format!("{user}'s secret")).with_transport(transport);
+        let account = agent.add_account(config).unwrap();
+        let phone = Phone {
+            agent,
+            account,
+            answers: Some(StatusCode::OK),
+            call: None,
+            states: Vec::new(),
+            confirmed: 0,
+            answered: 0,
+            ringing: 0,
+            ended: VecDeque::new(),
+        };
+        let id = self.world.add(user, ip, Host(phone));
+        self.world.bind(id, flow, 5060);
+        id
+    }
+
+    fn register(&mut self, id: NodeId<Host<Phone>>) {
+        let now = self.world.now();
+        let phone = &mut self.world[id].0;
+        phone.agent.register(now, phone.account).unwrap();
+        self.until(300, |world| world[id].0.is_registered());
+    }
+
+    fn call(&mut self, id: NodeId<Host<Phone>>, to: &str) -> CallId {
+        let now = self.world.now();
+        let phone = &mut self.world[id].0;
+        let to: Uri = format!("sip:{to}@{PBX}").parse().unwrap();
+        let call = phone.agent.call(now, phone.account, &to, Some(Bytes::from_static(OFFER))).unwrap();
+        phone.call = Some(call);
+        call
+    }
+
+    #[track_caller]
+    fn until(&mut self, seconds: u64, condition: impl Fn(&mut World) -> bool) {
+        self.world.run_until(condition, Duration::from_secs(seconds)).unwrap();
+    }
+
+    fn events(&mut self) -> Vec<PbxEvent> {
+        let pbx = &mut self.world[self.pbx].0;
+        core::iter::from_fn(|| pbx.poll_event()).collect()
+    }
+
+    /// Everything that is under way comes to its end, and the PBX keeps nothing.
+    fn settle(&mut self) {
+        self.world.run_for(Duration::from_secs(200)).unwrap();
+        let pbx = &mut self.world[self.pbx].0;
+        assert_eq!(
+            (pbx.context_count(), pbx.endpoint_mut().transaction_count()),
+            (0, 0),
+            "seed {}",
+            self.number
+        );
+    }
+}
+
+#[test]
+fn phones_call_each_other_over_a_bad_network_whatever_the_seed() {
+    let link = LinkConfig {
+        jitter: Duration::from_millis(20),
+        loss: 0.1,
+        duplicate: 0.1,
+        reorder: 0.1,
+        ..LinkConfig::with_latency(Duration::from_millis(10))
+    };
+    for number in 0..100 {
+        let mut site = Site::new(number, link);
+        let transport = if number % 2 == 0 { Protocol::Udp } else { Protocol::Tcp };
+        let alice = site.phone("alice", "10.0.0.2", transport);
+        let bob = site.phone("bob", "10.0.0.3", Protocol::Udp);
+        site.register(alice);
+        site.register(bob);
+        site.call(alice, "bob");
+        site.until(60, |world| world[alice].0.answered == 1 && world[bob].0.confirmed == 1);
+        let (from, to) = if number % 3 == 0 { (alice, bob) } else { (bob, alice) };
+        let now = site.world.now();
+        let phone = &mut site.world[from].0;
+        phone.agent.hangup(now, phone.call.unwrap()).unwrap();
+        phone.react(now);
+        site.until(60, |world| world[from].0.ended.len() == 1 && world[to].0.ended.len() == 1);
+        assert_eq!(site.world[from].0.ended[0].by, EndedBy::Local, "seed {number}");
+        assert_eq!(site.world[to].0.ended[0].by, EndedBy::Remote, "seed {number}");
+        site.settle();
+        let calls: Vec<PbxEvent> =
+            site.events().into_iter().filter(|event| !matches!(event, PbxEvent::Registered { .. })).collect();
+        assert!(
+            matches!(
+                &calls[..],
+                [
+                    PbxEvent::CallStarted { .. },
+                    PbxEvent::CallAnswered { .. },
+                    PbxEvent::CallEnded { status: None, .. }
+                ]
+            ),
+            "seed {number}: {calls:?}"
+        );
+    }
+}
+
+#[test]
+fn a_call_between_tcp_and_udp_is_cancelled_or_refused() {
+    let mut site = Site::new(1, LinkConfig::default());
+    let alice = site.phone("alice", "10.0.0.2", Protocol::Tcp);
+    let bob = site.phone("bob", "10.0.0.3", Protocol::Udp);
+    site.register(alice);
+    site.register(bob);
+
+    for (caller, callee, number) in [(alice, bob, "bob"), (bob, alice, "alice")] {
+        site.world[callee].0.answers = Some(StatusCode::BUSY_HERE);
+        site.call(caller, number);
+        site.until(10, |world| !world[caller].0.ended.is_empty());
+        let cause = site.world[caller].0.ended.pop_front().unwrap();
+        assert_eq!((cause.by, cause.status), (EndedBy::Remote, Some(StatusCode::BUSY_HERE)));
+        site.world[callee].0.ended.clear();
+
+        site.world[callee].0.answers = None;
+        let ringing = site.world[caller].0.ringing;
+        let call = site.call(caller, number);
+        site.until(10, move |world| world[caller].0.ringing > ringing);
+        let now = site.world.now();
+        let phone = &mut site.world[caller].0;
+        phone.agent.hangup(now, call).unwrap();
+        phone.react(now);
+        site.until(10, |world| !world[callee].0.ended.is_empty());
+        assert_eq!(site.world[callee].0.ended.pop_front().unwrap().by, EndedBy::Remote);
+        site.world[caller].0.ended.clear();
+    }
+    site.settle();
+}
+
+#[test]
+fn every_phone_of_an_account_rings_and_one_gets_the_call() {
+    let mut site = Site::new(2, LinkConfig::default());
+    let alice = site.phone("alice", "10.0.0.2", Protocol::Udp);
+    let desk = site.phone("bob", "10.0.0.3", Protocol::Udp);
+    let kitchen = site.phone("bob", "10.0.0.4", Protocol::Tcp);
+    for id in [alice, desk, kitchen] {
+        site.register(id);
+    }
+    site.world[desk].0.answers = None;
+    site.call(alice, "bob");
+    site.until(10, |world| world[kitchen].0.confirmed == 1 && !world[desk].0.ended.is_empty());
+    assert_eq!(site.world[alice].0.answered, 1);
+    assert!(site.world[alice].0.ended.is_empty());
+    site.settle();
+}
+
+#[test]
+fn an_unregistered_phone_is_not_reached_and_a_wrong_password_is_tried_once() {
+    let mut site = Site::new(3, LinkConfig::default());
+    let alice = site.phone("alice", "10.0.0.2", Protocol::Udp);
+    let bob = site.phone("bob", "10.0.0.3", Protocol::Udp);
+    site.register(alice);
+    site.register(bob);
+    let now = site.world.now();
+    let phone = &mut site.world[bob].0;
+    phone.agent.unregister(now, phone.account).unwrap();
+    site.until(10, |world| world[bob].0.states.last() == Some(&RegistrationState::Unregistered));
+    site.call(alice, "bob");
+    site.until(10, |world| !world[alice].0.ended.is_empty());
+    assert_eq!(site.world[alice].0.ended[0].status, Some(StatusCode::TEMPORARILY_UNAVAILABLE));
+    site.events();
+
+    let mallory = site.phone("mallory", "10.0.0.6", Protocol::Udp);
+    let now = site.world.now();
+    let phone = &mut site.world[mallory].0;
+    phone.agent.register(now, phone.account).unwrap();
+    site.until(10, |world| matches!(world[mallory].0.states.last(), Some(RegistrationState::Failed { .. })));
+    let state = site.world[mallory].0.states.pop();
+    assert!(
+        matches!(state, Some(RegistrationState::Failed { status: Some(StatusCode::FORBIDDEN), .. })),
+        "{state:?}"
+    );
+    site.world.run_for(Duration::from_secs(20)).unwrap();
+    let refusals =
+        site.events().into_iter().filter(|event| matches!(event, PbxEvent::Refused { .. })).count();
+    assert_eq!(refusals, 1, "one try, then a pause");
+}

@@ -1,0 +1,256 @@
+//! Between the handset and the calls: one call is spoken to, the others are silent, and the phone adds its own tones.
+
+use super::playout::Playout;
+use super::{FRAME_SAMPLES, TonePlayer};
+use crate::firmware::{Audio, CallRef, VOLUME_MAX};
+use rtrb::{Producer, RingBuffer};
+use sidetone_hal::audio::{AudioFormat, AudioPort};
+use tokio::sync::mpsc;
+
+/// Samples in a ring between the mixer and a call: 100 ms.
+const RING: usize = 10 * FRAME_SAMPLES;
+/// Orders that wait for the mixer's next frame.
+const MAX_ORDERS: usize = 64;
+
+/// A call's audio port.
+#[derive(Debug)]
+pub struct CallPort {
+    microphone: Playout,
+    ear: Producer<i16>,
+}
+
+/// The mixer's end of a call.
+#[derive(Debug)]
+struct Line {
+    call: CallRef,
+    microphone: Producer<i16>,
+    ear: Playout,
+}
+
+#[derive(Debug)]
+enum Order {
+    Add(Line),
+    Audio(Audio),
+    Beep(char),
+}
+
+/// Tells the mixer what to do.
+#[derive(Clone, Debug)]
+pub struct MixerHandle {
+    orders: mpsc::Sender<Order>,
+}
+
+/// Mixes for one handset. [`Mixer::frame`] is to be called every 10 ms.
+#[derive(Debug)]
+pub struct Mixer<P> {
+    device: P,
+    lines: Vec<Line>,
+    orders: mpsc::Receiver<Order>,
+    audio: Option<Audio>,
+    tones: TonePlayer,
+}
+
+impl MixerHandle {
+    /// The audio port for a call, to be given to the user agent.
+    #[must_use]
+    pub fn port(&self, call: CallRef) -> CallPort {
+        let (to_call, microphone) = RingBuffer::new(RING);
+        let (ear, from_call) = RingBuffer::new(RING);
+        let line = Line {
+            call,
+            microphone: to_call,
+            ear: Playout::new(from_call, FRAME_SAMPLES, 2 * FRAME_SAMPLES),
+        };
+        self.order(Order::Add(line));
+        CallPort { microphone: Playout::new(microphone, FRAME_SAMPLES, 2 * FRAME_SAMPLES), ear }
+    }
+
+    /// What ear and microphone do from now on.
+    pub fn set(&self, audio: Audio) {
+        self.order(Order::Audio(audio));
+    }
+
+    /// Lets the person hear the key that was pressed.
+    pub fn beep(&self, digit: char) {
+        self.order(Order::Beep(digit));
+    }
+
+    fn order(&self, order: Order) {
+        if self.orders.try_send(order).is_err() {
+            tracing::warn!("the sound task is gone or does not keep up; the phone may be silent");
+        }
+    }
+}
+
+impl<P: AudioPort> Mixer<P> {
+    /// A mixer for a handset.
+    pub fn new(device: P) -> (Self, MixerHandle) {
+        let (sender, orders) = mpsc::channel(MAX_ORDERS);
+        let mixer = Self { device, lines: Vec::new(), orders, audio: None, tones: TonePlayer::new() };
+        (mixer, MixerHandle { orders: sender })
+    }
+
+    /// Moves 10 ms of sound. Returns whether there is still somebody who gives orders.
+    pub fn frame(&mut self) -> bool {
+        let open = self.take_orders();
+        self.lines.retain(|line| !line.ear.is_over());
+        let mut captured = [0; FRAME_SAMPLES];
+        let mut playout = [0; FRAME_SAMPLES];
+        self.device.read(&mut captured);
+        let (active, muted) = self.audio.map_or((None, true), |audio| (audio.call, audio.muted));
+        for line in &mut self.lines {
+            let mut heard = [0; FRAME_SAMPLES];
+            line.ear.read(&mut heard);
+            if Some(line.call) == active {
+                playout = heard;
+                // A muted microphone sends silence, so that the other side's clock goes on.
+                let spoken = if muted { [0; FRAME_SAMPLES] } else { captured };
+                for sample in spoken {
+                    let _ = line.microphone.push(sample);
+                }
+            }
+        }
+        self.tones.mix(&mut playout);
+        amplify(&mut playout, self.audio.map_or(0, |audio| audio.volume));
+        self.device.write(&playout);
+        open
+    }
+
+    fn take_orders(&mut self) -> bool {
+        loop {
+            match self.orders.try_recv() {
+                Ok(Order::Add(line)) => self.lines.push(line),
+                Ok(Order::Beep(digit)) => self.tones.beep(digit),
+                Ok(Order::Audio(audio)) => {
+                    let before = self.audio.and_then(|audio| audio.call);
+                    if let Some(line) = self.lines.iter_mut().find(|line| Some(line.call) == audio.call)
+                        && audio.call != before
+                    {
+                        line.ear.flush();
+                    }
+                    self.tones.set(audio.sound);
+                    self.audio = Some(audio);
+                }
+                Err(mpsc::error::TryRecvError::Empty) => return true,
+                Err(mpsc::error::TryRecvError::Disconnected) => return !self.lines.is_empty(),
+            }
+        }
+    }
+}
+
+impl AudioPort for CallPort {
+    fn format(&self) -> AudioFormat {
+        AudioFormat::NARROWBAND
+    }
+
+    fn read(&mut self, captured: &mut [i16]) {
+        self.microphone.read(captured);
+    }
+
+    fn write(&mut self, playout: &[i16]) {
+        for sample in playout {
+            let _ = self.ear.push(*sample);
+        }
+    }
+}
+
+/// Steps of 3 dB around the middle, where sound passes as it is; 0 is silent.
+const GAINS: [i32; VOLUME_MAX as usize + 1] = [0, 65, 92, 130, 181, 256, 362, 511, 722, 1019, 1440];
+
+fn amplify(samples: &mut [i16], volume: u8) {
+    let gain = GAINS.get(usize::from(volume)).copied().unwrap_or(256);
+    for sample in samples {
+        let loud = i32::from(*sample) * gain / 256;
+        *sample = i16::try_from(loud).unwrap_or(if loud < 0 { i16::MIN } else { i16::MAX });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firmware::{Firmware, FirmwareConfig, Peer, Sound};
+    use crate::models::ES620;
+    use sidetone_hal::audio::AudioPath;
+    use std::sync::{Arc, Mutex};
+
+    /// A microphone that says 1000 all the time, and an ear that remembers.
+    #[derive(Clone, Default)]
+    struct Head(Arc<Mutex<Vec<i16>>>);
+
+    impl AudioPort for Head {
+        fn format(&self) -> AudioFormat {
+            AudioFormat::NARROWBAND
+        }
+        fn read(&mut self, captured: &mut [i16]) {
+            captured.fill(1000);
+        }
+        fn write(&mut self, playout: &[i16]) {
+            *self.0.lock().expect("not poisoned") = playout.to_vec();
+        }
+    }
+
+    fn two_calls() -> (CallRef, CallRef) {
+        let accounts = vec!["a".to_owned()];
+        let dialling = sidetone_dialplan::CollectorConfig::default();
+        let mut phone = Firmware::new(FirmwareConfig { model: &ES620, accounts, dialling });
+        let mut call = || phone.incoming(0, Peer::default()).expect("a line");
+        (call(), call())
+    }
+
+    fn audio(call: Option<CallRef>) -> Audio {
+        Audio { call, sound: None, muted: false, path: AudioPath::Handset, volume: 5 }
+    }
+
+    #[test]
+    fn only_the_active_call_is_heard_and_spoken_to() {
+        let head = Head::default();
+        let ear = || head.0.lock().expect("not poisoned").first().copied();
+        let (first, second) = two_calls();
+        let (mut mixer, handle) = Mixer::new(head.clone());
+        let (mut a, mut b) = (handle.port(first), handle.port(second));
+        handle.set(audio(Some(first)));
+        let mut spoken = ([0; 80], [0; 80]);
+        for _ in 0..8 {
+            a.write(&[11; 80]);
+            b.write(&[22; 80]);
+            assert!(mixer.frame());
+            a.read(&mut spoken.0);
+            b.read(&mut spoken.1);
+        }
+        assert_eq!((ear(), spoken.0[0], spoken.1[0]), (Some(11), 1000, 0));
+        handle.set(Audio { muted: true, ..audio(Some(second)) });
+        for _ in 0..8 {
+            a.write(&[11; 80]);
+            b.write(&[22; 80]);
+            mixer.frame();
+            a.read(&mut spoken.0);
+            b.read(&mut spoken.1);
+        }
+        assert_eq!((ear(), spoken.0[0], spoken.1[0]), (Some(22), 0, 0));
+        drop((a, b));
+        for _ in 0..20 {
+            mixer.frame();
+        }
+        assert_eq!(mixer.lines.len(), 0, "calls that are over leave nothing behind");
+        drop(handle);
+        assert!(!mixer.frame());
+    }
+
+    #[test]
+    fn tones_play_without_a_call_and_volume_goes_from_silence_to_clipping() {
+        let head = Head::default();
+        let power = || head.0.lock().expect("not poisoned").iter().map(|s| i64::from(*s).pow(2)).sum::<i64>();
+        let (mut mixer, handle) = Mixer::new(head.clone());
+        handle.set(Audio { sound: Some(Sound::DialTone), ..audio(None) });
+        for _ in 0..5 {
+            mixer.frame();
+        }
+        assert!(power() > 80 * 300 * 300, "{}", power());
+        handle.set(Audio { sound: Some(Sound::DialTone), volume: 0, ..audio(None) });
+        mixer.frame();
+        assert_eq!(power(), 0);
+        let mut loud = [i16::MAX, i16::MIN, 100];
+        amplify(&mut loud, VOLUME_MAX);
+        assert_eq!(loud, [i16::MAX, i16::MIN, 562]);
+    }
+}

@@ -1,0 +1,290 @@
+//! The command line.
+
+use crate::models::Model;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+use core::str::FromStr;
+use core::time::Duration;
+use std::path::PathBuf;
+
+/// A SIP desk phone: with a panel in the browser, or without a person for scripts.
+#[derive(Debug, Parser)]
+#[command(name = "sidetone-phone", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Start the demo: a small PBX and two phones in this process; prints the panel's address
+    #[arg(long, conflicts_with_all = ["account", "headless", "config", "proxy", "no_register"])]
+    pub demo: bool,
+
+    /// An account to use: sip:user:password@host[:port]. May be given several times
+    #[arg(long, global = true, value_name = "URI")]
+    pub account: Vec<SecretArg>,
+
+    /// Where every request goes first: sip:host[:port]
+    #[arg(long, global = true, value_name = "URI")]
+    pub proxy: Option<SecretArg>,
+
+    /// The transport towards provider and proxy
+    #[arg(long, global = true, value_name = "PROTOCOL")]
+    pub transport: Option<TransportArg>,
+
+    /// The SIP port to listen at, UDP and TCP; without it the system chooses
+    #[arg(long, global = true, value_name = "PORT")]
+    pub local_port: Option<u16>,
+
+    /// The address to listen at; every interface without it
+    #[arg(long, global = true, value_name = "IP")]
+    pub local_address: Option<IpAddr>,
+
+    /// Where the panel is served, on the loopback interface; port 0 lets the system choose [default: 127.0.0.1:8080 or the next
+    /// free port]
+    #[arg(long, value_name = "ADDRESS")]
+    pub panel: Option<SocketAddr>,
+
+    /// Which telephone to be: es620, c60s, cp860 or ut670
+    #[arg(long, value_parser = <&'static Model>::from_str)]
+    pub model: Option<&'static Model>,
+
+    /// Settings from a file; options on the command line go first
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Do not register: calls go straight to the host in their address
+    #[arg(long, global = true)]
+    pub no_register: bool,
+
+    /// Print every SIP message as a ladder on the standard error output at the end
+    #[arg(long, global = true)]
+    pub trace: bool,
+
+    /// Run without a panel and without a person: then `call`, `answer` or `register` follows
+    #[arg(long)]
+    pub headless: bool,
+
+    /// What to do without a person
+    #[command(subcommand)]
+    pub action: Option<Action>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sidetone-phone --demo
+  sidetone-phone --account 'sip:alice:secret@example.org' --transport tcp
+  sidetone-phone --account 'sip:alice:secret@example.org' --headless call sip:bob@example.org \\
+      --play in.wav --record out.wav --dtmf 123# --for 10s
+  sidetone-phone --account 'sip:bob:secret@example.org' --headless answer --count 0
+
+Without a person, one line of JSON is printed for each call. Exit status: 0 the call was up and ended in order, 1 it failed,
+2 the command line or the settings are wrong, 3 registration failed.";
+
+/// What to do without a person.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Call an address, and hang up after --for or when the other side does
+    Call {
+        /// Whom to call: sip:user@host, user@host, or a number at the account's host
+        to: String,
+        /// What goes on in the call.
+        #[command(flatten)]
+        script: Script,
+    },
+    /// Answer incoming calls
+    Answer {
+        /// How many calls to answer before ending; 0 goes on until a signal
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        count: u32,
+        /// Ring for this long before answering
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        ring_for: Option<Duration>,
+        /// What goes on in a call.
+        #[command(flatten)]
+        script: Script,
+    },
+    /// Register, print how that went, and un-register
+    Register,
+}
+
+/// What goes on in a call without a person.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Script {
+    /// Speak the sound of this WAV file once (8 kHz, mono, 16 bit)
+    #[arg(long, value_name = "FILE")]
+    pub play: Option<PathBuf>,
+    /// Record what is heard to this WAV file; the second call goes to FILE-2.wav and so on
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Send these digits half a second after the call is up: 0-9, *, #, A-D
+    #[arg(long, value_name = "DIGITS", value_parser = digits)]
+    pub dtmf: Option<String>,
+    /// Hang up this long after the call is up: 10s, 500ms, 1m
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub length: Option<Duration>,
+    /// Hold the call this long after it is up, for this long: 2s:3s. May be given several times
+    #[arg(long, value_name = "AT:FOR", value_parser = hold)]
+    pub hold: Vec<Hold>,
+}
+
+/// A pause in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// When it begins, after the call is up.
+    pub at: Duration,
+    /// How long it is.
+    pub length: Duration,
+}
+
+/// A transport protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TransportArg {
+    /// Datagrams.
+    Udp,
+    /// A connection.
+    Tcp,
+}
+
+/// An argument that may hold a password: `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretArg(String);
+
+impl SecretArg {
+    /// The argument as given.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for SecretArg {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for SecretArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Cli {
+    /// Checks what the grammar of the command line cannot.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    pub fn check(self) -> Result<Self, clap::Error> {
+        use clap::CommandFactory as _;
+        let wrong =
+            |message: &str| Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, message));
+        match (self.headless, &self.action) {
+            (true, None) => wrong("--headless needs an action after it: call, answer or register"),
+            (false, Some(_)) => wrong("call, answer and register need --headless before them"),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Reads `10s`, `500ms`, `1m`, `2h`: a number, decimals allowed, and a unit.
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a number with a unit, such as 10s, 500ms, 1m".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(expected)?;
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(expected()),
+    };
+    let seconds = number.parse::<f64>().map_err(|_| expected())? * scale;
+    if seconds > 86_400.0 {
+        return Err("expected at most 24h".to_owned());
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| expected())
+}
+
+fn hold(text: &str) -> Result<Hold, String> {
+    let (at, length) = text.split_once(':').ok_or("expected two times, such as 2s:3s")?;
+    Ok(Hold { at: duration(at)?, length: duration(length)? })
+}
+
+fn digits(text: &str) -> Result<String, String> {
+    match text.chars().find(|c| !matches!(c, '0'..='9' | '*' | '#' | 'A'..='D')) {
+        Some(wrong) => Err(format!("{wrong:?} is no digit: expected 0-9, *, #, A-D")),
+        None if text.len() > 128 => Err("expected at most 128 digits".to_owned()),
+        None => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("sidetone-phone").chain(line.split(' '))).and_then(Cli::check)
+    }
+
+    #[test]
+    fn the_command_lines_of_the_readme_are_understood() {
+        let cli = parse("--demo --panel 127.0.0.1:0 --model c60s").expect("a command line");
+        assert!(cli.demo && cli.model.is_some_and(|model| model.name == "c60s"));
+
+        let cli = parse(
+            "--account sip:alice:secret@host --proxy sip:host:5062 --transport tcp --local-port 5080 \
+             --headless call sip:bob@host --play in.wav --record out.wav --dtmf 123# --for 10s",
+        )
+        .expect("a command line");
+        let Some(Action::Call { to, script }) = cli.action else { panic!("{:?}", cli.action) };
+        assert_eq!((to.as_str(), script.dtmf.as_deref()), ("sip:bob@host", Some("123#")));
+        assert_eq!(script.length, Some(Duration::from_secs(10)));
+        assert_eq!((cli.local_port, cli.transport), (Some(5080), Some(TransportArg::Tcp)));
+
+        let cli = parse(
+            "--headless answer --play a.wav --count 0 --ring-for 1s --hold 2s:3s --hold 8s:500ms --no-register \
+             --account sip:a@b --account sip:c@d --trace",
+        )
+        .expect("options may follow the action");
+        assert!(cli.no_register && cli.trace && cli.account.len() == 2);
+        let Some(Action::Answer { count: 0, ring_for, script }) = cli.action else {
+            panic!("{:?}", cli.action)
+        };
+        assert_eq!(ring_for, Some(Duration::from_secs(1)));
+        assert_eq!(script.hold[1], Hold { at: Duration::from_secs(8), length: Duration::from_millis(500) });
+        assert!(matches!(parse("--headless register").expect("valid").action, Some(Action::Register)));
+    }
+
+    #[test]
+    fn wrong_command_lines_say_what_was_expected() {
+        for (line, expected) in [
+            ("--headless", "--headless needs an action after it: call, answer or register"),
+            ("call sip:a@b", "call, answer and register need --headless before them"),
+            ("--headless call sip:a@b --for 10", "expected a number with a unit"),
+            ("--headless call sip:a@b --for 1e9s", "expected a number with a unit"),
+            ("--headless call sip:a@b --for 99h", "at most 24h"),
+            ("--headless call sip:a@b --hold 2s", "expected two times, such as 2s:3s"),
+            ("--headless call sip:a@b --dtmf 12x", "'x' is no digit"),
+            ("--model x", "expected es620, c60s, cp860 or ut670"),
+            ("--demo --account sip:a@b", "cannot be used with"),
+        ] {
+            let error = parse(line).expect_err(line);
+            assert!(error.to_string().contains(expected), "{line}: {error}");
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let cli = parse("--account sip:alice:secret@host --proxy sip:u:secret@host").expect("valid");
+        assert!(!format!("{cli:?}").contains("secret"));
+        assert_eq!(cli.account[0].expose(), "sip:alice:secret@host");
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1m"), Ok(Duration::from_secs(60)));
+        for wrong in ["", "s", "10", "-1s", "1.2.3s", "1 s", "10sec"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

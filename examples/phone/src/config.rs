@@ -1,0 +1,276 @@
+//! What the phone is set up with, from the settings file and the command line.
+
+use crate::cli::{Cli, TransportArg};
+use crate::models::{ES620, Model, UnknownModel};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use sidetone_dialplan::CollectorConfig;
+use sidetone_hal::net::Protocol;
+use sidetone_provisioning::{AccountSettings, PhoneSettings, Settings, Transport, file};
+use sidetone_sip_core::Uri;
+use sidetone_sip_ua::{AccountConfig, Error as UaError, UserAgent};
+
+use crate::trace::Trace;
+
+/// The port of the panel when none is named.
+const PANEL_PORT: u16 = 8080;
+
+/// A phone's set-up, ready to use.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Which telephone.
+    pub model: &'static Model,
+    /// The accounts.
+    pub accounts: Vec<AccountConfig>,
+    /// The SIP address to listen at; port 0 lets the system choose.
+    pub local: SocketAddr,
+    /// Where the panel is served.
+    pub panel: SocketAddr,
+    /// How digits become a number.
+    pub dialling: CollectorConfig,
+    /// What `User-Agent` says.
+    pub user_agent: String,
+}
+
+/// Settings that make no phone.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The settings file cannot be read.
+    #[error(transparent)]
+    File(#[from] file::FileError),
+    /// The settings file has wrong lines.
+    #[error("{0}")]
+    Problems(String),
+    /// No such model.
+    #[error(transparent)]
+    Model(#[from] UnknownModel),
+    /// Not an account. The text is not repeated, as it may hold a password.
+    #[error("{place}: {reason}; expected sip:user:password@host")]
+    Account {
+        /// Which account.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Not a proxy.
+    #[error("the proxy: {0}; expected sip:host or sip:host:port")]
+    Proxy(String),
+    /// More accounts than the telephone has.
+    #[error("{model} takes {most} account(s), {given} were given")]
+    TooMany {
+        /// The telephone.
+        model: &'static str,
+        /// What it takes.
+        most: usize,
+        /// What was given.
+        given: usize,
+    },
+    /// The panel gives everybody who reaches it the microphone, so it stays on this machine.
+    #[error("the panel cannot be served at {0}: expected a loopback address such as 127.0.0.1:8080")]
+    PanelNotLocal(SocketAddr),
+}
+
+impl Config {
+    /// A phone without accounts, as it comes out of the box.
+    #[must_use]
+    pub fn new(model: &'static Model) -> Self {
+        Self {
+            model,
+            accounts: Vec::new(),
+            local: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+            panel: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PANEL_PORT),
+            dialling: CollectorConfig::default(),
+            user_agent: concat!("sidetone-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+
+    /// Reads the settings file, if one is named, and lets the command line go first.
+    ///
+    /// # Errors
+    /// Says what is wrong, where, and what was expected; never repeats what may be a password.
+    pub fn load(cli: &Cli) -> Result<Self, ConfigError> {
+        let mut config = Self::new(&ES620);
+        if let Some(path) = &cli.config {
+            let loaded = file::read(path)?;
+            if !loaded.problems.is_empty() {
+                let problems: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
+                return Err(ConfigError::Problems(problems.join("\n")));
+            }
+            config.apply_file(&loaded.settings)?;
+        }
+        config.apply_cli(cli)?;
+        let most = config.model.accounts;
+        // Without a screen there is no telephone whose keys could run out.
+        if config.accounts.len() > most && !cli.headless {
+            let given = config.accounts.len();
+            return Err(ConfigError::TooMany { model: config.model.title, most, given });
+        }
+        if !config.panel.ip().is_loopback() {
+            return Err(ConfigError::PanelNotLocal(config.panel));
+        }
+        Ok(config)
+    }
+
+    /// What each account is called on the screen.
+    #[must_use]
+    pub fn labels(&self) -> Vec<String> {
+        self.accounts.iter().map(label).collect()
+    }
+
+    /// Opens the user agent's sockets.
+    ///
+    /// # Errors
+    /// An address cannot be bound.
+    pub async fn user_agent(&self, trace: Option<&Trace>) -> Result<UserAgent, UaError> {
+        let builder = UserAgent::builder().bind_udp(self.local).user_agent(&self.user_agent);
+        let builder = match trace {
+            Some(trace) => builder.trace(trace.tap("phone")),
+            None => builder,
+        };
+        builder.bind_tcp(self.local).build().await
+    }
+
+    fn apply_file(&mut self, settings: &Settings) -> Result<(), ConfigError> {
+        let phone: PhoneSettings = settings.phone();
+        self.model = phone.model.parse()?;
+        self.local.set_port(phone.sip_port);
+        self.panel = phone.panel;
+        if !phone.user_agent.is_empty() {
+            self.user_agent = phone.user_agent;
+        }
+        self.dialling.map = phone.digit_map;
+        self.dialling.inter_digit = phone.inter_digit;
+        self.dialling.send_key = phone.send_key;
+        for (number, settings) in settings.accounts() {
+            let place = format!("account.{number}");
+            self.accounts
+                .push(account_of(&settings).map_err(|reason| ConfigError::Account { place, reason })?);
+        }
+        Ok(())
+    }
+
+    fn apply_cli(&mut self, cli: &Cli) -> Result<(), ConfigError> {
+        self.model = cli.model.unwrap_or(self.model);
+        self.panel = cli.panel.unwrap_or(self.panel);
+        self.local.set_port(cli.local_port.unwrap_or_else(|| self.local.port()));
+        self.local.set_ip(cli.local_address.unwrap_or_else(|| self.local.ip()));
+        if !cli.account.is_empty() {
+            self.accounts.clear();
+        }
+        for (number, text) in (1..).zip(&cli.account) {
+            let account = AccountConfig::parse(text.expose()).map_err(|error| ConfigError::Account {
+                place: format!("--account number {number}"),
+                reason: error.to_string(),
+            })?;
+            self.accounts.push(account);
+        }
+        let proxy = cli.proxy.as_ref().map(|text| text.expose().parse::<Uri>()).transpose();
+        let proxy = proxy.map_err(|error| ConfigError::Proxy(error.to_string()))?;
+        for account in &mut self.accounts {
+            if let Some(proxy) = &proxy {
+                account.proxy = Some(proxy.clone());
+            }
+            if let Some(transport) = cli.transport {
+                account.transport = match transport {
+                    TransportArg::Udp => Protocol::Udp,
+                    TransportArg::Tcp => Protocol::Tcp,
+                };
+            }
+            account.register &= !cli.no_register;
+        }
+        Ok(())
+    }
+}
+
+fn account_of(settings: &AccountSettings) -> Result<AccountConfig, String> {
+    let mut account = AccountConfig::parse(&settings.aor).map_err(|error| error.to_string())?;
+    if !settings.password.expose().is_empty() {
+        account = account.with_password(settings.password.expose());
+    }
+    account.auth_user = settings.auth_user.clone();
+    account.display_name = settings.display_name.clone();
+    account.expires = settings.expires;
+    account.transport = match settings.transport {
+        Transport::Udp => Protocol::Udp,
+        Transport::Tcp => Protocol::Tcp,
+    };
+    let proxy = settings.outbound_proxy.as_ref().map(|text| text.parse::<Uri>()).transpose();
+    account.proxy = proxy.map_err(|error| format!("outbound_proxy: {error}"))?;
+    Ok(account)
+}
+
+fn label(account: &AccountConfig) -> String {
+    let user = || account.aor.user().map(|user| user.into_owned());
+    account.display_name.clone().or_else(user).unwrap_or_else(|| account.aor.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    fn load(line: &str) -> Result<Config, ConfigError> {
+        Config::load(&Cli::parse_from(std::iter::once("sidetone-phone").chain(line.split(' '))))
+    }
+
+    #[test]
+    fn options_make_accounts() {
+        let config = load(
+            "--account sip:alice:secret@example.org --account sip:bob@example.org:5070 --transport tcp \
+             --proxy sip:10.0.0.1:5062 --local-port 5080 --no-register",
+        )
+        .expect("valid");
+        assert_eq!(config.labels(), ["alice", "bob"]);
+        assert_eq!(config.local.port(), 5080);
+        for account in &config.accounts {
+            assert_eq!(account.transport, Protocol::Tcp);
+            assert_eq!(account.proxy.as_ref().map(ToString::to_string), Some("sip:10.0.0.1:5062".to_owned()));
+            assert!(!account.register);
+        }
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+
+    #[test]
+    fn the_file_gives_way_to_the_options() {
+        let path = std::env::temp_dir().join(format!("sidetone-phone-{}.conf", std::process::id()));
+        std::fs::write(
+            &path,
+            "phone.model = c60s\nsip.port = 5090\naccount.1.aor = sip:carol@example.org\n\
+             account.1.password = secret\naccount.1.display_name = Carol\n",
+        )
+        .expect("written");
+        let file = path.display();
+        let config = load(&format!("--config {file}")).expect("valid");
+        assert_eq!((config.model.name, config.local.port()), ("c60s", 5090));
+        assert_eq!(config.labels(), ["Carol"]);
+        let config =
+            load(&format!("--config {file} --model ut670 --account sip:dave@example.org")).expect("valid");
+        assert_eq!((config.model.name, config.labels()), ("ut670", vec!["dave".to_owned()]));
+        std::fs::write(&path, "phone.model = none\n").expect("written");
+        let error = load(&format!("--config {file}")).expect_err("no such model").to_string();
+        assert!(error.contains(":1: phone.model"), "{error}");
+        std::fs::remove_file(path).expect("removed");
+    }
+
+    #[test]
+    fn errors_do_not_repeat_passwords() {
+        for line in [
+            "--account sip:alice:secret@",
+            "--account mailto:alice:secret@example.org",
+            "--account secret",
+            "--account sip:a@b --proxy secret:5060",
+        ] {
+            let error = load(line).expect_err(line);
+            assert!(!format!("{error} {error:?}").contains("secret"), "{line}: {error}");
+            assert!(error.to_string().contains("expected sip:"), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn limits_are_told() {
+        let error = load("--model cp860 --account sip:a@b --account sip:c@d").expect_err("too many");
+        assert_eq!(error.to_string(), "CP860 takes 1 account(s), 2 were given");
+        let error = load("--panel 0.0.0.0:8080").expect_err("not local");
+        assert!(error.to_string().contains("expected a loopback address"), "{error}");
+    }
+}

@@ -1,0 +1,131 @@
+//! The demo: a small PBX and two phones beside it in one process, with one panel.
+
+use crate::config::Config;
+use crate::desk::Desk;
+use crate::panel::{Hint, PanelServer};
+use crate::trace::Trace;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::time::Duration;
+use sidetone_hal::rng::Rng;
+use sidetone_pbx::{Pbx, PbxHandle};
+use sidetone_sip_core::driver;
+use sidetone_sip_ua::{AccountConfig, UserAgent};
+
+/// The phones' numbers and what they are called.
+const PHONES: [(&str, &str); 2] = [("101", "Alice"), ("102", "Bob")];
+/// How long both phones have to register on the loopback interface.
+const REGISTER_WITHIN: Duration = Duration::from_secs(10);
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// A demo that runs.
+#[derive(Debug)]
+pub struct Demo {
+    panel: PanelServer,
+    desks: Vec<Desk>,
+    pbx: PbxHandle,
+}
+
+/// Why the demo could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The PBX.
+    #[error("the demo's PBX: {0}")]
+    Pbx(#[from] sidetone_pbx::StartError),
+    /// A phone.
+    #[error("a phone of the demo: {0}")]
+    Phone(#[from] sidetone_sip_ua::Error),
+    /// A phone that could not register in time.
+    #[error("a phone of the demo could not register within {} s", REGISTER_WITHIN.as_secs())]
+    NotRegistered,
+    /// The panel.
+    #[error("the panel at {address}: {source}")]
+    Panel {
+        /// Where it was to be served.
+        address: SocketAddr,
+        /// In the system's words.
+        source: std::io::Error,
+    },
+}
+
+impl Demo {
+    /// Starts everything on loopback ports and registers both phones.
+    ///
+    /// # Errors
+    /// Says which part could not start.
+    pub async fn start(config: &Config, trace: Option<&Trace>) -> Result<Self, DemoError> {
+        // Passwords of this run only: nobody outside the process needs them.
+        let mut rng = Rng::from_seed(driver::seed());
+        let passwords = PHONES.map(|_| rng.next_u64().to_string());
+        let mut pbx = Pbx::builder().udp(LOOPBACK).tcp(LOOPBACK);
+        for ((number, _), password) in PHONES.iter().zip(&passwords) {
+            pbx = pbx.user(*number, password);
+        }
+        let pbx = pbx.start().await?;
+        let mut desks = Vec::new();
+        let mut panels = Vec::new();
+        for ((number, name), password) in PHONES.iter().zip(&passwords) {
+            let account = AccountConfig::parse(&format!("sip:{number}@{}", pbx.addr()))
+                .map_err(sidetone_sip_ua::Error::from)?
+                .with_password(password)
+                .with_display_name(format!("{name} {number}"));
+            let config = Config { accounts: vec![account], ..config.clone() };
+            let builder =
+                UserAgent::builder().bind_udp(LOOPBACK).bind_tcp(LOOPBACK).user_agent(&config.user_agent);
+            let builder = match trace {
+                Some(trace) => builder.trace(trace.tap(name)),
+                None => builder,
+            };
+            let (desk, panel) =
+                Desk::start(&config, builder.build().await?, &format!("{name}, {number}")).await?;
+            desks.push(desk);
+            panels.push(panel);
+        }
+        for account in desks.iter().flat_map(Desk::accounts) {
+            tokio::time::timeout(REGISTER_WITHIN, account.registered())
+                .await
+                .map_err(|_| DemoError::NotRegistered)??;
+        }
+        let panel = PanelServer::start(config.panel, panels, hints())
+            .await
+            .map_err(|source| DemoError::Panel { address: config.panel, source })?;
+        Ok(Self { panel, desks, pbx })
+    }
+
+    /// Where the panel is served.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.panel.address()
+    }
+
+    /// The demo's PBX, to which other phones may be pointed too.
+    #[must_use]
+    pub const fn pbx(&self) -> &PbxHandle {
+        &self.pbx
+    }
+
+    /// Hangs up, un-registers and ends.
+    pub async fn shutdown(self) {
+        drop(self.panel);
+        for desk in self.desks {
+            desk.shutdown().await;
+        }
+        self.pbx.shutdown().await;
+    }
+}
+
+fn hints() -> Vec<Hint> {
+    let hint = |number: &str, meaning: &str, phone| Hint {
+        number: number.to_owned(),
+        meaning: meaning.to_owned(),
+        phone,
+    };
+    let services = [
+        ("*43", "Echo test: hear yourself"),
+        ("*44", "A spoken prompt"),
+        ("600", "A tone"),
+        ("601", "Rings without answer"),
+    ];
+    let services = services.map(|(number, meaning)| hint(number, meaning, None));
+    let phones = (1..).zip(PHONES).map(|(place, (number, name))| hint(number, name, Some(place)));
+    services.into_iter().chain(phones).collect()
+}

@@ -1,0 +1,320 @@
+//! A desk: the firmware with a user agent behind it and a panel in front of it, driven by one task.
+
+mod calls;
+mod picture;
+
+pub(crate) use picture::name as lamp_name;
+pub use picture::{LampView, Picture};
+
+use crate::audio::{BrowserEnd, Mixer, MixerHandle, handset};
+use crate::config::Config;
+use crate::firmware::{
+    CallRef, Command, Firmware, FirmwareConfig, Painter, Peer, Registration, Signal, WallClock,
+};
+use crate::models::Model;
+use calls::{Order, Report};
+use core::time::Duration;
+use sidetone_hal::audio::FRAME;
+use sidetone_hal::display::Framebuffer;
+use sidetone_hal::hook::HookState;
+use sidetone_hal::keypad::Key;
+use sidetone_hal::time::Instant;
+use sidetone_hal::{Event, keypad::KeyEvent};
+use sidetone_sip_core::{NameAddr, StatusCode};
+use sidetone_sip_ua::{Account, Error, IncomingCall, RegistrationState, UserAgent, UserAgentEvent};
+use std::collections::HashMap;
+use std::time::SystemTime;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+/// What panels and calls report and the desk has not looked at yet; who has more waits.
+const QUEUE: usize = 256;
+/// The furthest that a place on earth is from UTC, in minutes: 14 hours.
+const MAX_OFFSET: i32 = 14 * 60;
+
+/// What a panel reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PanelInput {
+    /// A person did something.
+    Event(Event),
+    /// The local time is so many minutes east of UTC.
+    Offset(i32),
+}
+
+/// The panel's side of a desk.
+#[derive(Debug)]
+pub struct DeskPanel {
+    /// What the page calls the phone.
+    pub title: String,
+    /// Which telephone it is.
+    pub model: &'static Model,
+    /// What the phone shows; the latest only, so a slow panel misses pictures and nothing waits for it.
+    pub pictures: watch::Receiver<Picture>,
+    /// What persons do.
+    pub input: mpsc::Sender<PanelInput>,
+    /// The handset's other end.
+    pub handset: BrowserEnd,
+}
+
+/// A desk that runs.
+#[derive(Debug)]
+pub struct Desk {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+    accounts: Vec<Account>,
+}
+
+impl Desk {
+    /// Puts a phone on a desk: adds its accounts to the user agent, and starts the tasks of phone and sound.
+    ///
+    /// # Errors
+    /// An account is wrong.
+    pub async fn start(config: &Config, agent: UserAgent, title: &str) -> Result<(Self, DeskPanel), Error> {
+        let mut accounts = Vec::new();
+        for account in &config.accounts {
+            accounts.push(agent.add_account(account.clone()).await?);
+        }
+        let (phone_end, browser_end) = handset();
+        let (mixer, sound) = Mixer::new(phone_end);
+        tokio::spawn(play(mixer));
+
+        let firmware = Firmware::new(FirmwareConfig {
+            model: config.model,
+            accounts: config.labels(),
+            dialling: config.dialling.clone(),
+        });
+        let (input, inputs) = mpsc::channel(QUEUE);
+        let (reports, reported) = mpsc::channel(QUEUE);
+        let (stop, stopping) = watch::channel(false);
+        #[expect(clippy::disallowed_methods, reason = "the driver's clock")]
+        let started = tokio::time::Instant::now();
+        let mut run = Run {
+            firmware,
+            agent,
+            accounts: accounts.clone(),
+            calls: HashMap::new(),
+            sound,
+            reports,
+            painter: Painter::new(config.model),
+            frame: Framebuffer::new(config.model.screen),
+            pictures: watch::Sender::new(Picture::default()),
+            started,
+            offset: 0,
+        };
+        run.set_clock();
+        run.show();
+        let pictures = run.pictures.subscribe();
+        let task = tokio::spawn(run.run(inputs, reported, stopping));
+        let panel =
+            DeskPanel { title: title.to_owned(), model: config.model, pictures, input, handset: browser_end };
+        Ok((Self { stop, task, accounts }, panel))
+    }
+
+    /// The accounts, in the order of the settings.
+    #[must_use]
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// Hangs up, takes the registrations back, and ends.
+    pub async fn shutdown(self) {
+        self.stop.send_replace(true);
+        // An error would be a panic of the task, which ends it just as well.
+        let _ = self.task.await;
+    }
+}
+
+/// Moves sound every 10 ms until nobody gives orders any more.
+async fn play<P: sidetone_hal::audio::AudioPort>(mut mixer: Mixer<P>) {
+    let mut clock = tokio::time::interval(FRAME);
+    // Frames that a busy machine missed are made up for, so that as many go out as come in.
+    clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    loop {
+        clock.tick().await;
+        if !mixer.frame() {
+            return;
+        }
+    }
+}
+
+/// The task of a desk.
+struct Run {
+    firmware: Firmware,
+    agent: UserAgent,
+    accounts: Vec<Account>,
+    calls: HashMap<CallRef, mpsc::Sender<Order>>,
+    sound: MixerHandle,
+    reports: mpsc::Sender<Report>,
+    painter: Painter,
+    frame: Framebuffer,
+    pictures: watch::Sender<Picture>,
+    started: tokio::time::Instant,
+    offset: i32,
+}
+
+impl Run {
+    async fn run(
+        mut self,
+        mut inputs: mpsc::Receiver<PanelInput>,
+        mut reported: mpsc::Receiver<Report>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        loop {
+            let now = self.now();
+            let wait = self.firmware.poll_timeout(now).map(|(at, _)| at.saturating_since(now));
+            tokio::select! {
+                Some(input) = inputs.recv() => self.input(input),
+                Some((call, signal)) = reported.recv() => self.report(call, signal),
+                event = self.agent.next_event() => match event {
+                    Some(event) => self.agent_event(event),
+                    None => return,
+                },
+                () = sleep(wait) => self.firmware.handle_timeout(self.now()),
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+            self.obey();
+            self.sound.set(self.firmware.audio());
+            self.show();
+        }
+        self.agent.shutdown().await;
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn input(&mut self, input: PanelInput) {
+        match input {
+            PanelInput::Event(event) => {
+                if let Event::Key(KeyEvent { key: Key::Digit(digit), pressed: true }) = event {
+                    self.sound.beep(digit);
+                }
+                self.firmware.handle_event(self.now(), event);
+            }
+            PanelInput::Offset(minutes) => {
+                self.offset = minutes.clamp(-MAX_OFFSET, MAX_OFFSET);
+                self.set_clock();
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the driver reads the clock for the firmware")]
+    fn set_clock(&mut self) {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let seconds = i64::try_from(since.as_secs()).unwrap_or(0) + i64::from(self.offset) * 60;
+        self.firmware.set_clock(WallClock::new(self.now(), seconds));
+    }
+
+    fn report(&mut self, call: CallRef, signal: Signal) {
+        if matches!(signal, Signal::Ended { .. }) {
+            self.calls.remove(&call);
+        }
+        self.firmware.handle_signal(self.now(), signal);
+    }
+
+    fn agent_event(&mut self, event: UserAgentEvent) {
+        match event {
+            UserAgentEvent::Registration { account, state } => {
+                let place = self.accounts.iter().position(|known| known.id() == account);
+                if let Some(account) = place {
+                    let state = registration(state);
+                    self.firmware.handle_signal(self.now(), Signal::Registration { account, state });
+                }
+            }
+            UserAgentEvent::Incoming(call) => self.incoming(call),
+            _ => {}
+        }
+    }
+
+    fn incoming(&mut self, call: IncomingCall) {
+        let account = self.accounts.iter().position(|known| Some(known.id()) == call.account());
+        match self.firmware.incoming(account.unwrap_or(0), peer(call.from())) {
+            Some(id) => {
+                let (orders, ordered) = mpsc::channel(QUEUE);
+                self.calls.insert(id, orders);
+                tokio::spawn(calls::incoming(call, id, self.sound.clone(), ordered, self.reports.clone()));
+            }
+            None => {
+                tokio::spawn(async move {
+                    // The caller may be gone already.
+                    let _ = call.reject(StatusCode::BUSY_HERE).await;
+                });
+            }
+        }
+    }
+
+    /// Does what the firmware wants done.
+    fn obey(&mut self) {
+        while let Some(command) = self.firmware.poll_command() {
+            let (call, order) = match command {
+                Command::Call { call, account, number } => {
+                    self.dial(call, account, number);
+                    continue;
+                }
+                Command::Answer(call) => (call, Order::Answer),
+                Command::Reject(call) => (call, Order::Reject),
+                Command::HangUp(call) => (call, Order::HangUp),
+                Command::Hold(call) => (call, Order::Hold),
+                Command::Resume(call) => (call, Order::Resume),
+                Command::Dtmf { call, digit } => (call, Order::Dtmf(digit)),
+            };
+            if let Some(orders) = self.calls.get(&call)
+                && orders.try_send(order).is_err()
+            {
+                tracing::debug!(%call, ?order, "the call is over, or takes no more orders");
+            }
+        }
+    }
+
+    fn dial(&mut self, call: CallRef, account: usize, number: String) {
+        let Some(account) = self.accounts.get(account).cloned() else { return };
+        let (orders, ordered) = mpsc::channel(QUEUE);
+        self.calls.insert(call, orders);
+        tokio::spawn(calls::outgoing(
+            account,
+            number,
+            call,
+            self.sound.clone(),
+            ordered,
+            self.reports.clone(),
+        ));
+    }
+
+    /// Shows what changed.
+    fn show(&mut self) {
+        let screen = self.firmware.screen(self.now());
+        self.painter.paint(&screen, &mut self.frame);
+        let changed = self.frame.take_damage().is_some();
+        let hook = self.firmware.hook() == HookState::OffHook;
+        let lamps = self.firmware.lamps();
+        let ringing = self.firmware.audio().sound == Some(crate::firmware::Sound::Ring);
+        let frame = changed.then_some(&self.frame);
+        self.pictures.send_if_modified(|picture| picture.update(frame, &screen, hook, ringing, lamps));
+    }
+}
+
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => core::future::pending().await,
+    }
+}
+
+fn registration(state: RegistrationState) -> Registration {
+    match state {
+        RegistrationState::Registering => Registration::Registering,
+        RegistrationState::Registered { .. } => Registration::Registered,
+        RegistrationState::Failed { status, reason, .. } => {
+            let status = status.map(|status| format!("{} ", status.code())).unwrap_or_default();
+            Registration::Failed(format!("{status}{reason}"))
+        }
+        _ => Registration::Off,
+    }
+}
+
+fn peer(from: &NameAddr) -> Peer {
+    let user = from.uri.user().map(|user| user.into_owned());
+    let host = || from.uri.host().map(|host| host.to_string()).unwrap_or_default();
+    Peer { name: from.display_name.as_ref().map(ToString::to_string), number: user.unwrap_or_else(host) }
+}

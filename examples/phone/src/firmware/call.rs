@@ -1,0 +1,369 @@
+//! A call as the telephone sees it, and what happens when one begins or ends.
+
+use super::{BUSY_TONE, Command, ENDED_SHOWN, Firmware, Mode, Sound, Timer};
+use core::fmt;
+use sidetone_hal::audio::AudioPath;
+use sidetone_hal::hook::HookState;
+use sidetone_hal::time::{Duration, Instant};
+
+/// Names a call of one telephone; not used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallRef(pub(super) u32);
+
+impl fmt::Display for CallRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "call {}", self.0)
+    }
+}
+
+/// The other side.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// Its name, if one is known.
+    pub name: Option<String>,
+    /// Its number or address.
+    pub number: String,
+}
+
+impl Peer {
+    /// The name, or the number where there is none.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        self.name.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or(&self.number)
+    }
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallState {
+    /// Outgoing, nothing heard yet.
+    Calling,
+    /// Outgoing, the other side rings.
+    Alerting {
+        /// Whether the other side sends sound already.
+        early_media: bool,
+    },
+    /// Incoming, not answered.
+    Ringing,
+    /// Incoming, answered by us; the other side does not know yet.
+    Answering,
+    /// Up.
+    Talking,
+    /// Up, held by us.
+    Held,
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub(super) id: CallRef,
+    pub(super) account: usize,
+    pub(super) line: Option<u8>,
+    pub(super) peer: Peer,
+    pub(super) state: CallState,
+    pub(super) since: Option<Instant>,
+    pub(super) codec: Option<&'static str>,
+    pub(super) remote_hold: bool,
+    pub(super) sent: String,
+    pub(super) received: String,
+    /// We ended it; the end needs no explanation.
+    pub(super) hung_up: bool,
+}
+
+impl Call {
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> CallRef {
+        self.id
+    }
+
+    /// The other side.
+    #[must_use]
+    pub const fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn state(&self) -> CallState {
+        self.state
+    }
+
+    /// Digits that the other side sent, the latest 64.
+    #[must_use]
+    pub fn received(&self) -> &str {
+        &self.received
+    }
+
+    /// How long it is up.
+    #[must_use]
+    pub fn duration(&self, now: Instant) -> Option<Duration> {
+        self.since.map(|since| now.saturating_since(since))
+    }
+
+    pub(super) const fn is_ringing(&self) -> bool {
+        matches!(self.state, CallState::Ringing) && !self.hung_up
+    }
+
+    pub(super) const fn is_up(&self) -> bool {
+        matches!(self.state, CallState::Talking | CallState::Held)
+    }
+
+    /// Whether its sound goes to the ear.
+    pub(super) const fn is_heard(&self) -> bool {
+        matches!(
+            self.state,
+            CallState::Talking | CallState::Answering | CallState::Alerting { early_media: true }
+        )
+    }
+
+    pub(super) fn next_second(&self, now: Instant) -> Option<Instant> {
+        let since = self.since?;
+        Some(since + Duration::from_secs(now.saturating_since(since).as_secs() + 1))
+    }
+}
+
+/// Who ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// We did.
+    Local,
+    /// The other side did.
+    Remote,
+    /// The network failed, or nobody answered in time.
+    Network,
+}
+
+/// Why a call is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Who ended it.
+    pub by: EndedBy,
+    /// The status that refused it.
+    pub status: Option<u16>,
+    /// In words.
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Incoming,
+    Outgoing,
+}
+
+/// Status codes that mean that the person is busy: 486 Busy Here, 600 Busy Everywhere, 603 Decline.
+const BUSY: [u16; 3] = [486, 600, 603];
+
+impl Firmware {
+    /// A line for one more call of `account`: `Some(None)` on a model without line keys, `None` when all are taken.
+    #[expect(
+        clippy::option_option,
+        reason = "no room for a call, and a call without a line key, are two things"
+    )]
+    pub(super) fn free_line(&self, account: usize) -> Option<Option<u8>> {
+        if self.calls.len() >= self.model.calls {
+            return None;
+        }
+        if self.model.lines == 0 {
+            return Some(None);
+        }
+        let taken = |line: u8| self.calls.iter().any(|call| call.line == Some(line));
+        (1..=self.model.lines).find(|line| self.account_of(*line) == Some(account) && !taken(*line)).map(Some)
+    }
+
+    /// The account that a line key belongs to. The keys are dealt out evenly, in the accounts' order.
+    pub(super) fn account_of(&self, line: u8) -> Option<usize> {
+        let accounts = u8::try_from(self.accounts.len()).ok().filter(|count| *count > 0)?;
+        let each = (self.model.lines / accounts).min(self.model.lines_per_account).max(1);
+        let account = usize::from(line.checked_sub(1)? / each);
+        (line <= self.model.lines && account < self.accounts.len()).then_some(account)
+    }
+
+    pub(super) fn add_call(
+        &mut self,
+        account: usize,
+        line: Option<u8>,
+        peer: Peer,
+        direction: Direction,
+    ) -> CallRef {
+        let id = CallRef(self.next_call);
+        self.next_call = self.next_call.wrapping_add(1);
+        let state = match direction {
+            Direction::Incoming => CallState::Ringing,
+            Direction::Outgoing => CallState::Calling,
+        };
+        if direction == Direction::Incoming && !self.calls.iter().any(Call::is_ringing) {
+            self.ringer_silent = false;
+        }
+        self.calls.push(Call {
+            id,
+            account,
+            line,
+            peer,
+            state,
+            since: None,
+            codec: None,
+            remote_hold: false,
+            sent: String::new(),
+            received: String::new(),
+            hung_up: false,
+        });
+        id
+    }
+
+    /// Calls a number on the line that the dialler chose.
+    pub(super) fn call(&mut self, now: Instant, number: String) {
+        let chosen = self.dialler.line();
+        self.dialler.close();
+        let account = chosen.and_then(|line| self.account_of(line)).unwrap_or(self.account);
+        let free = self.free_line(account);
+        let taken = |line| self.calls.iter().any(|call| call.line == Some(line));
+        let line = match (chosen, free) {
+            (Some(line), Some(_)) if !taken(line) => Some(line),
+            (_, Some(line)) => line,
+            (_, None) => {
+                let reason = if self.accounts.is_empty() { "No account" } else { "No free line" };
+                self.fail(now, reason);
+                return;
+            }
+        };
+        if self.accounts.is_empty() {
+            self.fail(now, "No account");
+            return;
+        }
+        self.open_path();
+        self.muted = false;
+        self.last_number = Some(number.clone());
+        let peer = Peer { name: None, number: number.clone() };
+        let call = self.add_call(account, line, peer, Direction::Outgoing);
+        self.show(call);
+        self.command(Command::Call { call, account, number });
+    }
+
+    pub(super) fn answer(&mut self, call: CallRef) {
+        self.hold_others(call);
+        self.open_path();
+        self.muted = false;
+        self.dialler.close();
+        self.change(call, |call| call.state = CallState::Answering);
+        self.show(call);
+        self.command(Command::Answer(call));
+    }
+
+    pub(super) fn reject(&mut self, call: CallRef) {
+        self.change(call, |call| call.hung_up = true);
+        self.command(Command::Reject(call));
+        if matches!(self.mode, Mode::Call(shown) if shown == call) {
+            self.rest();
+        }
+    }
+
+    pub(super) fn hang_up(&mut self, call: CallRef) {
+        self.change(call, |call| call.hung_up = true);
+        self.command(Command::HangUp(call));
+        self.rest();
+    }
+
+    pub(super) fn toggle_hold(&mut self, call: CallRef) {
+        match self.find(call).map(|call| call.state) {
+            Some(CallState::Talking) => self.command(Command::Hold(call)),
+            Some(CallState::Held) => {
+                self.hold_others(call);
+                self.open_path();
+                self.show(call);
+                self.command(Command::Resume(call));
+            }
+            _ => {}
+        }
+    }
+
+    /// Holds every call that talks, but `except`.
+    pub(super) fn hold_others(&mut self, except: CallRef) {
+        let talking: Vec<_> = self
+            .calls
+            .iter()
+            .filter(|call| call.id != except && call.state == CallState::Talking)
+            .map(|call| call.id)
+            .collect();
+        for call in talking {
+            self.command(Command::Hold(call));
+        }
+    }
+
+    /// Takes the handset when it is lifted, the loudspeaker otherwise, unless a path is open already.
+    pub(super) fn open_path(&mut self) {
+        if self.path.is_none() {
+            self.path = Some(match self.hook {
+                HookState::OffHook => AudioPath::Handset,
+                HookState::OnHook => AudioPath::Speaker,
+            });
+        }
+    }
+
+    /// A call is over: tells why, or goes on with the calls that are left.
+    pub(super) fn ended(&mut self, now: Instant, id: CallRef, cause: &Ended) {
+        let Some(index) = self.calls.iter().position(|call| call.id == id) else { return };
+        let call = self.calls.remove(index);
+        if call.is_ringing() {
+            self.missed = self.missed.saturating_add(1);
+        }
+        if !matches!(self.mode, Mode::Call(shown) if shown == id) {
+            return;
+        }
+        if call.is_ringing() || call.hung_up || cause.by == EndedBy::Local {
+            self.rest();
+            return;
+        }
+        let duration = call.duration(now).map(clock_of);
+        let (title, sound) = match (duration, cause.status) {
+            (Some(duration), _) => (format!("Call ended {duration}"), Sound::Congestion),
+            (None, Some(status)) if BUSY.contains(&status) => ("Busy".to_owned(), Sound::Busy),
+            (None, _) => ("Call failed".to_owned(), Sound::Congestion),
+        };
+        let status = cause.status.map(|status| format!("{status} ")).unwrap_or_default();
+        let reason = format!("{status}{}", cause.reason);
+        self.finish(now, title, reason.trim().to_owned(), sound);
+    }
+
+    /// Says why nothing came of what the person wanted.
+    pub(super) fn fail(&mut self, now: Instant, reason: &str) {
+        self.finish(now, "Call failed".to_owned(), reason.to_owned(), Sound::Congestion);
+    }
+
+    fn finish(&mut self, now: Instant, title: String, reason: String, sound: Sound) {
+        self.muted = false;
+        self.mode = Mode::Ended { title, reason, sound };
+        if self.hook == HookState::OffHook && self.path == Some(AudioPath::Handset) {
+            self.timers.set(Timer::BusyTone, now + BUSY_TONE);
+        } else {
+            // On the loudspeaker the tone stops together with the notice.
+            self.timers.set(Timer::BusyTone, now + ENDED_SHOWN);
+            self.timers.set(Timer::Ended, now + ENDED_SHOWN);
+        }
+    }
+
+    /// Nothing more to say in the foreground: the next call, or idle.
+    pub(super) fn rest(&mut self) {
+        self.timers.stop(Timer::Ended);
+        self.timers.stop(Timer::BusyTone);
+        self.dialler.close();
+        self.muted = false;
+        let ringing = self.calls.iter().find(|call| call.is_ringing()).map(|call| call.id);
+        let next = ringing.or_else(|| self.calls.iter().find(|call| !call.hung_up).map(|call| call.id));
+        self.mode = next.map_or(Mode::Idle, Mode::Call);
+        if ringing.is_some() || next.is_none() {
+            self.path = None;
+        }
+    }
+}
+
+/// `01:05`, or `1:02:03` from an hour on.
+pub(super) fn clock_of(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes:02}:{seconds:02}")
+    }
+}

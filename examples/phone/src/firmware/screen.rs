@@ -1,0 +1,284 @@
+//! What the screen says, before it is drawn: the same for every size of screen, and readable by a test or a screen reader.
+
+use super::call::clock_of;
+use super::{Call, CallState, Firmware, Mode, Registration, VOLUME_MAX};
+use sidetone_hal::audio::AudioPath;
+use sidetone_hal::time::Instant;
+
+/// The content of a screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Screen {
+    /// The account that is shown, by its label.
+    pub label: String,
+    /// `08:05`; empty before the time is known.
+    pub clock: String,
+    /// The signs in the status bar.
+    pub icons: Vec<Icon>,
+    /// The middle.
+    pub body: Body,
+    /// Further calls, one line each.
+    pub others: Vec<String>,
+    /// The soft keys below the screen.
+    pub soft: [Option<SoftKey>; 4],
+    /// The line keys beside the screen.
+    pub lines: Vec<LineLabel>,
+    /// The volume bar, 0 to 10, while it is adjusted.
+    pub volume: Option<u8>,
+}
+
+/// The middle of a screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Body {
+    /// What goes on, in a word or two.
+    pub title: String,
+    /// The most important line: the time, the number, the other side.
+    pub main: String,
+    /// Up to three lines below it.
+    pub details: Vec<String>,
+    /// What it feels like.
+    pub tone: Tone,
+}
+
+/// The mood of a screen, which colour screens show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tone {
+    /// Nothing goes on.
+    #[default]
+    Calm,
+    /// A number is entered, or a call is being made.
+    Busy,
+    /// Somebody calls.
+    Ringing,
+    /// A call is up.
+    Talking,
+    /// A call is held.
+    Held,
+    /// Something went wrong.
+    Failed,
+}
+
+/// A sign in the status bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Icon {
+    /// The account is registered.
+    Registered,
+    /// It is registering.
+    Registering,
+    /// Its registration failed.
+    RegisterFailed,
+    /// It does not register.
+    RegisterOff,
+    /// The microphone is off.
+    Muted,
+    /// The handset is used.
+    Handset,
+    /// The loudspeaker is used.
+    Speaker,
+    /// The headset is used.
+    Headset,
+    /// Calls were missed.
+    Missed,
+}
+
+/// A soft key as the screen labels it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SoftKey(pub &'static str);
+
+/// A line key as the screen labels it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineLabel {
+    /// The account, or the other side of the call; empty for a key without a line.
+    pub text: String,
+    /// The mood of its call.
+    pub tone: Tone,
+    /// Whether there is a call on it.
+    pub busy: bool,
+    /// Whether its account is registered.
+    pub registered: bool,
+}
+
+impl Icon {
+    /// In words, for the text of the screen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Registering => "registering",
+            Self::RegisterFailed => "register failed",
+            Self::RegisterOff => "not registered",
+            Self::Muted => "muted",
+            Self::Handset => "handset",
+            Self::Speaker => "speaker",
+            Self::Headset => "headset",
+            Self::Missed => "missed",
+        }
+    }
+}
+
+impl Screen {
+    /// The screen in lines of text: status bar, title, main line, details, other calls, volume, soft keys. Empty
+    /// parts are left out.
+    #[must_use]
+    pub fn text(&self) -> Vec<String> {
+        let icons = self.icons.iter().map(|icon| format!("[{}]", icon.name())).collect::<Vec<_>>().join(" ");
+        let status = [self.label.as_str(), &icons, &self.clock];
+        let mut lines = vec![join(&status, "  ")];
+        lines.push(self.body.title.clone());
+        lines.push(self.body.main.clone());
+        lines.extend(self.body.details.iter().cloned());
+        lines.extend(self.others.iter().cloned());
+        lines.extend(self.volume.map(|level| format!("Volume {level}/{VOLUME_MAX}")));
+        let soft: Vec<_> = self.soft.iter().flatten().map(|key| format!("<{}>", key.0)).collect();
+        lines.push(soft.join(" "));
+        lines.retain(|line| !line.is_empty());
+        lines
+    }
+}
+
+fn join(parts: &[&str], between: &str) -> String {
+    parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(between)
+}
+
+/// Looks at the telephone and says what its screen shows.
+pub(super) fn compose(phone: &Firmware, now: Instant) -> Screen {
+    let moment = phone.clock.map(|clock| clock.moment(now));
+    let (body, shown) = match &phone.mode {
+        Mode::Idle => (idle(phone, now), None),
+        Mode::Dial => (dialling(phone), None),
+        Mode::Ended { title, reason, .. } => {
+            let details = if reason.is_empty() { Vec::new() } else { vec![reason.clone()] };
+            let body = Body { title: String::new(), main: title.clone(), details, tone: Tone::Failed };
+            (body, None)
+        }
+        Mode::Call(call) => phone
+            .find(*call)
+            .map_or_else(|| (Body::default(), None), |call| (calling(phone, call, now), Some(call.id))),
+    };
+    let others = phone.calls.iter().filter(|call| Some(call.id) != shown && !call.hung_up);
+    Screen {
+        label: phone.account_label().map(|account| account.label.clone()).unwrap_or_default(),
+        clock: moment.map(|moment| moment.time()).unwrap_or_default(),
+        icons: icons(phone),
+        body,
+        others: others.map(|call| format!("{}: {}", state_of(call), call.peer.title())).collect(),
+        soft: phone.soft_keys().map(|soft| soft.map(|soft| SoftKey(soft.label()))),
+        lines: (1..=phone.model.lines).map(|line| line_label(phone, line)).collect(),
+        volume: phone.overlay.then_some(if phone.path.is_some() {
+            phone.talk_volume
+        } else {
+            phone.ring_volume
+        }),
+    }
+}
+
+fn icons(phone: &Firmware) -> Vec<Icon> {
+    let mut icons = Vec::new();
+    icons.extend(phone.account_label().map(|account| match account.registration {
+        Registration::Off => Icon::RegisterOff,
+        Registration::Registering => Icon::Registering,
+        Registration::Registered => Icon::Registered,
+        Registration::Failed(_) => Icon::RegisterFailed,
+    }));
+    icons.extend(phone.path.map(|path| match path {
+        AudioPath::Handset => Icon::Handset,
+        AudioPath::Headset => Icon::Headset,
+        AudioPath::Speaker => Icon::Speaker,
+    }));
+    if phone.muted {
+        icons.push(Icon::Muted);
+    }
+    if phone.missed > 0 {
+        icons.push(Icon::Missed);
+    }
+    icons
+}
+
+fn idle(phone: &Firmware, now: Instant) -> Body {
+    let moment = phone.clock.map(|clock| clock.moment(now));
+    let mut details = Vec::new();
+    match phone.missed {
+        0 => {}
+        1 => details.push("1 missed call".to_owned()),
+        count => details.push(format!("{count} missed calls")),
+    }
+    if let Some(Registration::Failed(reason)) = phone.account_label().map(|account| &account.registration) {
+        details.push(reason.clone());
+    }
+    Body {
+        title: moment.map(|moment| moment.date()).unwrap_or_default(),
+        main: moment.map(|moment| moment.time()).unwrap_or_default(),
+        details,
+        tone: Tone::Calm,
+    }
+}
+
+fn dialling(phone: &Firmware) -> Body {
+    let title = if phone.dialler.digits().is_empty() { "Enter number" } else { "Dial" };
+    Body {
+        title: title.to_owned(),
+        main: phone.dialler.digits().to_owned(),
+        details: Vec::new(),
+        tone: Tone::Busy,
+    }
+}
+
+fn calling(phone: &Firmware, call: &Call, now: Instant) -> Body {
+    let mut details = Vec::new();
+    let title = call.peer.title();
+    if call.peer.number != title {
+        details.push(call.peer.number.clone());
+    }
+    if let Some(duration) = call.duration(now) {
+        let codec = call.codec.map(|codec| format!("  {codec}")).unwrap_or_default();
+        details.push(format!("{}{codec}", clock_of(duration)));
+    }
+    if !call.received.is_empty() {
+        details.push(format!("Received {}", call.received));
+    } else if !call.sent.is_empty() {
+        details.push(format!("Sent {}", call.sent));
+    }
+    if phone.accounts.len() > 1
+        && call.is_ringing()
+        && let Some(account) = phone.accounts.get(call.account)
+    {
+        details.push(format!("to {}", account.label));
+    }
+    let tone = match call.state {
+        CallState::Ringing => Tone::Ringing,
+        CallState::Talking if !call.remote_hold => Tone::Talking,
+        CallState::Talking | CallState::Held => Tone::Held,
+        _ => Tone::Busy,
+    };
+    Body { title: state_of(call).to_owned(), main: title.to_owned(), details, tone }
+}
+
+const fn state_of(call: &Call) -> &'static str {
+    match call.state {
+        CallState::Calling => "Calling",
+        CallState::Alerting { .. } => "Ringing",
+        CallState::Ringing => "Incoming call",
+        CallState::Answering => "Answering",
+        CallState::Talking if call.remote_hold => "Held by the other side",
+        CallState::Talking => "Talking",
+        CallState::Held => "On hold",
+    }
+}
+
+fn line_label(phone: &Firmware, line: u8) -> LineLabel {
+    let account = phone.account_of(line).and_then(|account| phone.accounts.get(account));
+    let call = phone.calls.iter().find(|call| call.line == Some(line));
+    let text = match (call, account) {
+        (Some(call), _) => call.peer.title().to_owned(),
+        (None, Some(account)) => account.label.clone(),
+        (None, None) => String::new(),
+    };
+    let tone = match call.map(|call| call.state) {
+        Some(CallState::Ringing) => Tone::Ringing,
+        Some(CallState::Talking) => Tone::Talking,
+        Some(CallState::Held) => Tone::Held,
+        Some(_) => Tone::Busy,
+        None => Tone::Calm,
+    };
+    let registered = account.is_some_and(|account| account.registration == Registration::Registered);
+    LineLabel { text, tone, busy: call.is_some(), registered }
+}

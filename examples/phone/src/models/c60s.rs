@@ -1,0 +1,40 @@
+//! Dinstar SP-C60S: two accounts, a small two-tone screen.
+
+use super::{Depth, LineLamps, Model, ring};
+use sidetone_hal::display::Size;
+use sidetone_hal::keypad::Key;
+use sidetone_hal::lamp::{Lamp, LampColor};
+
+/// Dinstar SP-C60S.
+pub static C60S: Model = Model {
+    name: "c60s",
+    title: "SP-C60S",
+    screen: Size { width: 132, height: 64 },
+    depth: Depth::Mono,
+    touch: false,
+    handset: true,
+    accounts: 2,
+    lines: 2,
+    lines_per_account: 2,
+    calls: 2,
+    keys: &[
+        (Key::Cancel, "Cancel"),
+        (Key::Hold, "Hold"),
+        (Key::Mute, "Mute"),
+        (Key::Headset, "Headset"),
+        (Key::Speaker, "Speaker"),
+        (Key::VolumeDown, "−"),
+        (Key::VolumeUp, "+"),
+        ring(0),
+        ring(1),
+        ring(2),
+        ring(3),
+        ring(4),
+    ],
+    lamps: &[(Lamp::Power, LampColor::Blue)],
+    line_lamps: Some(LineLamps {
+        ringing: LampColor::Green,
+        active: LampColor::Green,
+        held: LampColor::Green,
+    }),
+};

@@ -1,0 +1,35 @@
+//! Yealink CP860: a conference phone with one account, no handset and no line keys.
+
+use super::{Depth, Model};
+use sidetone_hal::display::Size;
+use sidetone_hal::keypad::{Direction, Key};
+use sidetone_hal::lamp::{Lamp, LampColor};
+
+/// Yealink CP860.
+pub static CP860: Model = Model {
+    name: "cp860",
+    title: "CP860",
+    screen: Size { width: 192, height: 64 },
+    depth: Depth::Mono,
+    touch: false,
+    handset: false,
+    accounts: 1,
+    lines: 0,
+    lines_per_account: 0,
+    calls: 3,
+    keys: &[
+        (Key::Send, "Off-hook"),
+        (Key::End, "On-hook"),
+        (Key::Mute, "Mute"),
+        (Key::Redial, "Redial"),
+        (Key::Transfer, "TRAN"),
+        (Key::VolumeDown, "−"),
+        (Key::VolumeUp, "+"),
+        (Key::Navigate(Direction::Up), "▲"),
+        (Key::Ok, "OK"),
+        (Key::Navigate(Direction::Down), "▼"),
+    ],
+    // Three lamps around the loudspeaker that light together: red and green.
+    lamps: &[(Lamp::Status, LampColor::Green)],
+    line_lamps: None,
+};

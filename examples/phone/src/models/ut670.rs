@@ -1,0 +1,49 @@
+//! Panasonic KX-UT670: six lines on a large touch screen.
+
+use super::{Depth, LineLamps, Model, ring};
+use sidetone_hal::display::Size;
+use sidetone_hal::keypad::Key;
+use sidetone_hal::lamp::{Lamp, LampColor};
+
+/// Panasonic KX-UT670.
+pub static UT670: Model = Model {
+    name: "ut670",
+    title: "KX-UT670",
+    screen: Size { width: 800, height: 480 },
+    depth: Depth::Color,
+    touch: true,
+    handset: true,
+    accounts: 6,
+    lines: 6,
+    lines_per_account: 6,
+    calls: 6,
+    keys: &[
+        (Key::Home, "Home"),
+        (Key::Menu, "Menu"),
+        (Key::Cancel, "Back"),
+        (Key::Message, "Message"),
+        (Key::Headset, "Headset"),
+        (Key::Hold, "Hold"),
+        (Key::Transfer, "Transfer"),
+        (Key::Conference, "Conf"),
+        (Key::Flash, "Flash"),
+        (Key::Redial, "Redial"),
+        (Key::Mute, "Mute"),
+        (Key::Speaker, "SP-Phone"),
+        (Key::VolumeDown, "−"),
+        (Key::VolumeUp, "+"),
+        ring(0),
+        ring(1),
+        ring(2),
+        ring(3),
+        ring(4),
+    ],
+    lamps: &[
+        (Lamp::Status, LampColor::Red),
+        (Lamp::Key(Key::Message), LampColor::Red),
+        (Lamp::Key(Key::Headset), LampColor::Red),
+        (Lamp::Key(Key::Mute), LampColor::Red),
+        (Lamp::Key(Key::Speaker), LampColor::Red),
+    ],
+    line_lamps: Some(LineLamps { ringing: LampColor::Red, active: LampColor::Green, held: LampColor::Green }),
+};

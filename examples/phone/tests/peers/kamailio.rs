@@ -1,0 +1,64 @@
+//! Kamailio as registrar and proxy, with `fixtures/kamailio.cfg`: a user's password is `<name>-secret`.
+
+use super::process::Process;
+use super::{Stage, find_program, free_port};
+use libtest_mimic::Failed;
+use std::net::UdpSocket;
+use std::process::Command;
+use std::time::Duration;
+
+pub(crate) struct Kamailio {
+    pub(crate) port: u16,
+    process: Process,
+}
+
+impl Kamailio {
+    pub(crate) fn start(stage: &Stage) -> Result<Self, Failed> {
+        let port = free_port();
+        let folder = stage.folder("kamailio");
+        let mut command = Command::new(find_program("kamailio").ok_or("kamailio is not installed")?);
+        command
+            .args(["-f", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/kamailio.cfg")])
+            .args(["-DD", "-E", "-m", "32", "-M", "4"])
+            .args(["-A", &format!("LISTEN_UDP=udp:127.0.0.1:{port}")])
+            .args(["-A", &format!("LISTEN_TCP=tcp:127.0.0.1:{port}")])
+            .args(["-Y".as_ref(), folder.as_os_str(), "-w".as_ref(), folder.as_os_str()])
+            .args(["-P".as_ref(), folder.join("pid").as_os_str()]);
+        let process = Process::spawn(stage, "kamailio", &mut command)?;
+        let server = Self { port, process };
+        server.wait_until_known("")?;
+        Ok(server)
+    }
+
+    /// Waits until a user is registered; with no name, until the server answers.
+    pub(crate) fn wait_until_known(&self, user: &str) -> Result<(), Failed> {
+        let what = format!("200 to OPTIONS for {user:?}");
+        self.process.wait_until(&what, Duration::from_secs(20), || answers(self.port, user).is_ok())
+    }
+}
+
+/// Sends OPTIONS for a user to the server: is there a 200 within 100 ms?
+fn answers(port: u16, user: &str) -> std::io::Result<()> {
+    let socket = UdpSocket::bind(("127.0.0.1", 0))?;
+    let local = socket.local_addr()?;
+    socket.connect(("127.0.0.1", port))?;
+    socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+    let uri = if user.is_empty() {
+        format!("sip:127.0.0.1:{port}")
+    } else {
+        format!("sip:{user}@127.0.0.1:{port}")
+    };
+    let options = format!(
+        "OPTIONS {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKready{}\r\n\
+         From: <sip:test@{local}>;tag=ready\r\nTo: <{uri}>\r\nCall-ID: ready@{local}\r\n\
+         CSeq: 1 OPTIONS\r\nMax-Forwards: 5\r\nContent-Length: 0\r\n\r\n",
+        local.port()
+    );
+    socket.send(options.as_bytes())?;
+    let mut answer = [0; 2048];
+    let length = socket.recv(&mut answer)?;
+    match answer[..length].starts_with(b"SIP/2.0 200") {
+        true => Ok(()),
+        false => Err(std::io::Error::other(String::from_utf8_lossy(&answer[..length]))),
+    }
+}

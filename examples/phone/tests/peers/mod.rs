@@ -1,0 +1,146 @@
+//! What the interop tests share: other people's programs as processes, and how to listen to what they say.
+//!
+//! Nothing here sleeps. A test waits for a line, a datagram, a WebSocket frame or an exit, each with a bound.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "each test program uses its own part of this; a panic is a test's way of failing, and it owns the clock"
+)]
+
+pub(crate) mod baresip;
+pub(crate) mod browser;
+pub(crate) mod kamailio;
+pub(crate) mod phone;
+pub(crate) mod process;
+pub(crate) mod sipp;
+pub(crate) mod sound;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use process::Log;
+use std::collections::BTreeSet;
+use std::net::UdpSocket;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+pub(crate) type Outcome = Result<(), Failed>;
+
+/// A program that a trial needs, with the Debian package that has it.
+pub(crate) struct Needs {
+    pub(crate) program: &'static str,
+    pub(crate) package: &'static str,
+}
+
+pub(crate) const KAMAILIO: Needs = Needs { program: "kamailio", package: "kamailio" };
+pub(crate) const BARESIP: Needs = Needs { program: "baresip", package: "baresip-core" };
+pub(crate) const SIPP: Needs = Needs { program: "sipp", package: "sip-tester" };
+pub(crate) const CHROMIUM: Needs = Needs { program: "chromium", package: "chromium" };
+
+/// A trial that is ignored, saying why, on a machine without the program; `SIDETONE_REQUIRE_PEERS=1` makes
+/// that a failure, so that a CI run cannot pass by not trying.
+pub(crate) fn trial(name: &'static str, needs: &'static [Needs], run: fn(&Stage) -> Outcome) -> Trial {
+    Trial::ignorable_test(name, move || {
+        let missing: Vec<_> = needs.iter().filter(|needs| find_program(needs.program).is_none()).collect();
+        if !missing.is_empty() {
+            let wanted: Vec<_> =
+                missing.iter().map(|n| format!("{} (Debian package {})", n.program, n.package)).collect();
+            let message = format!("not installed: {}", wanted.join(", "));
+            return match std::env::var_os("SIDETONE_REQUIRE_PEERS") {
+                Some(value) if value == "1" => Err(message.into()),
+                _ => Ok(Completion::ignored_with(message)),
+            };
+        }
+        let stage = Stage::new(name);
+        // A panic must not skip the logs of the peers: without them an interop failure says nothing.
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(&stage))).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(text.unwrap_or("panicked").into())
+        });
+        outcome.map(|()| Completion::Completed).map_err(|failed| stage.explain(&failed))
+    })
+}
+
+/// Runs the trials one after the other: they measure audio in real time, and the machine may have two cores.
+pub(crate) fn run(trials: Vec<Trial>) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(1);
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A folder of its own and the logs of the programs that one trial started.
+pub(crate) struct Stage {
+    folder: PathBuf,
+    logs: Mutex<Vec<Arc<Log>>>,
+}
+
+impl Stage {
+    fn new(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder for the trial");
+        Self { folder, logs: Mutex::default() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Makes a folder for one peer.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.path(name);
+        std::fs::create_dir_all(&folder).expect("a folder for a peer");
+        folder
+    }
+
+    pub(crate) fn watch(&self, log: Arc<Log>) {
+        self.logs.lock().unwrap().push(log);
+    }
+
+    /// The failure with the last lines of every program.
+    fn explain(&self, failed: &Failed) -> Failed {
+        let mut text = failed.message().unwrap_or("failed").to_owned();
+        for log in self.logs.lock().unwrap().iter() {
+            text.push_str(&format!("\n--- {}, last lines ---\n{}", log.name(), log.tail(80)));
+        }
+        text.push_str(&format!("\n--- files are in {} ---", self.folder.display()));
+        Failed::from(text)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::env::var_os("SIDETONE_KEEP_FILES").is_none() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian has servers where a user's PATH may not look.
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/bin".into()]);
+    folders.map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
+}
+
+/// A port of 127.0.0.1 that is free for UDP and TCP, and so is the next; never the same twice in one process.
+pub(crate) fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    for _ in 0..200 {
+        let Ok(socket) = UdpSocket::bind(("127.0.0.1", 0)) else { continue };
+        let port = socket.local_addr().expect("a bound socket has an address").port();
+        let next_is_free = port < u16::MAX && UdpSocket::bind(("127.0.0.1", port + 1)).is_ok();
+        let tcp_is_free = std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+        let mut given = GIVEN.lock().unwrap();
+        if next_is_free && tcp_is_free && !given.contains(&port) && !given.contains(&(port + 1)) {
+            given.extend([port, port + 1]);
+            return port;
+        }
+    }
+    panic!("no free port on 127.0.0.1");
+}

@@ -1,0 +1,95 @@
+//! Two phones of ours call each other: no other program, no server, so this runs everywhere.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test's way of failing")]
+
+mod peers;
+
+use libtest_mimic::Failed;
+use peers::phone::{Phone, expect};
+use peers::sound::{Analysis, read_wav, write_tone};
+use peers::{Outcome, Stage, free_port, trial};
+use serde_json::Value;
+use std::process::ExitCode;
+use std::time::Duration;
+
+const CALLER_HZ: f64 = 435.0;
+const CALLED_HZ: f64 = 1005.0;
+
+fn main() -> ExitCode {
+    peers::run(vec![
+        trial("two_phones_hear_each_other", &[], |stage| hear_each_other(stage, "udp")),
+        trial("two_phones_hear_each_other_over_tcp", &[], |stage| hear_each_other(stage, "tcp")),
+        trial("a_held_phone_hears_silence_until_the_resume", &[], hold),
+        trial("two_phones_exchange_dtmf", &[], dtmf),
+    ])
+}
+
+/// What both sides had to report, and what both heard of the other's tone.
+struct Call {
+    caller: Value,
+    called: Value,
+    heard_by_caller: Analysis,
+    heard_by_called: Analysis,
+}
+
+fn call(stage: &Stage, transport: &str, caller: &str, called: &str) -> Result<Call, Failed> {
+    let port = free_port();
+    let path = |name: &str| stage.path(name).display().to_string();
+    let length = Duration::from_secs(30);
+    write_tone(&stage.path("caller.wav"), CALLER_HZ, length)?;
+    write_tone(&stage.path("called.wav"), CALLED_HZ, length)?;
+    let mut called = Phone::start(
+        stage,
+        "called",
+        &format!(
+            "--account sip:called@127.0.0.1:{port} --no-register --local-port {port} --headless answer --ring-for 300ms \
+             --play {} --record {} {called}",
+            path("called.wav"),
+            path("heard-by-called.wav")
+        ),
+    )?;
+    called.wait_for_port(port)?;
+    let mut caller = Phone::start(
+        stage,
+        "caller",
+        &format!(
+            "--account sip:caller@127.0.0.1 --no-register --local-port {} --transport {transport} \
+             --headless call sip:called@127.0.0.1:{port} --play {} --record {} {caller}",
+            free_port(),
+            path("caller.wav"),
+            path("heard-by-caller.wav")
+        ),
+    )?;
+    Ok(Call {
+        caller: caller.finish_call(Duration::from_secs(30))?,
+        called: called.finish_call(Duration::from_secs(10))?,
+        heard_by_caller: Analysis::new(&read_wav(&stage.path("heard-by-caller.wav"))?, CALLED_HZ),
+        heard_by_called: Analysis::new(&read_wav(&stage.path("heard-by-called.wav"))?, CALLER_HZ),
+    })
+}
+
+fn hear_each_other(stage: &Stage, transport: &str) -> Outcome {
+    let call = call(stage, transport, "--for 4s", "")?;
+    expect(&call.caller, "/cause/by", "local")?;
+    expect(&call.called, "/cause/by", "remote")?;
+    expect(&call.caller, "/lost", 0)?;
+    expect(&call.called, "/lost", 0)?;
+    call.heard_by_caller.expect_tone("the caller", CALLED_HZ, 3.7)?;
+    call.heard_by_called.expect_tone("the called side", CALLER_HZ, 3.7)
+}
+
+/// The called side holds: each must hear nothing of the other for 2 s, the holder because it asked for that,
+/// the held one because a microphone must not be heard during a hold.
+fn hold(stage: &Stage) -> Outcome {
+    let call = call(stage, "udp", "--for 7s", "--hold 2s:2s")?;
+    expect(&call.called, "/holds", 1)?;
+    expect(&call.caller, "/remote_holds", 1)?;
+    call.heard_by_caller.expect_hold("the held caller", 2.0)?;
+    call.heard_by_called.expect_hold("the holding side", 2.0)
+}
+
+fn dtmf(stage: &Stage) -> Outcome {
+    let call = call(stage, "udp", "--for 6s --dtmf 0123456789*#ABCD", "--dtmf 42")?;
+    expect(&call.called, "/dtmf_received", "0123456789*#ABCD")?;
+    expect(&call.caller, "/dtmf_received", "42")
+}

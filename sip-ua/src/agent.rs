@@ -1,0 +1,514 @@
+//! The façade: bytes, answers and commands in; bytes, questions and events out.
+
+use crate::account::Account;
+use crate::call::{Call, Phase};
+use crate::config::{AccountConfig, AgentConfig};
+use crate::context::{Context, Timer};
+use crate::dialog::DialogKey;
+use crate::error::{CommandError, ConfigError};
+use crate::event::{AccountId, CallId, CallState, Event, Query, QueryId, RegistrationState};
+use crate::exchange::{Outcome, Owner, Step};
+use crate::registration::Registration;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use hashbrown::HashMap;
+use sidetone_hal::net::{SocketAddr, Transmit};
+use sidetone_hal::time::Instant;
+use sidetone_hal::timer::Soonest;
+use sidetone_sip_core::{
+    Endpoint, Event as EndpointEvent, FlowRequest, Input, Request, StatusCode, TransactionId, Uri,
+};
+
+/// A SIP user agent without I/O: registrations and calls over one [`Endpoint`].
+///
+/// Like every machine of Sidetone it has four kinds of method:
+/// - inputs: [`handle_input`](Self::handle_input), [`handle_timeout`](Self::handle_timeout),
+///   [`handle_answer`](Self::handle_answer);
+/// - commands: [`add_account`](Self::add_account), [`call`](Self::call), [`answer`](Self::answer) and so on;
+/// - outputs: [`poll_flow`](Self::poll_flow), [`poll_transmit`](Self::poll_transmit), [`poll_query`](Self::poll_query),
+///   [`poll_event`](Self::poll_event), [`poll_timeout`](Self::poll_timeout);
+/// - getters: [`call_state`](Self::call_state), [`account_state`](Self::account_state).
+///
+/// After each input or command take every output, in the order above, until each gives `None`; `poll_timeout` then says
+/// when to call `handle_timeout`. Sockets are bound through [`endpoint_mut`](Self::endpoint_mut).
+pub struct Agent {
+    pub(crate) context: Context,
+    registrations: BTreeMap<AccountId, Registration>,
+    pub(crate) calls: BTreeMap<CallId, Call>,
+    pub(crate) by_dialog: BTreeMap<DialogKey, CallId>,
+    /// Server transactions of INVITEs without a final response.
+    pub(crate) by_server_invite: HashMap<TransactionId, CallId>,
+    pub(crate) last_call: u64,
+    last_account: u32,
+}
+
+/// What a deadline of an [`Agent`] is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A transaction or connection of the endpoint.
+    Endpoint(sidetone_sip_core::WakeReason),
+    /// A registration to refresh or to try again.
+    Registration(AccountId),
+    /// Something about a call: a 2xx to repeat, an ACK that did not come, the end of ringing, a wait after a 491.
+    Call(CallId),
+}
+
+impl Agent {
+    /// An agent with no socket, account or call.
+    #[must_use]
+    pub fn new(config: AgentConfig) -> Self {
+        Self {
+            context: Context::new(config),
+            registrations: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            by_dialog: BTreeMap::new(),
+            by_server_invite: HashMap::new(),
+            last_call: 0,
+            last_account: 0,
+        }
+    }
+
+    /// The transaction layer below.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.context.endpoint
+    }
+
+    /// The transaction layer below: to bind sockets and to set a trace. Requests sent by it directly are not the agent's.
+    pub const fn endpoint_mut(&mut self) -> &mut Endpoint {
+        &mut self.context.endpoint
+    }
+
+    /// Bytes came, or a connection changed.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        let down = match &input {
+            Input::FlowDown { flow, .. } => Some(*flow),
+            _ => None,
+        };
+        self.context.endpoint.handle_input(now, input);
+        if let Some(flow) = down {
+            for registration in self.registrations.values_mut() {
+                registration.handle_flow_down(&mut self.context, now, flow);
+            }
+        }
+        self.pump(now);
+    }
+
+    /// Time passed. Early or repeated calls change nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.context.endpoint.handle_timeout(now);
+        self.pump(now);
+        while let Some(timer) = self.context.deadlines.expire(now) {
+            self.handle_timer(now, timer);
+            self.pump(now);
+        }
+    }
+
+    /// The answer to a [`Query`]: the addresses in the order to try them, none when the name has none.
+    pub fn handle_answer(&mut self, now: Instant, query: QueryId, addresses: Vec<SocketAddr>) {
+        self.context.handle_answer(now, query, addresses);
+        self.pump(now);
+    }
+
+    /// Bytes to send.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.context.endpoint.poll_transmit()
+    }
+
+    /// A connection to make or to close.
+    #[must_use]
+    pub fn poll_flow(&mut self) -> Option<FlowRequest> {
+        self.context.endpoint.poll_flow()
+    }
+
+    /// A host name to resolve.
+    #[must_use]
+    pub fn poll_query(&mut self) -> Option<Query> {
+        self.context.poll_query()
+    }
+
+    /// Something to know.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.context.events.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), and why.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        let endpoint = self.context.endpoint.poll_timeout().map(|(at, why)| (at, Reason::Endpoint(why)));
+        let own = self.context.deadlines.next().map(|(at, timer)| (at, reason(timer)));
+        endpoint.soonest(own)
+    }
+
+    /// Adds an account. It registers by [`register`](Self::register) only, whatever [`AccountConfig::register`] says:
+    /// that is for drivers.
+    ///
+    /// # Errors
+    /// The settings make no account, or there are too many.
+    pub fn add_account(&mut self, config: AccountConfig) -> Result<AccountId, ConfigError> {
+        let most = self.context.config.max_accounts;
+        if self.registrations.len() >= most {
+            return Err(ConfigError::TooManyAccounts(most));
+        }
+        let account = Account::new(config)?;
+        self.last_account += 1;
+        let id = AccountId(self.last_account);
+        self.context.accounts.insert(id, account);
+        self.registrations.insert(id, Registration::new(id, &mut self.context));
+        Ok(id)
+    }
+
+    /// Registers an account now, and keeps it registered.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchAccount`].
+    pub fn register(&mut self, now: Instant, account: AccountId) -> Result<(), CommandError> {
+        let registration = self.registrations.get_mut(&account).ok_or(CommandError::NoSuchAccount)?;
+        registration.register(&mut self.context, now);
+        self.pump(now);
+        Ok(())
+    }
+
+    /// Takes an account's binding back.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchAccount`].
+    pub fn unregister(&mut self, now: Instant, account: AccountId) -> Result<(), CommandError> {
+        let registration = self.registrations.get_mut(&account).ok_or(CommandError::NoSuchAccount)?;
+        registration.unregister(&mut self.context, now);
+        self.pump(now);
+        Ok(())
+    }
+
+    /// How an account stands with its registrar.
+    #[must_use]
+    pub fn account_state(&self, account: AccountId) -> Option<&RegistrationState> {
+        self.registrations.get(&account).map(|registration| &registration.state)
+    }
+
+    /// An account's settings.
+    #[must_use]
+    pub fn account_config(&self, account: AccountId) -> Option<&AccountConfig> {
+        self.context.accounts.get(&account).map(|account| &account.config)
+    }
+
+    /// Calls `to` from an account, with an offer; without one the other side makes it, and
+    /// [`answer_offer`](Self::answer_offer) follows [`Event::Answered`].
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchAccount`], [`CommandError::NotSip`], [`CommandError::TooManyCalls`].
+    pub fn call(
+        &mut self,
+        now: Instant,
+        account: AccountId,
+        to: &Uri,
+        offer: Option<Bytes>,
+    ) -> Result<CallId, CommandError> {
+        let most = self.context.config.max_calls;
+        if self.calls.len() >= most {
+            return Err(CommandError::TooManyCalls(most));
+        }
+        let id = self.next_call_id();
+        let call = Call::outgoing(&mut self.context, now, id, account, to, offer)?;
+        self.insert(call);
+        self.pump(now);
+        Ok(id)
+    }
+
+    /// Tells the caller that it rings here: 180.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchCall`], [`CommandError::WrongState`].
+    pub fn ring(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
+        self.progress(now, call, StatusCode::RINGING, None)
+    }
+
+    /// Sends a provisional response, with a session description for early media or without.
+    ///
+    /// # Errors
+    /// [`CommandError::Status`] for 100 and everything above 199, [`CommandError::NoSuchCall`], [`CommandError::WrongState`].
+    pub fn progress(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        status: StatusCode,
+        body: Option<Bytes>,
+    ) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.progress(context, now, status, body))
+    }
+
+    /// Answers an incoming call: with the answer to its offer, or with our offer if it made none.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchCall`], [`CommandError::WrongState`].
+    pub fn answer(&mut self, now: Instant, call: CallId, body: Bytes) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.answer(context, now, body))
+    }
+
+    /// Refuses an incoming call.
+    ///
+    /// # Errors
+    /// [`CommandError::Status`] below 300, [`CommandError::NoSuchCall`], [`CommandError::WrongState`].
+    pub fn reject(&mut self, now: Instant, call: CallId, status: StatusCode) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.reject(context, now, status))
+    }
+
+    /// Ends a call in whatever state it is: by CANCEL, BYE, or 480. [`Event::Ended`] comes at once.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchCall`] when it is over already.
+    pub fn hangup(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| {
+            call.hang_up(context, now);
+            Ok(())
+        })
+    }
+
+    /// Offers a change of the session in a re-INVITE. [`Event::Answer`] or [`Event::OfferRejected`] follows.
+    ///
+    /// # Errors
+    /// [`CommandError::OfferPending`]: [`Event::OfferDue`] tells when it can be made. [`CommandError::NoSuchCall`],
+    /// [`CommandError::WrongState`].
+    pub fn reoffer(&mut self, now: Instant, call: CallId, offer: Bytes) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.reoffer(context, now, offer))
+    }
+
+    /// Answers [`Event::Offer`], or an [`Event::Answered`] that carried an offer.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] when no offer waits, [`CommandError::NoSuchCall`].
+    pub fn answer_offer(&mut self, now: Instant, call: CallId, body: Bytes) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.answer_offer(context, now, body))
+    }
+
+    /// Refuses [`Event::Offer`]; the session stays as it was.
+    ///
+    /// # Errors
+    /// [`CommandError::Status`] below 300, [`CommandError::WrongState`] when no offer waits, [`CommandError::NoSuchCall`].
+    pub fn reject_offer(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        status: StatusCode,
+    ) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.reject_offer(context, now, status))
+    }
+
+    /// Where a call stands; `None` when nothing of it is left, not even on the wire.
+    #[must_use]
+    pub fn call_state(&self, call: CallId) -> Option<CallState> {
+        self.calls.get(&call).map(Call::state)
+    }
+
+    /// The account of a call.
+    #[must_use]
+    pub fn call_account(&self, call: CallId) -> Option<AccountId> {
+        self.calls.get(&call)?.account
+    }
+
+    /// Our address on the way to a call's other side, as its Contact names it: what a session description should name too.
+    #[must_use]
+    pub fn call_local_address(&self, call: CallId) -> Option<SocketAddr> {
+        let call = self.calls.get(&call)?;
+        let Phase::Incoming(incoming) = &call.phase else { return None };
+        let source = incoming.source();
+        self.context.endpoint.local_address(source.protocol, Some(source.remote))
+    }
+
+    /// Whether nothing is under way: no call, no request, no binding that was to be taken back.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.calls.is_empty() && self.registrations.values().all(Registration::is_quiet)
+    }
+
+    fn command(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        command: impl FnOnce(&mut Call, &mut Context) -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
+        let call = self.calls.get_mut(&id).filter(|call| !call.ended).ok_or(CommandError::NoSuchCall)?;
+        let result = command(call, &mut self.context);
+        self.sweep(id);
+        self.pump(now);
+        result
+    }
+
+    pub(crate) fn insert(&mut self, call: Call) {
+        self.by_dialog.insert(call.key.clone(), call.id);
+        self.calls.insert(call.id, call);
+    }
+
+    /// Forgets a call of which nothing is left.
+    pub(crate) fn sweep(&mut self, id: CallId) {
+        if let Some(call) = self.calls.get(&id)
+            && call.is_over()
+        {
+            self.by_dialog.remove(&call.key);
+            self.calls.remove(&id);
+        }
+    }
+
+    /// Moves what the layers below have to say upwards, until they have nothing more.
+    fn pump(&mut self, now: Instant) {
+        loop {
+            if let Some(outcome) = self.context.outcomes.pop_front() {
+                self.handle_outcome(now, outcome);
+            } else if let Some(event) = self.context.endpoint.poll_event() {
+                self.handle_event(now, event);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn handle_event(&mut self, now: Instant, event: EndpointEvent) {
+        match event {
+            EndpointEvent::Request { transaction, request, source } => {
+                self.handle_request(now, transaction, request, source);
+            }
+            EndpointEvent::Cancelled { transaction, request } => {
+                self.handle_cancelled(now, transaction, &request)
+            }
+            EndpointEvent::Ack { request, .. } => {
+                let call = DialogKey::of_request(&request).ok().flatten();
+                if let Some(call) =
+                    call.and_then(|key| self.by_dialog.get(&key)).and_then(|id| self.calls.get_mut(id))
+                {
+                    call.handle_ack(&mut self.context, now, &request);
+                }
+            }
+            EndpointEvent::Response { transaction, response, source } => {
+                match self.context.handle_response(now, transaction, response, source) {
+                    Step::Wait => {}
+                    Step::Tell(outcome) => self.handle_outcome(now, outcome),
+                    Step::Authenticate(exchange, owner, used) => {
+                        let seq = self.next_seq(owner, used);
+                        self.context.resend(now, exchange, seq);
+                    }
+                }
+            }
+            EndpointEvent::Failed { transaction, cause } => {
+                if let Some(id) = self.by_server_invite.remove(&transaction) {
+                    if let Some(call) = self.calls.get_mut(&id) {
+                        call.handle_invite_lost(&mut self.context, transaction);
+                    }
+                    self.sweep(id);
+                }
+                self.context.handle_failure(now, transaction, &cause);
+            }
+            EndpointEvent::StrayResponse { response, .. } => {
+                let key = DialogKey::of_response(&response.headers).ok().flatten();
+                if let Some(call) =
+                    key.and_then(|key| self.by_dialog.get(&key)).and_then(|id| self.calls.get_mut(id))
+                {
+                    call.handle_stray(&mut self.context, now, &response);
+                }
+            }
+            EndpointEvent::Terminated { transaction } => {
+                self.by_server_invite.remove(&transaction);
+                self.context.handle_terminated(transaction);
+            }
+            // A newer endpoint may know more; nothing of it is ours.
+            _ => {}
+        }
+    }
+
+    fn handle_cancelled(&mut self, now: Instant, transaction: TransactionId, cancel: &Request) {
+        let Some(id) = self.by_server_invite.remove(&transaction) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if !call.handle_reinvite_cancel(&mut self.context, now, transaction) {
+            call.handle_cancel(&mut self.context, now, cancel);
+        }
+        self.sweep(id);
+    }
+
+    fn handle_outcome(&mut self, now: Instant, outcome: Outcome) {
+        let Outcome { owner, exchange, result } = outcome;
+        let context = &mut self.context;
+        match owner {
+            Owner::Register(account) => {
+                if let Some(registration) = self.registrations.get_mut(&account) {
+                    registration.handle_outcome(context, now, result);
+                }
+            }
+            Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) => {
+                let Some(call) = self.calls.get_mut(&id) else { return };
+                match owner {
+                    Owner::Invite(_) => call.handle_invite_outcome(context, now, exchange, result),
+                    Owner::Reinvite(_) => call.handle_reinvite_outcome(context, now, exchange, result),
+                    _ => {
+                        let provisional =
+                            matches!(&result, Ok((response, _)) if response.status.is_provisional());
+                        call.handle_bye_outcome(context, provisional);
+                    }
+                }
+                self.sweep(id);
+            }
+            Owner::Nobody => {}
+        }
+    }
+
+    /// The next sequence number for the owner of a request that goes again.
+    fn next_seq(&mut self, owner: Owner, used: u32) -> u32 {
+        match owner {
+            Owner::Register(account) => self.registrations.get_mut(&account).map(Registration::next_seq),
+            Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) => {
+                self.calls.get_mut(&id).map(|call| call.next_seq(used))
+            }
+            Owner::Nobody => None,
+        }
+        .unwrap_or_else(|| used.saturating_add(1))
+    }
+
+    fn handle_timer(&mut self, now: Instant, timer: Timer) {
+        let context = &mut self.context;
+        let id = match timer {
+            Timer::Register(account) => {
+                if let Some(registration) = self.registrations.get_mut(&account) {
+                    registration.handle_timeout(context, now);
+                }
+                return;
+            }
+            Timer::Repeat2xx(id)
+            | Timer::NoAck(id)
+            | Timer::RingLimit(id)
+            | Timer::KeepRinging(id)
+            | Timer::Glare(id) => id,
+        };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        match timer {
+            Timer::Register(_) => {}
+            Timer::Repeat2xx(_) => call.repeat_2xx(context, now),
+            Timer::NoAck(_) => call.no_ack(context, now),
+            Timer::RingLimit(_) => call.stop_waiting(context, now),
+            Timer::KeepRinging(_) => call.keep_ringing(context, now),
+            Timer::Glare(_) => call.glare_over(context),
+        }
+        self.sweep(id);
+    }
+}
+
+impl core::fmt::Debug for Agent {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Agent")
+            .field("accounts", &self.registrations.len())
+            .field("calls", &self.calls.len())
+            .finish_non_exhaustive()
+    }
+}
+
+const fn reason(timer: Timer) -> Reason {
+    match timer {
+        Timer::Register(account) => Reason::Registration(account),
+        Timer::Repeat2xx(call)
+        | Timer::NoAck(call)
+        | Timer::RingLimit(call)
+        | Timer::KeepRinging(call)
+        | Timer::Glare(call) => Reason::Call(call),
+    }
+}

@@ -1,0 +1,102 @@
+//! A call as the agent keeps it: one phase after the other, from the first INVITE to the last response.
+
+use crate::context::{Context, Timer};
+use crate::dialog::DialogKey;
+use crate::error::CommandError;
+use crate::event::{AccountId, CallId, CallState, EndCause, Event};
+use crate::session::{Incoming, Outgoing, Session};
+use alloc::boxed::Box;
+use alloc::string::String;
+use sidetone_hal::net::Protocol;
+
+pub(crate) struct Call {
+    pub(crate) id: CallId,
+    pub(crate) account: Option<AccountId>,
+    pub(crate) key: DialogKey,
+    /// The user part of our Contact where no account gives one.
+    pub(crate) user: String,
+    /// The transport that the call was made over, for next hops whose URI names none.
+    pub(crate) protocol: Protocol,
+    /// Whether the Call-ID is ours, which makes us wait longer after a 491 (RFC 3261 §14.1).
+    pub(crate) caller: bool,
+    /// Whether the user was told that the call is over.
+    pub(crate) ended: bool,
+    pub(crate) phase: Phase,
+}
+
+/// What is going on; each phase has the data that it needs and no other.
+pub(crate) enum Phase {
+    /// Our INVITE has no final response yet.
+    Outgoing(Outgoing),
+    /// Their INVITE has no final response yet.
+    Incoming(Box<Incoming>),
+    /// A 2xx was sent or received.
+    Up(Box<Session>),
+    /// Nothing is left to be said.
+    Over,
+}
+
+impl Call {
+    pub(crate) fn state(&self) -> CallState {
+        match &self.phase {
+            _ if self.ended => CallState::Ending,
+            Phase::Outgoing(outgoing) if outgoing.ringing => CallState::Ringing,
+            Phase::Outgoing(_) => CallState::Calling,
+            Phase::Incoming(_) => CallState::Incoming,
+            Phase::Up(session) if session.is_confirmed() => CallState::Established,
+            Phase::Up(_) => CallState::Answered,
+            Phase::Over => CallState::Ending,
+        }
+    }
+
+    /// Tells the user, who hears nothing after the end.
+    pub(crate) fn tell(&self, context: &mut Context, event: Event) {
+        if !self.ended {
+            context.events.push_back(event);
+        }
+    }
+
+    /// The call is over for the user; the wire may take longer.
+    pub(crate) fn end(&mut self, context: &mut Context, cause: EndCause) {
+        self.tell(context, Event::Ended { call: self.id, cause });
+        self.ended = true;
+        self.stop_ringing(context);
+        context.deadlines.stop(Timer::Glare(self.id));
+    }
+
+    /// The call is over on the wire too.
+    pub(crate) fn finish(&mut self, context: &mut Context) {
+        self.phase = Phase::Over;
+        for timer in [Timer::Repeat2xx(self.id), Timer::NoAck(self.id), Timer::Glare(self.id)] {
+            context.deadlines.stop(timer);
+        }
+        self.stop_ringing(context);
+    }
+
+    pub(crate) fn stop_ringing(&self, context: &mut Context) {
+        context.deadlines.stop(Timer::RingLimit(self.id));
+        context.deadlines.stop(Timer::KeepRinging(self.id));
+    }
+
+    pub(crate) const fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    /// The established session, for commands.
+    pub(crate) fn session(&mut self) -> Result<&mut Session, CommandError> {
+        match &mut self.phase {
+            _ if self.ended => Err(CommandError::NoSuchCall),
+            Phase::Up(session) => Ok(session),
+            Phase::Over => Err(CommandError::NoSuchCall),
+            Phase::Outgoing(_) | Phase::Incoming(_) => Err(CommandError::WrongState),
+        }
+    }
+
+    /// The next sequence number of ours.
+    pub(crate) fn next_seq(&mut self, used: u32) -> u32 {
+        match &mut self.phase {
+            Phase::Up(session) => session.dialog.next_seq(),
+            Phase::Outgoing(_) | Phase::Incoming(_) | Phase::Over => used.saturating_add(1),
+        }
+    }
+}

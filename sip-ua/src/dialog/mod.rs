@@ -1,0 +1,119 @@
+//! Dialog state proper (RFC 3261 §12): identifiers, sequence numbers, remote target, route set.
+
+mod id;
+mod route;
+mod target;
+
+pub(crate) use id::{DialogKey, call_id, call_id_header};
+pub(crate) use route::RouteSet;
+
+use alloc::string::String;
+use sidetone_sip_core::header::{CSeq, From, To};
+use sidetone_sip_core::{Method, NameAddr, ParseError, Request, Response, Uri};
+
+/// One dialog, as one side keeps it.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialog {
+    call_id: String,
+    /// Ourselves, with our tag.
+    local: NameAddr,
+    /// The other side, with its tag (which a peer of RFC 2543 may lack).
+    remote: NameAddr,
+    local_seq: u32,
+    remote_seq: Option<u32>,
+    /// Where the other side wants requests: its last Contact.
+    target: Uri,
+    routes: RouteSet,
+}
+
+/// A request ready to be sent but for its Via, and the URI whose host it goes to.
+#[derive(Clone, Debug)]
+pub(crate) struct Routed {
+    pub(crate) request: Request,
+    pub(crate) hop: Uri,
+}
+
+impl Dialog {
+    /// The client's side, from our request and a response with a To tag (RFC 3261 §12.1.2).
+    pub(crate) fn client(request: &Request, response: &Response) -> Result<Self, ParseError> {
+        let From(local) = request.headers.require()?;
+        let To(remote) = response.headers.require()?;
+        let cseq: CSeq = request.headers.require()?;
+        Ok(Self {
+            call_id: call_id(&request.headers)?,
+            local,
+            remote,
+            local_seq: cseq.seq,
+            remote_seq: None,
+            // A response without Contact is against the rules; what we called is the best that is left.
+            target: target::contact(&response.headers).unwrap_or_else(|| request.uri.clone()),
+            routes: RouteSet::of_response(&response.headers)?,
+        })
+    }
+
+    /// The server's side, from the other side's request and the tag that our responses carry (RFC 3261 §12.1.1).
+    pub(crate) fn server(request: &Request, local_tag: &str) -> Result<Self, ParseError> {
+        let From(remote) = request.headers.require()?;
+        let to: To = request.headers.require()?;
+        let To(local) = to.with_tag(local_tag);
+        let cseq: CSeq = request.headers.require()?;
+        Ok(Self {
+            call_id: call_id(&request.headers)?,
+            target: target::contact(&request.headers).unwrap_or_else(|| remote.uri.clone()),
+            local,
+            remote,
+            local_seq: 0,
+            remote_seq: Some(cseq.seq),
+            routes: RouteSet::of_request(&request.headers)?,
+        })
+    }
+
+    /// The other side's tag; empty for a peer that gave none.
+    pub(crate) fn remote_tag(&self) -> &str {
+        self.remote.tag().unwrap_or_default()
+    }
+
+    /// The other side's last sequence number.
+    pub(crate) const fn remote_seq(&self) -> Option<u32> {
+        self.remote_seq
+    }
+
+    /// Takes the next sequence number of ours.
+    pub(crate) fn next_seq(&mut self) -> u32 {
+        self.local_seq = self.local_seq.saturating_add(1);
+        self.local_seq
+    }
+
+    /// The next request within the dialog (RFC 3261 §12.2.1.1).
+    pub(crate) fn request(&mut self, method: Method) -> Routed {
+        let seq = self.next_seq();
+        self.build(method, seq)
+    }
+
+    /// The ACK to the 2xx of our INVITE with that number (RFC 3261 §13.2.2.4).
+    pub(crate) fn ack(&self, seq: u32) -> Routed {
+        self.build(Method::ACK, seq)
+    }
+
+    fn build(&self, method: Method, seq: u32) -> Routed {
+        let mut request = Request::new(method.clone(), self.target.to_request_uri());
+        let hop = self.routes.apply(&mut request, &self.target);
+        request.headers.push(&From(self.local.clone()));
+        request.headers.push(&To(self.remote.clone()));
+        request.headers.push(&call_id_header(&self.call_id));
+        request.headers.push(&CSeq::new(seq, method));
+        Routed { request, hop }
+    }
+
+    /// Whether a request of the other side comes in order; if so it is the last one from now on (RFC 3261 §12.2.2).
+    ///
+    /// A number that was already used is refused too: what repeats a request is matched by its transaction, so this is
+    /// another request, or a duplicate that the network held back for more than 32 s.
+    pub(crate) fn accept_seq(&mut self, seq: u32) -> bool {
+        if self.remote_seq.is_some_and(|last| seq <= last) {
+            return false;
+        }
+        self.remote_seq = Some(seq);
+        true
+    }
+}

@@ -1,0 +1,128 @@
+//! The handle of an account.
+
+use super::Error;
+use super::command::{Command, NewAccount, Reply};
+use crate::{AccountId, RegistrationState};
+use core::time::Duration;
+use sidetone_sip_core::Uri;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// An account of a [`UserAgent`](super::UserAgent). Clones name the same account; dropping them changes nothing.
+#[derive(Clone, Debug)]
+pub struct Account {
+    id: AccountId,
+    aor: Uri,
+    commands: mpsc::Sender<Command>,
+    state: watch::Receiver<RegistrationState>,
+}
+
+impl Account {
+    pub(super) fn new(new: NewAccount, aor: Uri, commands: mpsc::Sender<Command>) -> Self {
+        Self { id: new.id, aor, commands, state: new.state }
+    }
+
+    /// The account's name within its user agent.
+    #[must_use]
+    pub const fn id(&self) -> AccountId {
+        self.id
+    }
+
+    /// The address of record.
+    #[must_use]
+    pub const fn aor(&self) -> &Uri {
+        &self.aor
+    }
+
+    /// How the account stands with its registrar now.
+    #[must_use]
+    pub fn state(&self) -> RegistrationState {
+        self.state.borrow().clone()
+    }
+
+    /// Waits until the registrar has accepted the account, and gives the lifetime granted.
+    ///
+    /// # Errors
+    /// [`Error::Registration`] at the first failure (it is tried again in the background where that makes sense: calling
+    /// this again after a failure gives the same failure until the state changes), [`Error::Closed`].
+    pub async fn registered(&self) -> Result<Duration, Error> {
+        let mut state = self.state.clone();
+        let settled = state
+            .wait_for(|state| {
+                matches!(state, RegistrationState::Registered { .. } | RegistrationState::Failed { .. })
+            })
+            .await
+            .map_err(|_| Error::Closed)?
+            .clone();
+        match settled {
+            RegistrationState::Registered { expires } => Ok(expires),
+            RegistrationState::Failed { status, reason, .. } => Err(Error::Registration { status, reason }),
+            RegistrationState::Registering | RegistrationState::Unregistered => Err(Error::Closed),
+        }
+    }
+
+    /// Waits until the state is another than `than`, and gives it.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn state_changed(&self, than: &RegistrationState) -> Result<RegistrationState, Error> {
+        let mut state = self.state.clone();
+        let state = state.wait_for(|state| state != than).await.map_err(|_| Error::Closed)?;
+        Ok(state.clone())
+    }
+
+    /// Registers now: the first time for an account that was added without, again after a failure or
+    /// [`Account::unregister`].
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn register(&self) -> Result<(), Error> {
+        self.ask(|account, reply| Command::Register { account, reply }).await
+    }
+
+    /// Takes the binding back and waits for the registrar's word, which may take as long as a transaction does (32 s).
+    ///
+    /// # Errors
+    /// [`Error::Registration`] when the registrar refused or did not answer; the binding then ends by itself.
+    pub async fn unregister(&self) -> Result<(), Error> {
+        self.ask(|account, reply| Command::Unregister { account, reply }).await?;
+        let mut state = self.state.clone();
+        let settled = state
+            .wait_for(|state| {
+                matches!(state, RegistrationState::Unregistered | RegistrationState::Failed { .. })
+            })
+            .await
+            .map_err(|_| Error::Closed)?
+            .clone();
+        match settled {
+            RegistrationState::Failed { status, reason, .. } => Err(Error::Registration { status, reason }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Calls `to` with this sound device. Returns as soon as the call is on its way; its [`Call`](super::Call) tells the rest.
+    ///
+    /// The port is read and written from a task on the tokio runtime, so it must not block.
+    ///
+    /// # Errors
+    /// [`Error::Uri`], [`Error::Command`], [`Error::SampleRate`], [`Error::NoRoute`], [`Error::Io`] (no RTP port is free), [`Error::Closed`].
+    #[cfg(feature = "media")]
+    pub async fn call(
+        &self,
+        to: impl super::IntoUri,
+        audio: impl sidetone_hal::audio::AudioPort + 'static,
+    ) -> Result<super::Call, Error> {
+        let to = to.into_uri(&self.aor)?;
+        let (reply, answer) = oneshot::channel();
+        let audio = std::boxed::Box::new(audio);
+        let command = Command::Call { account: self.id, to, audio, reply };
+        self.commands.send(command).await.map_err(|_| Error::Closed)?;
+        let new = answer.await.map_err(|_| Error::Closed)??;
+        Ok(super::Call::new(new))
+    }
+
+    async fn ask(&self, command: impl FnOnce(AccountId, Reply<()>) -> Command) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(self.id, reply)).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+}

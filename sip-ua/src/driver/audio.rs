@@ -1,0 +1,298 @@
+//! The task's part of audio: offers and answers between the agent's events and each call's negotiator.
+
+use super::call::{CallEvent, NewCall};
+use super::command::{Command, Reply};
+use super::media::{MediaCommand, SAMPLE_RATE};
+use super::negotiation::Audio;
+use super::task::{Job, Task};
+use super::{Error, ports};
+use crate::{AccountId, CallId, CommandError, Event};
+use bytes::Bytes;
+use sidetone_hal::audio::AudioPort;
+use sidetone_hal::net::{IpAddr, SocketAddr};
+use sidetone_media::Negotiated;
+use sidetone_media::sdp::{Direction, LocalMedia, Negotiator, SdpError};
+use sidetone_sip_core::{NameAddr, StatusCode, Uri};
+use std::boxed::Box;
+
+/// A call that waits for the address of its next hop.
+pub(super) struct PendingCall {
+    account: AccountId,
+    to: Uri,
+    audio: Box<dyn AudioPort>,
+    reply: Reply<NewCall>,
+}
+
+impl Task {
+    pub(super) async fn handle_audio_command(&mut self, command: Command) {
+        match command {
+            Command::Call { account, to, audio, reply } => {
+                self.begin_call(PendingCall { account, to, audio, reply }).await;
+            }
+            Command::Answer { call, audio, reply } => {
+                let result = self.answer(call, audio).await;
+                reply.send(result).ok();
+            }
+            Command::Hold { call, hold, reply } => self.hold(call, hold, reply),
+            Command::Dtmf { call, digits, reply } => {
+                self.media_command(call, reply, |reply| MediaCommand::Dtmf { digits, reply });
+            }
+            Command::Stats { call, reply } => {
+                self.media_command(call, reply, |reply| MediaCommand::Stats { reply });
+            }
+            // The others were taken by the caller of this.
+            _ => {}
+        }
+    }
+
+    /// Our own address in the offer depends on where the call goes, so the next hop's address comes first.
+    async fn begin_call(&mut self, call: PendingCall) {
+        let Some(config) = self.agent.account_config(call.account) else {
+            call.reply.send(Err(CommandError::NoSuchAccount.into())).ok();
+            return;
+        };
+        let hop = config.proxy.clone().unwrap_or_else(|| call.to.clone());
+        let port = hop.port().unwrap_or(5060);
+        match hop.host() {
+            Some(host) if host.ip().is_none() => {
+                let (resolver, jobs) = (self.io.resolver(), self.job_sender.clone());
+                let name = std::format!("{host}");
+                tokio::spawn(async move {
+                    // Without an address the call fails in the agent, which says so.
+                    let addresses = resolver.resolve(&name, port).await.unwrap_or_default();
+                    jobs.send(Job::Call { call, toward: addresses.first().copied() }).await.ok();
+                });
+            }
+            host => {
+                let toward = host.and_then(|host| host.ip()).map(|ip| SocketAddr::new(ip, port));
+                self.place_call(call, toward).await;
+            }
+        }
+    }
+
+    pub(super) async fn place_call(&mut self, call: PendingCall, toward: Option<SocketAddr>) {
+        let PendingCall { account, to, audio, reply } = call;
+        let result = self.try_call(account, to, audio, toward).await;
+        reply.send(result).ok();
+    }
+
+    async fn try_call(
+        &mut self,
+        account: AccountId,
+        to: Uri,
+        port: Box<dyn AudioPort>,
+        toward: Option<SocketAddr>,
+    ) -> Result<NewCall, Error> {
+        if let Some(toward) = toward {
+            self.io.learn_route(self.agent.endpoint_mut(), toward);
+        }
+        let protocol = self.agent.account_config(account).map(|config| config.transport);
+        let protocol = to.transport().or(protocol).ok_or(CommandError::NoSuchAccount)?;
+        let local = self.agent.endpoint().local_address(protocol, toward).ok_or(Error::NoRoute)?;
+        let mut audio = self.open_audio(local.ip(), port).await?;
+        let offer = audio.negotiator.offer(Direction::SendRecv);
+        let id = self.agent.call(self.io.now(), account, &to, Some(offer.into()))?;
+        let new = self.open_slot(id, Some(account), NameAddr::new(to)).ok_or(Error::Closed)?;
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.audio = Some(audio);
+        }
+        Ok(new)
+    }
+
+    /// Sockets and a negotiator for a call.
+    async fn open_audio(&mut self, ip: IpAddr, port: Box<dyn AudioPort>) -> Result<Audio, Error> {
+        let rate = port.format().sample_rate;
+        if rate != SAMPLE_RATE {
+            return Err(Error::SampleRate(rate));
+        }
+        let mut rng = self.agent.endpoint_mut().rng().fork();
+        let ports = ports::open(ip, self.rtp_ports.as_ref(), rng.next_u32()).await?;
+        let codecs = sidetone_codecs::ALL.to_vec();
+        // RFC 8866 §5.2: a number of 63 bits is understood by every peer.
+        let negotiator = Negotiator::new(LocalMedia::new(ip, ports.rtp_port, codecs), rng.next_u64() >> 1);
+        Ok(Audio::new(negotiator, ports, port, rng))
+    }
+
+    async fn answer(&mut self, call: CallId, port: Box<dyn AudioPort>) -> Result<(), Error> {
+        let local = self.agent.call_local_address(call).ok_or(CommandError::NoSuchCall)?;
+        let offer = match self.slots.get_mut(&call) {
+            Some(slot) if slot.audio.is_none() => slot.offer.take(),
+            Some(_) => return Err(CommandError::WrongState.into()),
+            None => return Err(CommandError::NoSuchCall.into()),
+        };
+        let mut audio = self.open_audio(local.ip(), port).await?;
+        let now = self.io.now();
+        let negotiated = match offer {
+            Some(offer) => match audio.negotiator.answer(&offer, Direction::SendRecv) {
+                Ok((answer, negotiated)) => {
+                    self.agent.answer(now, call, answer.into())?;
+                    Some(negotiated)
+                }
+                Err(error) => {
+                    self.agent.reject(now, call, refusal(&error))?;
+                    return Err(error.into());
+                }
+            },
+            None => {
+                let offer = audio.negotiator.offer(Direction::SendRecv);
+                self.agent.answer(now, call, offer.into())?;
+                None
+            }
+        };
+        let slot = self.slots.get_mut(&call).ok_or(CommandError::NoSuchCall)?;
+        if let Some(negotiated) = negotiated {
+            audio.agree(negotiated, &slot.events);
+        }
+        slot.audio = Some(audio);
+        Ok(())
+    }
+
+    fn hold(&mut self, call: CallId, hold: bool, reply: Reply<()>) {
+        let Some(slot) = self.slots.get_mut(&call) else {
+            reply.send(Err(CommandError::NoSuchCall.into())).ok();
+            return;
+        };
+        let Some(audio) = slot.audio.as_mut().filter(|_| slot.established) else {
+            reply.send(Err(CommandError::WrongState.into())).ok();
+            return;
+        };
+        if let Some(offer) = audio.begin_change(hold, reply) {
+            self.reoffer(call, offer);
+        }
+    }
+
+    fn reoffer(&mut self, call: CallId, offer: Bytes) {
+        let result = self.agent.reoffer(self.io.now(), call, offer);
+        let Some(audio) = self.slots.get_mut(&call).and_then(|slot| slot.audio.as_mut()) else { return };
+        match result {
+            Ok(()) => {}
+            // `Event::OfferDue` comes when there is room for it.
+            Err(CommandError::OfferPending) => audio.change_failed(StatusCode::REQUEST_PENDING, true),
+            Err(_) => audio.change_failed(StatusCode::CALL_DOES_NOT_EXIST, false),
+        }
+    }
+
+    fn media_command<T>(
+        &self,
+        call: CallId,
+        reply: Reply<T>,
+        command: impl FnOnce(Reply<T>) -> MediaCommand,
+    ) {
+        match self.slots.get(&call).map(|slot| &slot.audio) {
+            Some(Some(audio)) => audio.command(reply, command),
+            Some(None) => drop(reply.send(Err(Error::NoMedia))),
+            None => drop(reply.send(Err(CommandError::NoSuchCall.into()))),
+        }
+    }
+
+    pub(super) fn handle_audio_event(&mut self, event: Event) {
+        match event {
+            Event::Progress { call, body, .. } => self.progress(call, body),
+            Event::Answered { call, body } => self.answered(call, body),
+            Event::Confirmed { call } => {
+                if let Some(slot) = self.slots.get_mut(&call) {
+                    slot.establish();
+                }
+            }
+            Event::Offer { call, body } => self.offered(call, body),
+            Event::Answer { call, body } => self.answer_came(call, body),
+            Event::OfferRejected { call, status } => {
+                if let Some(audio) = self.slots.get_mut(&call).and_then(|slot| slot.audio.as_mut()) {
+                    audio.change_failed(status, status == StatusCode::REQUEST_PENDING);
+                }
+            }
+            Event::OfferDue { call } => {
+                let audio = self.slots.get_mut(&call).and_then(|slot| slot.audio.as_mut());
+                if let Some(offer) = audio.and_then(Audio::offer_change) {
+                    self.reoffer(call, offer);
+                }
+            }
+            // An offer is answered at once here, so none is ever withdrawn; the others were taken before.
+            _ => {}
+        }
+    }
+
+    fn progress(&mut self, call: CallId, body: Option<Bytes>) {
+        let Some(slot) = self.slots.get_mut(&call) else { return };
+        let Some(audio) = &mut slot.audio else { return };
+        if let Some(body) = body {
+            match audio.negotiator.accept_answer(&body) {
+                Ok(negotiated) => audio.agree(negotiated, &slot.events),
+                // The final answer decides; until then there is a ring-back tone.
+                Err(error) => tracing::debug!(%error, "early media"),
+            }
+        }
+        slot.events.send(CallEvent::Ringing { early_media: audio.is_running() });
+    }
+
+    fn answered(&mut self, call: CallId, body: Option<Bytes>) {
+        let Some(slot) = self.slots.get_mut(&call) else { return };
+        let Some(audio) = &mut slot.audio else { return };
+        let agreed = match body {
+            Some(body) => audio.negotiator.accept_answer(&body).map(Some),
+            // The answer came early, and is not repeated.
+            None if audio.is_running() => Ok(None),
+            None => Err(SdpError::NoAudio),
+        };
+        match agreed {
+            Ok(negotiated) => {
+                if let Some(negotiated) = negotiated {
+                    audio.agree(negotiated, &slot.events);
+                }
+                slot.establish();
+            }
+            Err(error) => {
+                tracing::info!(%error, "the answer cannot be used");
+                self.agent.hangup(self.io.now(), call).ok();
+            }
+        }
+    }
+
+    fn offered(&mut self, call: CallId, body: Option<Bytes>) {
+        let now = self.io.now();
+        let Some(slot) = self.slots.get_mut(&call) else { return };
+        let Some(audio) = &mut slot.audio else { return };
+        let wanted = audio.wanted();
+        let answer: Result<(Bytes, Option<Negotiated>), SdpError> = match body {
+            Some(body) => audio
+                .negotiator
+                .answer(&body, wanted)
+                .map(|(answer, negotiated)| (answer.into(), Some(negotiated))),
+            None => Ok((audio.negotiator.offer(wanted).into(), None)),
+        };
+        match answer {
+            Ok((answer, negotiated)) => {
+                if self.agent.answer_offer(now, call, answer).is_ok()
+                    && let Some(negotiated) = negotiated
+                {
+                    audio.agree(negotiated, &slot.events);
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the offer cannot be used");
+                self.agent.reject_offer(now, call, refusal(&error)).ok();
+            }
+        }
+    }
+
+    fn answer_came(&mut self, call: CallId, body: Option<Bytes>) {
+        let Some(slot) = self.slots.get_mut(&call) else { return };
+        let Some(audio) = &mut slot.audio else { return };
+        let negotiated = body.ok_or(SdpError::NoAudio).and_then(|body| audio.negotiator.accept_answer(&body));
+        match negotiated {
+            Ok(negotiated) => audio.change_agreed(negotiated, &slot.events),
+            Err(error) => {
+                tracing::debug!(%error, "the answer cannot be used");
+                audio.change_failed(refusal(&error), false);
+                if !audio.is_running() {
+                    // The first answer, in an ACK: without it there is no session.
+                    self.agent.hangup(self.io.now(), call).ok();
+                }
+            }
+        }
+    }
+}
+
+fn refusal(error: &SdpError) -> StatusCode {
+    StatusCode::new(error.status()).unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE)
+}

@@ -1,0 +1,328 @@
+//! The handles of a call.
+
+use super::Error;
+use super::command::{Command, Reply};
+use crate::{AccountId, CallId, EndCause};
+use core::ops::Deref;
+use sidetone_sip_core::{NameAddr, StatusCode, Uri};
+use std::boxed::Box;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::{mpsc, oneshot};
+
+/// What happens to a call.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum CallEvent {
+    /// The other side rings (180), or plays something before it answers.
+    Ringing {
+        /// Whether sound from the other side is already heard; without it the caller should hear a ring-back tone.
+        early_media: bool,
+    },
+    /// The call is answered, and sound flows both ways.
+    Established,
+    /// The other side put us on hold.
+    RemoteHold,
+    /// The other side took us back.
+    RemoteResume,
+    /// Our hold took effect.
+    Held,
+    /// Our resume took effect.
+    Resumed,
+    /// The other side pressed a key (RFC 4733 event, or INFO).
+    Dtmf(char),
+    /// The call is over: the last event.
+    Ended(EndCause),
+}
+
+/// What a call's handles are made from.
+pub(super) struct NewCall {
+    pub(super) id: CallId,
+    pub(super) account: Option<AccountId>,
+    pub(super) remote: NameAddr,
+    pub(super) events: CallEvents,
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) dropped: mpsc::UnboundedSender<CallId>,
+}
+
+/// The receiving end of a call's events: a bounded queue, and a cell for the cause, which no full queue can lose.
+#[derive(Debug)]
+pub(super) struct CallEvents {
+    queue: mpsc::Receiver<CallEvent>,
+    ended: Arc<OnceLock<EndCause>>,
+    told: bool,
+}
+
+/// The sending end.
+#[derive(Clone, Debug)]
+pub(super) struct CallEventSender {
+    queue: mpsc::Sender<CallEvent>,
+    ended: Arc<OnceLock<EndCause>>,
+}
+
+/// Events that wait for a slow reader. What comes when it is full is dropped, except how the call ended.
+const QUEUED_EVENTS: usize = 64;
+
+pub(super) fn event_channel() -> (CallEventSender, CallEvents) {
+    let (sender, queue) = mpsc::channel(QUEUED_EVENTS);
+    let ended = Arc::new(OnceLock::new());
+    (CallEventSender { queue: sender, ended: ended.clone() }, CallEvents { queue, ended, told: false })
+}
+
+impl CallEventSender {
+    pub(super) fn send(&self, event: CallEvent) {
+        if let Err(error) = self.queue.try_send(event) {
+            tracing::debug!(%error, "call event dropped");
+        }
+    }
+
+    /// Ends the stream of events; every sender must be dropped for the reader to see it.
+    pub(super) fn end(&self, cause: EndCause) {
+        if self.ended.set(cause).is_err() {
+            tracing::debug!("a call ended twice");
+        }
+    }
+}
+
+impl CallEvents {
+    async fn next(&mut self) -> Option<CallEvent> {
+        if self.told {
+            return None;
+        }
+        if let Some(event) = self.queue.recv().await {
+            return Some(event);
+        }
+        self.told = true;
+        self.ended.get().cloned().map(CallEvent::Ended)
+    }
+}
+
+/// A call. Dropping it hangs up.
+#[derive(Debug)]
+pub struct Call {
+    handle: CallHandle,
+    events: CallEvents,
+    dropped: mpsc::UnboundedSender<CallId>,
+}
+
+/// The commands of a call, to be cloned and given away. Dropping it changes nothing.
+#[derive(Clone, Debug)]
+pub struct CallHandle {
+    id: CallId,
+    account: Option<AccountId>,
+    remote: Arc<NameAddr>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl Call {
+    pub(super) fn new(new: NewCall) -> Self {
+        let NewCall { id, account, remote, events, commands, dropped } = new;
+        let remote = Arc::new(remote);
+        Self { handle: CallHandle { id, account, remote, commands }, events, dropped }
+    }
+
+    /// The next thing that happens; after [`CallEvent::Ended`], `None`. Cancel-safe.
+    pub async fn next_event(&mut self) -> Option<CallEvent> {
+        self.events.next().await
+    }
+
+    /// A handle for the commands alone.
+    #[must_use]
+    pub fn handle(&self) -> CallHandle {
+        self.handle.clone()
+    }
+}
+
+impl Deref for Call {
+    type Target = CallHandle;
+
+    fn deref(&self) -> &CallHandle {
+        &self.handle
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        // The task may have ended before: then there is no call to hang up.
+        self.dropped.send(self.handle.id).ok();
+    }
+}
+
+impl CallHandle {
+    /// The call's name within its user agent.
+    #[must_use]
+    pub const fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// The account that the call is made from or came to.
+    #[must_use]
+    pub const fn account(&self) -> Option<AccountId> {
+        self.account
+    }
+
+    /// The other side: as dialled, or as its From header says.
+    #[must_use]
+    pub fn remote(&self) -> &NameAddr {
+        &self.remote
+    }
+
+    /// Ends the call: cancels it, or hangs up. [`CallEvent::Ended`] follows at once.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is over already, [`Error::Closed`].
+    pub async fn hangup(&self) -> Result<(), Error> {
+        self.ask(|call, reply| Command::Hangup { call, reply }).await
+    }
+
+    /// Puts the other side on hold and waits until it knows (RFC 3264 §8.4). When both sides change the session at the
+    /// same moment this takes a few seconds longer (RFC 3261 §14.1).
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the other side does not accept it, [`Error::Command`], [`Error::Closed`].
+    #[cfg(feature = "media")]
+    pub async fn hold(&self) -> Result<(), Error> {
+        self.ask(|call, reply| Command::Hold { call, hold: true, reply }).await
+    }
+
+    /// Takes the other side back from hold.
+    ///
+    /// # Errors
+    /// As [`CallHandle::hold`].
+    #[cfg(feature = "media")]
+    pub async fn resume(&self) -> Result<(), Error> {
+        self.ask(|call, reply| Command::Hold { call, hold: false, reply }).await
+    }
+
+    /// Sends key presses, one after the other, 100 ms each: as RFC 4733 events, or as tones to a peer that takes none.
+    /// Returns when they are queued; 32 may wait.
+    ///
+    /// # Errors
+    /// [`Error::Digit`] before any is sent, [`Error::NoMedia`] when the queue is full or the call sends nothing now,
+    /// [`Error::Closed`].
+    #[cfg(feature = "media")]
+    pub async fn send_dtmf(&self, digits: &str) -> Result<(), Error> {
+        if let Some(wrong) = digits.chars().find(|digit| !matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D'))
+        {
+            return Err(Error::Digit(wrong));
+        }
+        let digits = std::string::String::from(digits);
+        self.ask(|call, reply| Command::Dtmf { call, digits, reply }).await
+    }
+
+    /// What the media stream has counted so far.
+    ///
+    /// # Errors
+    /// [`Error::NoMedia`] before a codec is agreed, [`Error::Command`] after the end, [`Error::Closed`].
+    #[cfg(feature = "media")]
+    pub async fn stats(&self) -> Result<sidetone_media::StreamStats, Error> {
+        self.ask(|call, reply| Command::Stats { call, reply }).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(CallId, Reply<T>) -> Command) -> Result<T, Error> {
+        ask(&self.commands, self.id, command).await
+    }
+}
+
+async fn ask<T>(
+    commands: &mpsc::Sender<Command>,
+    call: CallId,
+    command: impl FnOnce(CallId, Reply<T>) -> Command,
+) -> Result<T, Error> {
+    let (reply, answer) = oneshot::channel();
+    commands.send(command(call, reply)).await.map_err(|_| Error::Closed)?;
+    answer.await.map_err(|_| Error::Closed)?
+}
+
+/// A call that waits for our decision. Dropping it rejects it with 480.
+#[derive(Debug)]
+pub struct IncomingCall {
+    /// `None` only once the decision is made.
+    call: Option<Call>,
+    handle: CallHandle,
+    called: Box<Called>,
+}
+
+/// Whom an incoming call is for.
+#[derive(Debug)]
+struct Called {
+    to: NameAddr,
+    uri: Uri,
+}
+
+impl IncomingCall {
+    pub(super) fn new(new: NewCall, to: NameAddr, uri: Uri) -> Self {
+        let call = Call::new(new);
+        Self { handle: call.handle(), call: Some(call), called: Box::new(Called { to, uri }) }
+    }
+
+    /// The call's name within its user agent; it stays the same when the call is answered.
+    #[must_use]
+    pub const fn id(&self) -> CallId {
+        self.handle.id
+    }
+
+    /// The account whose address was called, if one matches.
+    #[must_use]
+    pub const fn account(&self) -> Option<AccountId> {
+        self.handle.account
+    }
+
+    /// The caller, as its From header says: not verified.
+    #[must_use]
+    pub fn from(&self) -> &NameAddr {
+        &self.handle.remote
+    }
+
+    /// Whom the caller wanted, as the To header says.
+    #[must_use]
+    pub const fn to(&self) -> &NameAddr {
+        &self.called.to
+    }
+
+    /// The address that the call arrived at (the Request-URI).
+    #[must_use]
+    pub const fn uri(&self) -> &Uri {
+        &self.called.uri
+    }
+
+    /// Tells the caller that it rings here (180).
+    ///
+    /// # Errors
+    /// [`Error::Command`] when the caller has given up, [`Error::Closed`].
+    pub async fn ring(&self) -> Result<(), Error> {
+        ask(&self.handle.commands, self.id(), |call, reply| Command::Ring { call, reply }).await
+    }
+
+    /// Waits until the caller gives up, or nobody decided in time, and says why. Cancel-safe.
+    pub async fn ended(&mut self) -> Option<EndCause> {
+        loop {
+            match self.call.as_mut()?.next_event().await? {
+                CallEvent::Ended(cause) => return Some(cause),
+                _ => continue,
+            }
+        }
+    }
+
+    /// Answers with this sound device.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when the caller has given up, [`Error::Sdp`] when no codec is common (the call is then rejected
+    /// with 488), [`Error::SampleRate`], [`Error::Io`], [`Error::Closed`].
+    #[cfg(feature = "media")]
+    pub async fn answer(
+        mut self,
+        audio: impl sidetone_hal::audio::AudioPort + 'static,
+    ) -> Result<Call, Error> {
+        let audio = Box::new(audio);
+        ask(&self.handle.commands, self.id(), |call, reply| Command::Answer { call, audio, reply }).await?;
+        self.call.take().ok_or(Error::Closed)
+    }
+
+    /// Refuses the call: 486 Busy Here, 603 Decline, and so on.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when the caller has given up or `status` is below 300, [`Error::Closed`].
+    pub async fn reject(self, status: StatusCode) -> Result<(), Error> {
+        ask(&self.handle.commands, self.id(), |call, reply| Command::Reject { call, status, reply }).await
+    }
+}

@@ -1,0 +1,83 @@
+//! What the handles ask of the task.
+
+use super::Error;
+use crate::{AccountConfig, AccountId, CallId, RegistrationState};
+use core::time::Duration;
+use sidetone_sip_core::StatusCode;
+use tokio::sync::{oneshot, watch};
+#[cfg(feature = "media")]
+use {
+    super::call::NewCall, sidetone_hal::audio::AudioPort, sidetone_media::StreamStats,
+    sidetone_sip_core::Uri, std::boxed::Box, std::string::String,
+};
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+/// What an account's handle learns when it is made.
+pub(super) struct NewAccount {
+    pub(super) id: AccountId,
+    pub(super) state: watch::Receiver<RegistrationState>,
+}
+
+pub(super) enum Command {
+    AddAccount {
+        config: AccountConfig,
+        reply: Reply<NewAccount>,
+    },
+    Register {
+        account: AccountId,
+        reply: Reply<()>,
+    },
+    Unregister {
+        account: AccountId,
+        reply: Reply<()>,
+    },
+    #[cfg(feature = "media")]
+    Call {
+        account: AccountId,
+        to: Uri,
+        audio: Box<dyn AudioPort>,
+        reply: Reply<NewCall>,
+    },
+    Ring {
+        call: CallId,
+        reply: Reply<()>,
+    },
+    #[cfg(feature = "media")]
+    Answer {
+        call: CallId,
+        audio: Box<dyn AudioPort>,
+        reply: Reply<()>,
+    },
+    Reject {
+        call: CallId,
+        status: StatusCode,
+        reply: Reply<()>,
+    },
+    Hangup {
+        call: CallId,
+        reply: Reply<()>,
+    },
+    #[cfg(feature = "media")]
+    Hold {
+        call: CallId,
+        hold: bool,
+        reply: Reply<()>,
+    },
+    #[cfg(feature = "media")]
+    Dtmf {
+        call: CallId,
+        digits: String,
+        reply: Reply<()>,
+    },
+    #[cfg(feature = "media")]
+    Stats {
+        call: CallId,
+        reply: Reply<StreamStats>,
+    },
+    Shutdown {
+        bound: Duration,
+        reply: oneshot::Sender<()>,
+    },
+}

@@ -1,0 +1,35 @@
+//! The async API on tokio: one task owns the [`Agent`](crate::Agent) and its sockets, handles talk to it by channels.
+//!
+//! [`UserAgent`] is made by [`UserAgent::builder`], gives out [`Account`]s, and tells of incoming calls; an [`Account`]
+//! makes [`Call`]s. With the feature `media` each call has its own task, which owns the RTP and RTCP sockets, the
+//! `media::Stream` and the caller's `AudioPort`, and moves 10 ms of sound at absolute deadlines.
+//!
+//! What dropping does:
+//! - [`Call`]: hangs up. [`CallHandle`]: nothing.
+//! - [`IncomingCall`]: rejects with 480.
+//! - [`Account`]: nothing; the account lives on in its user agent.
+//! - [`UserAgent`]: as [`UserAgent::shutdown`], without waiting for it.
+
+mod account;
+mod account_state;
+#[cfg(feature = "media")]
+mod audio;
+mod call;
+mod command;
+mod error;
+#[cfg(feature = "media")]
+mod media;
+#[cfg(feature = "media")]
+mod negotiation;
+#[cfg(feature = "media")]
+mod ports;
+mod slot;
+mod task;
+mod uri;
+mod user_agent;
+
+pub use account::Account;
+pub use call::{Call, CallEvent, CallHandle, IncomingCall};
+pub use error::Error;
+pub use uri::IntoUri;
+pub use user_agent::{UserAgent, UserAgentBuilder, UserAgentEvent};

@@ -1,0 +1,48 @@
+//! The task's record of a call.
+
+#[cfg(feature = "media")]
+use super::call::CallEvent;
+use super::call::CallEventSender;
+use crate::EndCause;
+
+pub(super) struct Slot {
+    pub(super) events: CallEventSender,
+    /// The offer of an incoming call that is not answered yet.
+    #[cfg(feature = "media")]
+    pub(super) offer: Option<bytes::Bytes>,
+    #[cfg(feature = "media")]
+    pub(super) audio: Option<super::negotiation::Audio>,
+    /// Whether the user was told that the call is up.
+    #[cfg(feature = "media")]
+    pub(super) established: bool,
+}
+
+impl Slot {
+    pub(super) fn new(events: CallEventSender) -> Self {
+        Self {
+            events,
+            #[cfg(feature = "media")]
+            offer: None,
+            #[cfg(feature = "media")]
+            audio: None,
+            #[cfg(feature = "media")]
+            established: false,
+        }
+    }
+
+    /// Tells that the call is up, once.
+    #[cfg(feature = "media")]
+    pub(super) fn establish(&mut self) {
+        if !core::mem::replace(&mut self.established, true) {
+            self.events.send(CallEvent::Established);
+        }
+    }
+
+    pub(super) fn end(self, cause: EndCause) {
+        #[cfg(feature = "media")]
+        if let Some(audio) = self.audio {
+            audio.end();
+        }
+        self.events.end(cause);
+    }
+}

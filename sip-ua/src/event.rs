@@ -1,0 +1,273 @@
+//! What the agent tells its user, and the small types that the events carry.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::fmt;
+use sidetone_hal::net::Protocol;
+use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_core::{NameAddr, StatusCode, Uri};
+
+/// Names an account of one agent. Not used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(pub(crate) u32);
+
+/// Names a call of one agent. Not used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub(crate) u64);
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "call {}", self.0)
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "account {}", self.0)
+    }
+}
+
+/// Names a question that the agent asked. Not used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryId(pub(crate) u64);
+
+/// A host name to resolve; the answer goes to [`Agent::handle_answer`](crate::Agent::handle_answer).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Query {
+    /// To be given back with the answer.
+    pub id: QueryId,
+    /// The name, never a numeric address.
+    pub host: String,
+    /// The port from the URI; without one the answer's addresses carry the protocol's default or that of an SRV record.
+    pub port: Option<u16>,
+    /// The transport that the addresses are for.
+    pub protocol: Protocol,
+}
+
+/// Something happened that the user of the agent should know.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// An account's registration changed.
+    Registration {
+        /// Whose.
+        account: AccountId,
+        /// To what.
+        state: RegistrationState,
+    },
+    /// Somebody calls. Until [`answer`](crate::Agent::answer) or [`reject`](crate::Agent::reject) the call waits.
+    Incoming {
+        /// The new call.
+        call: CallId,
+        /// The account whose address was called, if one matches.
+        account: Option<AccountId>,
+        /// What the caller says.
+        invite: Box<Invite>,
+    },
+    /// An outgoing call makes progress: 180, 183 and the like (100 is not reported).
+    Progress {
+        /// Which call.
+        call: CallId,
+        /// The provisional status.
+        status: StatusCode,
+        /// A session description for early media.
+        body: Option<Bytes>,
+    },
+    /// An outgoing call was answered. `body` is the answer to our offer; when we sent none it is an offer, and
+    /// [`answer_offer`](crate::Agent::answer_offer) must follow, which sends the ACK.
+    Answered {
+        /// Which call.
+        call: CallId,
+        /// The session description in the 2xx.
+        body: Option<Bytes>,
+    },
+    /// The ACK to our 2xx arrived: both sides know that the call is up.
+    Confirmed {
+        /// Which call.
+        call: CallId,
+    },
+    /// The other side offers a change of the session. Answer with [`answer_offer`](crate::Agent::answer_offer) or
+    /// [`reject_offer`](crate::Agent::reject_offer).
+    Offer {
+        /// Which call.
+        call: CallId,
+        /// The offer; `None` asks us to make one, in [`answer_offer`](crate::Agent::answer_offer).
+        body: Option<Bytes>,
+    },
+    /// The other side took back the offer of the last [`Event::Offer`].
+    OfferWithdrawn {
+        /// Which call.
+        call: CallId,
+    },
+    /// The answer to an offer of ours arrived.
+    Answer {
+        /// Which call.
+        call: CallId,
+        /// The answer.
+        body: Option<Bytes>,
+    },
+    /// Our offer was refused; the session stays as it was (RFC 3261 §14.1). After a 491, [`Event::OfferDue`] follows.
+    OfferRejected {
+        /// Which call.
+        call: CallId,
+        /// Why.
+        status: StatusCode,
+    },
+    /// An offer that had to wait (after a 491, or because another exchange was under way) can be made now with
+    /// [`reoffer`](crate::Agent::reoffer), if it is still wanted.
+    OfferDue {
+        /// Which call.
+        call: CallId,
+    },
+    /// The other side sent a key press in an INFO request (`application/dtmf-relay` or `application/dtmf`).
+    Dtmf {
+        /// Which call.
+        call: CallId,
+        /// `0`-`9`, `*`, `#` or `A`-`D`.
+        digit: char,
+        /// How long it was pressed, if told.
+        duration: Option<Duration>,
+    },
+    /// The call is over. The last event of a call; what is left to be said on the wire is said in the background.
+    Ended {
+        /// Which call.
+        call: CallId,
+        /// Why.
+        cause: EndCause,
+    },
+}
+
+/// What an incoming call's INVITE says.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Invite {
+    /// The caller as the From header gives it: not verified.
+    pub from: NameAddr,
+    /// The To header.
+    pub to: NameAddr,
+    /// The Request-URI: the address that was called.
+    pub uri: Uri,
+    /// The caller's session description; `None` asks us to offer in the answer.
+    pub offer: Option<Bytes>,
+}
+
+/// How an account stands with its registrar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegistrationState {
+    /// A REGISTER is on its way; a binding from before may still hold.
+    Registering,
+    /// The registrar holds our binding.
+    Registered {
+        /// For how long, from now. It is refreshed in time.
+        expires: Duration,
+    },
+    /// The registrar refused or could not be reached.
+    Failed {
+        /// Its answer, if there was one.
+        status: Option<StatusCode>,
+        /// In words.
+        reason: String,
+        /// When it is tried again; `None` waits for [`register`](crate::Agent::register).
+        retry_at: Option<Instant>,
+    },
+    /// No binding: before the first registration, or taken back.
+    Unregistered,
+}
+
+impl RegistrationState {
+    /// Whether the registrar holds our binding.
+    #[must_use]
+    pub const fn is_registered(&self) -> bool {
+        matches!(self, Self::Registered { .. })
+    }
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallState {
+    /// Outgoing, nothing heard yet but perhaps 100.
+    Calling,
+    /// Outgoing, the other side makes progress.
+    Ringing,
+    /// Incoming, not answered yet.
+    Incoming,
+    /// Answered by us, the ACK has not come yet; or answered by the other side, which waits for our SDP in the ACK.
+    Answered,
+    /// Up.
+    Established,
+    /// Over for the user, being taken down on the wire.
+    Ending,
+}
+
+/// Who or what ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EndedBy {
+    /// We hung up, cancelled or rejected.
+    Local,
+    /// The other side hung up, cancelled, or refused the call with a status.
+    Remote,
+    /// The message could not be delivered: no address, no connection.
+    Network,
+    /// No answer in time: no response, no ACK, or nobody picked up.
+    Timeout,
+}
+
+/// Why a call is over.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct EndCause {
+    /// Who or what ended it.
+    pub by: EndedBy,
+    /// The final status that refused the call, received or sent.
+    pub status: Option<StatusCode>,
+    /// In words: the reason phrase of the status, or of the Reason header (RFC 3326), or ours.
+    pub reason: String,
+    /// The Contact addresses of a 3xx: where to try instead (RFC 3261 §8.1.3.4).
+    pub contacts: Vec<Uri>,
+}
+
+impl EndCause {
+    pub(crate) fn new(by: EndedBy, status: Option<StatusCode>, reason: impl Into<String>) -> Self {
+        Self { by, status, reason: reason.into(), contacts: Vec::new() }
+    }
+
+    /// Ended by a status, in its own words.
+    pub(crate) fn status(by: EndedBy, status: StatusCode) -> Self {
+        Self::new(by, Some(status), status.reason())
+    }
+}
+
+impl fmt::Display for EndCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = match self.by {
+            EndedBy::Local => "this side",
+            EndedBy::Remote => "the other side",
+            EndedBy::Network => "the network",
+            EndedBy::Timeout => "timeout",
+        };
+        write!(f, "ended by {by}")?;
+        if let Some(status) = self.status {
+            write!(f, ": {}", status.code())?;
+        }
+        if !self.reason.is_empty() {
+            write!(f, " {}", self.reason)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_small() {
+        assert!(size_of::<Event>() <= 88, "{}", size_of::<Event>());
+    }
+}

@@ -1,0 +1,167 @@
+//! 2xx and ACK: the server repeats the one until the other comes (RFC 3261 §13.3.1.4), the client sends the other
+//! for every one (§13.2.2.4).
+
+use super::{Bye, Session, body_of};
+use crate::call::{Call, Phase};
+use crate::context::{Context, Timer};
+use crate::dialog::{Dialog, Routed};
+use crate::event::{EndCause, EndedBy, Event};
+use bytes::Bytes;
+use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_core::header::{CSeq, ContentType, HeaderName, To};
+use sidetone_sip_core::{Method, Request, Response, StatusCode, TransactionId};
+
+/// A 2xx of ours that waits for its ACK.
+pub(super) struct Unacked {
+    transaction: TransactionId,
+    response: Response,
+    pub(super) seq: u32,
+    interval: Duration,
+    /// The 2xx carries an offer, so the ACK carries the answer.
+    pub(super) offered: bool,
+}
+
+/// An ACK of ours, to be sent again.
+pub(super) struct SentAck {
+    remote_tag: alloc::string::String,
+    seq: u32,
+    ack: Routed,
+}
+
+/// ACKs kept for repetition; older ones are not asked for any more.
+const MAX_ACKS: usize = 8;
+
+impl Call {
+    /// Sends a 2xx and repeats it until the ACK comes.
+    pub(super) fn send_2xx(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        transaction: TransactionId,
+        response: Response,
+        seq: u32,
+        offered: bool,
+    ) {
+        let Phase::Up(session) = &mut self.phase else { return };
+        let interval = context.t1();
+        context.respond(now, transaction, response.clone());
+        session.unacked = Some(Unacked { transaction, response, seq, interval, offered });
+        context.deadlines.set(Timer::Repeat2xx(self.id), now + interval);
+        context.deadlines.set(Timer::NoAck(self.id), now + context.t1() * 64);
+    }
+
+    /// The 2xx's time has come again, whatever the transport: it may have been lost behind a proxy.
+    pub(crate) fn repeat_2xx(&mut self, context: &mut Context, now: Instant) {
+        let Phase::Up(session) = &mut self.phase else { return };
+        let Some(unacked) = &mut session.unacked else { return };
+        context.respond(now, unacked.transaction, unacked.response.clone());
+        unacked.interval = (unacked.interval * 2).min(context.t2());
+        context.deadlines.set(Timer::Repeat2xx(self.id), now + unacked.interval);
+    }
+
+    /// No ACK came in 64·T1: the session is taken down (RFC 3261 §13.3.1.4).
+    pub(crate) fn no_ack(&mut self, context: &mut Context, now: Instant) {
+        let Phase::Up(session) = &mut self.phase else { return };
+        session.unacked = None;
+        context.deadlines.stop(Timer::Repeat2xx(self.id));
+        self.end(context, EndCause::new(EndedBy::Timeout, None, "no ACK came"));
+        self.send_bye(context, now);
+    }
+
+    /// An ACK within the dialog.
+    pub(crate) fn handle_ack(&mut self, context: &mut Context, now: Instant, ack: &Request) {
+        let Some(Ok(cseq)) = ack.headers.get::<CSeq>() else { return };
+        let Phase::Up(session) = &mut self.phase else { return };
+        if session.unacked.as_ref().is_some_and(|unacked| unacked.seq == cseq.seq) {
+            self.acknowledged(context, now, body_of(&ack.body));
+        }
+    }
+
+    /// The 2xx has arrived, by an ACK or by what can only follow it.
+    pub(super) fn acknowledged(&mut self, context: &mut Context, now: Instant, body: Option<Bytes>) {
+        let Phase::Up(session) = &mut self.phase else { return };
+        let Some(unacked) = session.unacked.take() else { return };
+        context.deadlines.stop(Timer::Repeat2xx(self.id));
+        context.deadlines.stop(Timer::NoAck(self.id));
+        let first = !core::mem::replace(&mut session.confirmed, true);
+        let bye_waits = session.bye == Bye::AfterAck;
+        if first {
+            self.tell(context, Event::Confirmed { call: self.id });
+        }
+        if unacked.offered {
+            self.tell(context, Event::Answer { call: self.id, body });
+        }
+        if bye_waits {
+            self.send_bye(context, now);
+        }
+        self.settle(context);
+    }
+
+    /// Acknowledges a 2xx within `session`, with our answer if the 2xx carried an offer.
+    pub(super) fn acknowledge(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        invite: &Request,
+        answer: Option<Bytes>,
+    ) {
+        let Phase::Up(session) = &mut self.phase else { return };
+        let ack = ack_to(&session.dialog, invite, answer);
+        session.confirmed = true;
+        session.remember(ack, invite);
+        self.repeat_ack(context, now, None);
+    }
+
+    /// A 2xx to an INVITE of ours came again: so does its ACK. `None` stands for the latest. Whether there was one.
+    pub(super) fn repeat_ack(&self, context: &mut Context, now: Instant, of: Option<(&str, u32)>) -> bool {
+        let Phase::Up(session) = &self.phase else { return false };
+        let sent = match of {
+            None => session.acks.last(),
+            Some((tag, seq)) => session.acks.iter().rfind(|sent| sent.seq == seq && sent.remote_tag == tag),
+        };
+        if let Some(sent) = sent {
+            context.send_ack(now, &sent.ack, self.protocol);
+        }
+        sent.is_some()
+    }
+
+    /// A response that no transaction knows: a 2xx that took longer than timer M is acknowledged all the same.
+    pub(crate) fn handle_stray(&mut self, context: &mut Context, now: Instant, response: &Response) {
+        let (Some(Ok(cseq)), Some(Ok(to))) = (response.headers.get::<CSeq>(), response.headers.get::<To>())
+        else {
+            return;
+        };
+        if response.status.is_success() && cseq.method == Method::INVITE {
+            self.repeat_ack(context, now, Some((to.tag().unwrap_or_default(), cseq.seq)));
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn remember(&mut self, ack: Routed, invite: &Request) {
+        let Some(Ok(cseq)) = invite.headers.get::<CSeq>() else { return };
+        let Some(Ok(to)) = ack.request.headers.get::<To>() else { return };
+        if self.acks.len() >= MAX_ACKS {
+            self.acks.remove(0);
+        }
+        self.acks.push(SentAck { remote_tag: to.tag().unwrap_or_default().into(), seq: cseq.seq, ack });
+    }
+}
+
+/// The ACK to a 2xx to `invite`: its number, its credentials (RFC 3261 §13.2.2.4, §22.1).
+pub(super) fn ack_to(dialog: &Dialog, invite: &Request, answer: Option<Bytes>) -> Routed {
+    let seq = invite.headers.get::<CSeq>().and_then(Result::ok).map_or(0, |cseq| cseq.seq);
+    let mut ack = dialog.ack(seq);
+    for name in [HeaderName::AUTHORIZATION, HeaderName::PROXY_AUTHORIZATION] {
+        ack.request.headers.copy_all(&name, &invite.headers);
+    }
+    if let Some(answer) = answer {
+        ack.request.set_body(&ContentType::SDP, answer);
+    }
+    ack
+}
+
+/// How a status of ours ends a call.
+pub(super) fn by_us(status: StatusCode) -> EndCause {
+    EndCause::status(EndedBy::Local, status)
+}

@@ -1,0 +1,90 @@
+//! BYE, both ways (RFC 3261 §15).
+
+use super::{Bye, Session};
+use crate::call::{Call, Phase};
+use crate::context::Context;
+use crate::event::{EndCause, EndedBy};
+use crate::exchange::Owner;
+use alloc::string::{String, ToString};
+use sidetone_hal::time::Instant;
+use sidetone_sip_core::header::Reason;
+use sidetone_sip_core::{Method, Request, StatusCode, TransactionId};
+
+impl Call {
+    /// The user hangs up, in whatever phase the call is. The call is over for the user at once.
+    pub(crate) fn hang_up(&mut self, context: &mut Context, now: Instant) {
+        self.end(context, EndCause::new(EndedBy::Local, None, "hung up"));
+        match &mut self.phase {
+            Phase::Outgoing(outgoing) => {
+                let exchange = outgoing.exchange;
+                context.cancel(now, exchange);
+            }
+            Phase::Incoming(_) => self.refuse_invite(context, now, StatusCode::TEMPORARILY_UNAVAILABLE),
+            Phase::Up(session) if session.unacked.is_some() && !session.confirmed => {
+                session.bye = Bye::AfterAck
+            }
+            Phase::Up(session) => {
+                if let Some(delayed) = session.delayed.take() {
+                    self.acknowledge(context, now, &delayed.invite, None);
+                }
+                self.send_bye(context, now);
+            }
+            Phase::Over => {}
+        }
+    }
+
+    /// Sends the BYE; what the other side still waits for is answered first.
+    pub(super) fn send_bye(&mut self, context: &mut Context, now: Instant) {
+        self.drop_remote_offer(context, now);
+        let Phase::Up(session) = &mut self.phase else { return };
+        if matches!(session.bye, Bye::Sent(_)) {
+            return;
+        }
+        let bye = session.dialog.request(Method::BYE);
+        let exchange = context.start(now, Owner::Bye(self.id), self.account, bye, self.protocol, false);
+        session.bye = Bye::Sent(exchange);
+    }
+
+    /// Whatever became of our BYE, the dialog is gone (RFC 3261 §15.1.1).
+    pub(crate) fn handle_bye_outcome(&mut self, context: &mut Context, provisional: bool) {
+        if !provisional {
+            self.finish(context);
+        }
+    }
+
+    /// The other side hangs up.
+    pub(crate) fn handle_bye(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        transaction: TransactionId,
+        request: &Request,
+    ) {
+        match &self.phase {
+            Phase::Outgoing(_) | Phase::Over => {
+                return context.refuse(now, transaction, request, StatusCode::CALL_DOES_NOT_EXIST);
+            }
+            Phase::Incoming(_) => self.refuse_invite(context, now, StatusCode::REQUEST_TERMINATED),
+            Phase::Up(_) => self.drop_remote_offer(context, now),
+        }
+        let tag = self.key.local_tag.clone();
+        let response = context.response(request, StatusCode::OK, Some(&tag));
+        context.respond(now, transaction, response);
+        let reason = reason_text(request).unwrap_or_else(|| "hung up".to_string());
+        self.end(context, EndCause::new(EndedBy::Remote, None, reason));
+        self.finish(context);
+    }
+}
+
+impl Session {
+    /// Whether a BYE was sent: nothing but responses follows.
+    pub(super) const fn is_leaving(&self) -> bool {
+        matches!(self.bye, Bye::Sent(_))
+    }
+}
+
+/// The text of a Reason header (RFC 3326), as in `Q.850;cause=16;text="Terminated"`.
+pub(super) fn reason_text(request: &Request) -> Option<String> {
+    let reason = request.headers.get::<Reason>()?.ok()?;
+    reason.text().map(Into::into)
+}

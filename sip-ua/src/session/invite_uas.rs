@@ -1,0 +1,205 @@
+//! Incoming calls: 1xx, 2xx, refusal, CANCEL (RFC 3261 §13.3, §9.2).
+
+use super::ack::by_us;
+use super::bye::reason_text;
+use super::{Session, body_of, copy_routes};
+use crate::call::{Call, Phase};
+use crate::context::{Context, Timer, push_abilities};
+use crate::dialog::{Dialog, DialogKey, call_id};
+use crate::error::CommandError;
+use crate::event::{AccountId, CallId, EndCause, EndedBy, Event, Invite};
+use alloc::boxed::Box;
+use alloc::string::String;
+use bytes::Bytes;
+use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_core::header::{ContentType, Expires, From, To};
+use sidetone_sip_core::{ParseError, Request, Response, Source, StatusCode, TransactionId};
+
+/// Their INVITE waits for our decision.
+pub(crate) struct Incoming {
+    pub(super) transaction: TransactionId,
+    pub(super) request: Request,
+    source: Source,
+    dialog: Dialog,
+    /// The last provisional response, repeated every minute.
+    progress: Option<Response>,
+}
+
+/// Proxies stop waiting after three minutes without a response, so a provisional one goes out each minute
+/// (RFC 3261 §13.3.1.1).
+const KEEP_RINGING: Duration = Duration::from_secs(60);
+
+impl Call {
+    /// Takes an INVITE outside of a dialog.
+    pub(crate) fn incoming(
+        context: &mut Context,
+        now: Instant,
+        id: CallId,
+        account: Option<AccountId>,
+        transaction: TransactionId,
+        request: Request,
+        source: Source,
+    ) -> Result<Self, ParseError> {
+        let key = DialogKey { call_id: call_id(&request.headers)?, local_tag: context.token() };
+        let From(from) = request.headers.require()?;
+        let To(to) = request.headers.require()?;
+        let dialog = Dialog::server(&request, &key.local_tag)?;
+        let uri = request.uri.clone();
+        let offer = body_of(&request.body);
+        // The caller may say for how long the invitation stands (RFC 3261 §13.3.1).
+        let stands = request.headers.get::<Expires>().and_then(Result::ok);
+        let stands = stands.map_or(Duration::MAX, |Expires(seconds)| Duration::from_secs(u64::from(seconds)));
+        context.deadlines.set(Timer::RingLimit(id), now + context.config.ring_timeout.min(stands));
+        let call = Self {
+            id,
+            account,
+            key,
+            user: uri.user().map(String::from).unwrap_or_default(),
+            protocol: source.protocol,
+            caller: false,
+            ended: false,
+            phase: Phase::Incoming(Box::new(Incoming {
+                transaction,
+                request,
+                source,
+                dialog,
+                progress: None,
+            })),
+        };
+        call.tell(
+            context,
+            Event::Incoming { call: id, account, invite: Box::new(Invite { from, to, uri, offer }) },
+        );
+        Ok(call)
+    }
+
+    /// Sends 180, 183 or another provisional response other than 100.
+    pub(crate) fn progress(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        status: StatusCode,
+        body: Option<Bytes>,
+    ) -> Result<(), CommandError> {
+        if !status.is_provisional() || status == StatusCode::TRYING {
+            return Err(CommandError::Status(status.code()));
+        }
+        let mut response = self.invite_response(context, status)?;
+        if let Some(body) = body {
+            response.set_body(&ContentType::SDP, body);
+        }
+        if let Phase::Incoming(incoming) = &mut self.phase {
+            incoming.progress = Some(response.clone());
+            context.respond(now, incoming.transaction, response);
+            context.deadlines.set(Timer::KeepRinging(self.id), now + KEEP_RINGING);
+        }
+        Ok(())
+    }
+
+    /// It still rings.
+    pub(crate) fn keep_ringing(&self, context: &mut Context, now: Instant) {
+        if let Phase::Incoming(incoming) = &self.phase
+            && let Some(response) = &incoming.progress
+        {
+            context.respond(now, incoming.transaction, response.clone());
+            context.deadlines.set(Timer::KeepRinging(self.id), now + KEEP_RINGING);
+        }
+    }
+
+    /// Answers with a 200.
+    pub(crate) fn answer(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        body: Bytes,
+    ) -> Result<(), CommandError> {
+        let mut response = self.invite_response(context, StatusCode::OK)?;
+        push_abilities(&mut response.headers);
+        response.set_body(&ContentType::SDP, body);
+        let Phase::Incoming(incoming) = core::mem::replace(&mut self.phase, Phase::Over) else {
+            return Err(CommandError::WrongState);
+        };
+        let Incoming { transaction, request, dialog, .. } = *incoming;
+        self.stop_ringing(context);
+        let seq = dialog.remote_seq().unwrap_or_default();
+        self.phase = Phase::Up(Box::new(Session::new(dialog)));
+        self.send_2xx(context, now, transaction, response, seq, request.body.is_empty());
+        Ok(())
+    }
+
+    /// Refuses with 300 to 699.
+    pub(crate) fn reject(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        status: StatusCode,
+    ) -> Result<(), CommandError> {
+        if !matches!(self.phase, Phase::Incoming(_)) || self.ended {
+            return Err(CommandError::WrongState);
+        }
+        if status.code() < 300 {
+            return Err(CommandError::Status(status.code()));
+        }
+        self.refuse_invite(context, now, status);
+        self.end(context, by_us(status));
+        Ok(())
+    }
+
+    /// The caller takes the INVITE back before it has a final response.
+    pub(crate) fn handle_cancel(&mut self, context: &mut Context, now: Instant, cancel: &Request) {
+        if matches!(self.phase, Phase::Incoming(_)) {
+            self.refuse_invite(context, now, StatusCode::REQUEST_TERMINATED);
+            let reason = reason_text(cancel).unwrap_or_else(|| "cancelled by the caller".into());
+            self.end(context, EndCause::new(EndedBy::Remote, Some(StatusCode::REQUEST_TERMINATED), reason));
+        }
+    }
+
+    /// The INVITE's transaction broke before we answered: the way back to the caller is gone.
+    pub(crate) fn handle_invite_lost(&mut self, context: &mut Context, transaction: TransactionId) {
+        if matches!(&self.phase, Phase::Incoming(incoming) if incoming.transaction == transaction) {
+            self.end(context, EndCause::new(EndedBy::Network, None, "the way back to the caller is gone"));
+            self.finish(context);
+        }
+    }
+
+    /// Sends the final response to a call that is not answered. The user is told by the caller of this.
+    pub(super) fn refuse_invite(&mut self, context: &mut Context, now: Instant, status: StatusCode) {
+        if let Phase::Incoming(incoming) = &self.phase {
+            let transaction = incoming.transaction;
+            let response = context.response(&incoming.request, status, Some(&self.key.local_tag));
+            context.respond(now, transaction, response);
+            self.finish(context);
+        }
+    }
+
+    /// A response to the INVITE with what makes a dialog: our tag, Contact, Record-Route (RFC 3261 §12.1.1).
+    fn invite_response(&self, context: &mut Context, status: StatusCode) -> Result<Response, CommandError> {
+        let Phase::Incoming(incoming) = &self.phase else { return Err(CommandError::WrongState) };
+        if self.ended {
+            return Err(CommandError::NoSuchCall);
+        }
+        let mut response = context.response(&incoming.request, status, Some(&self.key.local_tag));
+        copy_routes(&mut response.headers, &incoming.request);
+        context.push_contact(&mut response.headers, self.account, &self.user, &incoming.source);
+        Ok(response)
+    }
+}
+
+impl Incoming {
+    /// Whether this very INVITE made the call, by another way.
+    pub(crate) fn is_made_by(&self, remote_tag: &str, seq: u32) -> bool {
+        self.is_of(remote_tag) && self.dialog.remote_seq() == Some(seq)
+    }
+
+    pub(crate) const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(crate) fn is_of(&self, remote_tag: &str) -> bool {
+        self.dialog.remote_tag() == remote_tag
+    }
+
+    pub(crate) fn accept_seq(&mut self, seq: u32) -> bool {
+        self.dialog.accept_seq(seq)
+    }
+}

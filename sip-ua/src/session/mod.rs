@@ -1,0 +1,105 @@
+//! The INVITE usage of a dialog, one file per exchange.
+
+mod ack;
+mod bye;
+mod invite_uac;
+mod invite_uas;
+mod reinvite;
+
+pub(crate) use invite_uac::Outgoing;
+pub(crate) use invite_uas::Incoming;
+
+use crate::dialog::Dialog;
+use crate::exchange::ExchangeId;
+use ack::{SentAck, Unacked};
+use alloc::vec::Vec;
+use bytes::Bytes;
+use reinvite::{Offering, RemoteOffer};
+use sidetone_sip_core::header::{ContentType, HeaderName};
+use sidetone_sip_core::{Headers, Request};
+
+/// A dialog whose INVITE was answered with a 2xx.
+pub(crate) struct Session {
+    pub(crate) dialog: Dialog,
+    /// ACKs sent, to be sent again when their 2xx comes again; those to forks that lost too.
+    acks: Vec<SentAck>,
+    /// Our 2xx that waits for its ACK.
+    unacked: Option<Unacked>,
+    /// The 2xx to our INVITE without an offer: its ACK waits for our answer.
+    delayed: Option<DelayedAck>,
+    /// Whether the ACK of the first INVITE was sent or received.
+    confirmed: bool,
+    /// Our offer.
+    offering: Offering,
+    /// Their offer.
+    remote: Option<RemoteOffer>,
+    /// Forks that answered too late and were taken down.
+    forks: u8,
+    /// The user wants to know when an offer can be made.
+    due: bool,
+    bye: Bye,
+}
+
+/// An ACK that waits for the user's answer.
+struct DelayedAck {
+    /// The INVITE, whose number and credentials the ACK repeats.
+    invite: Request,
+}
+
+/// Our BYE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bye {
+    None,
+    /// To be sent when the ACK comes, for the called side must not send it earlier (RFC 3261 §15).
+    AfterAck,
+    Sent(ExchangeId),
+}
+
+impl Session {
+    fn new(dialog: Dialog) -> Self {
+        Self {
+            dialog,
+            acks: Vec::new(),
+            unacked: None,
+            delayed: None,
+            confirmed: false,
+            offering: Offering::Idle,
+            remote: None,
+            forks: 0,
+            due: false,
+            bye: Bye::None,
+        }
+    }
+
+    pub(crate) const fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+}
+
+/// Whether a request's body is something else than a session description (then 415 is due, RFC 3261 §8.2.3).
+pub(crate) fn is_foreign_body(request: &Request) -> bool {
+    if request.body.is_empty() {
+        return false;
+    }
+    let encoded = request
+        .headers
+        .raw(&HeaderName::CONTENT_ENCODING)
+        .is_some_and(|value| !value.eq_ignore_ascii_case(b"identity"));
+    let is_sdp = match request.headers.get::<ContentType>() {
+        Some(Ok(kind)) => kind.is(&ContentType::SDP),
+        Some(Err(_)) => false,
+        // A body without a type is against the rules; a session description is the only guess.
+        None => true,
+    };
+    encoded || !is_sdp
+}
+
+/// The body, if there is one.
+pub(crate) fn body_of(body: &Bytes) -> Option<Bytes> {
+    (!body.is_empty()).then(|| body.clone())
+}
+
+/// Copies what a 2xx or an early response of a dialog repeats from the request (RFC 3261 §12.1.1).
+fn copy_routes(headers: &mut Headers, request: &Request) {
+    headers.copy_all(&HeaderName::RECORD_ROUTE, &request.headers);
+}
