@@ -51,6 +51,11 @@ impl AudioPort for ToneRecorder {
     }
 }
 
+/// The repository's README, so that its example is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct RootReadme;
+
 #[cfg(test)]
 mod tests {
     use super::*;

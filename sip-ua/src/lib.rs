@@ -35,6 +35,7 @@ pub use event::{
     AccountId, CallId, CallState, EndCause, EndedBy, Event, Invite, Query, QueryId, RegistrationState,
 };
 
+pub use sidetone_hal::audio::{AudioFormat, AudioPort};
 pub use sidetone_hal::net::Protocol;
 
 #[cfg(feature = "tokio")]
