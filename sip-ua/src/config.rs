@@ -160,15 +160,40 @@ impl AccountConfig {
 impl fmt::Debug for AccountConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccountConfig")
-            .field("aor", &format_args!("{}", self.aor))
+            .field("aor", &shown(&self.aor))
             .field("auth_user", &self.auth_user)
             .field("password", &self.password.as_ref().map(|_| "***"))
-            .field("proxy", &self.proxy.as_ref().map(ToString::to_string))
+            .field("proxy", &self.proxy.as_ref().map(shown))
             .field("transport", &self.transport)
             .field("expires", &self.expires)
             .field("display_name", &self.display_name)
             .field("register", &self.register)
             .field("rewrite_contact", &self.rewrite_contact)
             .finish()
+    }
+}
+
+/// A URI as a log may show it: without the password that somebody may have put into it.
+fn shown(uri: &Uri) -> Uri {
+    let mut uri = uri.clone();
+    if uri.password().is_some() {
+        let user = uri.user().map(|user| user.into_owned());
+        uri.set_user(user.as_deref());
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_password() {
+        let proxy: Uri = "sip:phone:hidden1@proxy.example.org".parse().unwrap();
+        let mut account = AccountConfig::parse("sip:alice:hidden2@example.org").unwrap().with_proxy(proxy);
+        account.aor = "sip:alice:hidden3@example.org".parse().unwrap();
+        let text = alloc::format!("{account:?}");
+        assert!(!text.contains("hidden"), "{text}");
+        assert!(text.contains("phone@proxy.example.org") && text.contains("alice@example.org"), "{text}");
     }
 }

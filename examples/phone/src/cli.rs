@@ -16,11 +16,11 @@ pub struct Cli {
     #[arg(long, conflicts_with_all = ["account", "headless", "config", "proxy", "no_register"])]
     pub demo: bool,
 
-    /// An account to use: sip:user:password@host[:port]. May be given several times
+    /// An account to use: `sip:user:password@host[:port]`. May be given several times
     #[arg(long, global = true, value_name = "URI")]
     pub account: Vec<SecretArg>,
 
-    /// Where every request goes first: sip:host[:port]
+    /// Where every request goes first: `sip:host[:port]`
     #[arg(long, global = true, value_name = "URI")]
     pub proxy: Option<SecretArg>,
 
@@ -36,8 +36,8 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "IP")]
     pub local_address: Option<IpAddr>,
 
-    /// Where the panel is served, on the loopback interface; port 0 lets the system choose [default: 127.0.0.1:8080 or the next
-    /// free port]
+    /// Where the panel is served, on the loopback interface; port 0 lets the system choose (default: 127.0.0.1:8080 or the next
+    /// free port)
     #[arg(long, value_name = "ADDRESS")]
     pub panel: Option<SocketAddr>,
 
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(std::iter::once("sidetone-phone").chain(line.split(' '))).and_then(Cli::check)
+        Cli::try_parse_from(core::iter::once("sidetone-phone").chain(line.split(' '))).and_then(Cli::check)
     }
 
     #[test]

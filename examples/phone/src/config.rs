@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use sidetone_dialplan::CollectorConfig;
 use sidetone_hal::net::Protocol;
 use sidetone_provisioning::{AccountSettings, PhoneSettings, Settings, Transport, file};
-use sidetone_sip_core::Uri;
+use sidetone_sip_core::{ParseError, Scheme, Uri};
 use sidetone_sip_ua::{AccountConfig, Error as UaError, UserAgent};
 
 use crate::trace::Trace;
@@ -164,8 +164,8 @@ impl Config {
             })?;
             self.accounts.push(account);
         }
-        let proxy = cli.proxy.as_ref().map(|text| text.expose().parse::<Uri>()).transpose();
-        let proxy = proxy.map_err(|error| ConfigError::Proxy(error.to_string()))?;
+        let proxy = cli.proxy.as_ref().map(|text| proxy_of(text.expose())).transpose();
+        let proxy = proxy.map_err(ConfigError::Proxy)?;
         for account in &mut self.accounts {
             if let Some(proxy) = &proxy {
                 account.proxy = Some(proxy.clone());
@@ -194,9 +194,14 @@ fn account_of(settings: &AccountSettings) -> Result<AccountConfig, String> {
         Transport::Udp => Protocol::Udp,
         Transport::Tcp => Protocol::Tcp,
     };
-    let proxy = settings.outbound_proxy.as_ref().map(|text| text.parse::<Uri>()).transpose();
+    let proxy = settings.outbound_proxy.as_deref().map(proxy_of).transpose();
     account.proxy = proxy.map_err(|error| format!("outbound_proxy: {error}"))?;
     Ok(account)
+}
+
+fn proxy_of(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|error: ParseError| error.to_string())?;
+    if uri.scheme() == Scheme::Sip { Ok(uri) } else { Err("not a sip: address".to_owned()) }
 }
 
 fn label(account: &AccountConfig) -> String {
@@ -210,7 +215,7 @@ mod tests {
     use clap::Parser as _;
 
     fn load(line: &str) -> Result<Config, ConfigError> {
-        Config::load(&Cli::parse_from(std::iter::once("sidetone-phone").chain(line.split(' '))))
+        Config::load(&Cli::parse_from(core::iter::once("sidetone-phone").chain(line.split(' '))))
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The program: see the README, or `sidetone-phone --help`.
 
 use clap::Parser as _;
+use core::error::Error;
 use sidetone_phone::cli::Cli;
 use sidetone_phone::config::Config;
 use sidetone_phone::demo::Demo;
@@ -8,7 +9,6 @@ use sidetone_phone::desk::Desk;
 use sidetone_phone::headless::{self, Outcome};
 use sidetone_phone::panel::PanelServer;
 use sidetone_phone::trace::Trace;
-use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 use tokio::sync::watch;

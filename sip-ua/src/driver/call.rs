@@ -44,11 +44,19 @@ pub(super) struct NewCall {
     pub(super) dropped: mpsc::UnboundedSender<CallId>,
 }
 
+/// What is known once a call is over.
+#[derive(Debug, Default)]
+struct Outcome {
+    cause: OnceLock<EndCause>,
+    #[cfg(feature = "media")]
+    stats: OnceLock<sidetone_media::StreamStats>,
+}
+
 /// The receiving end of a call's events: a bounded queue, and a cell for the cause, which no full queue can lose.
 #[derive(Debug)]
 pub(super) struct CallEvents {
     queue: mpsc::Receiver<CallEvent>,
-    ended: Arc<OnceLock<EndCause>>,
+    outcome: Arc<Outcome>,
     told: bool,
 }
 
@@ -56,7 +64,7 @@ pub(super) struct CallEvents {
 #[derive(Clone, Debug)]
 pub(super) struct CallEventSender {
     queue: mpsc::Sender<CallEvent>,
-    ended: Arc<OnceLock<EndCause>>,
+    outcome: Arc<Outcome>,
 }
 
 /// Events that wait for a slow reader. What comes when it is full is dropped, except how the call ended.
@@ -64,8 +72,8 @@ const QUEUED_EVENTS: usize = 64;
 
 pub(super) fn event_channel() -> (CallEventSender, CallEvents) {
     let (sender, queue) = mpsc::channel(QUEUED_EVENTS);
-    let ended = Arc::new(OnceLock::new());
-    (CallEventSender { queue: sender, ended: ended.clone() }, CallEvents { queue, ended, told: false })
+    let outcome = Arc::<Outcome>::default();
+    (CallEventSender { queue: sender, outcome: outcome.clone() }, CallEvents { queue, outcome, told: false })
 }
 
 impl CallEventSender {
@@ -77,8 +85,16 @@ impl CallEventSender {
 
     /// Ends the stream of events; every sender must be dropped for the reader to see it.
     pub(super) fn end(&self, cause: EndCause) {
-        if self.ended.set(cause).is_err() {
+        if self.outcome.cause.set(cause).is_err() {
             tracing::debug!("a call ended twice");
+        }
+    }
+
+    /// Keeps the stream's last counters, which then outlive it.
+    #[cfg(feature = "media")]
+    pub(super) fn media_ended(&self, stats: sidetone_media::StreamStats) {
+        if self.outcome.stats.set(stats).is_err() {
+            tracing::debug!("a call's media ended twice");
         }
     }
 }
@@ -92,7 +108,7 @@ impl CallEvents {
             return Some(event);
         }
         self.told = true;
-        self.ended.get().cloned().map(CallEvent::Ended)
+        self.outcome.cause.get().cloned().map(CallEvent::Ended)
     }
 }
 
@@ -111,13 +127,15 @@ pub struct CallHandle {
     account: Option<AccountId>,
     remote: Arc<NameAddr>,
     commands: mpsc::Sender<Command>,
+    outcome: Arc<Outcome>,
 }
 
 impl Call {
     pub(super) fn new(new: NewCall) -> Self {
         let NewCall { id, account, remote, events, commands, dropped } = new;
-        let remote = Arc::new(remote);
-        Self { handle: CallHandle { id, account, remote, commands }, events, dropped }
+        let handle =
+            CallHandle { id, account, remote: Arc::new(remote), commands, outcome: events.outcome.clone() };
+        Self { handle, events, dropped }
     }
 
     /// The next thing that happens; after [`CallEvent::Ended`], `None`. Cancel-safe.
@@ -209,12 +227,15 @@ impl CallHandle {
         self.ask(|call, reply| Command::Dtmf { call, digits, reply }).await
     }
 
-    /// What the media stream has counted so far.
+    /// What the media stream has counted so far; after [`CallEvent::Ended`], the final figures.
     ///
     /// # Errors
-    /// [`Error::NoMedia`] before a codec is agreed, [`Error::Command`] after the end, [`Error::Closed`].
+    /// [`Error::NoMedia`] before a codec is agreed, [`Error::Command`] when the call ended without one, [`Error::Closed`].
     #[cfg(feature = "media")]
     pub async fn stats(&self) -> Result<sidetone_media::StreamStats, Error> {
+        if let Some(stats) = self.outcome.stats.get() {
+            return Ok(*stats);
+        }
         self.ask(|call, reply| Command::Stats { call, reply }).await
     }
 

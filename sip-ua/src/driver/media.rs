@@ -117,6 +117,7 @@ impl MediaTask {
         }
         self.stream.close(self.now());
         self.flush();
+        self.events.media_ended(self.stream.stats());
     }
 
     /// Runs every frame that is due, and says when the next one is.

@@ -138,7 +138,7 @@ mod tests {
 
     fn picture(frame: &Framebuffer) -> Picture {
         let mut picture = Picture::default();
-        assert!(picture.update(Some(frame), &Screen::default(), false, false, std::iter::empty()));
+        assert!(picture.update(Some(frame), &Screen::default(), false, false, core::iter::empty()));
         picture
     }
 

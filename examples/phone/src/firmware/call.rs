@@ -64,6 +64,8 @@ pub struct Call {
     pub(super) since: Option<Instant>,
     pub(super) codec: Option<&'static str>,
     pub(super) remote_hold: bool,
+    /// The person took it back; the other side does not know yet.
+    pub(super) resuming: bool,
     pub(super) sent: String,
     pub(super) received: String,
     /// We ended it; the end needs no explanation.
@@ -115,6 +117,12 @@ impl Call {
             self.state,
             CallState::Talking | CallState::Answering | CallState::Alerting { early_media: true }
         )
+    }
+
+    /// The other side knows whether it is held.
+    pub(super) const fn settle(&mut self, state: CallState) {
+        self.state = state;
+        self.resuming = false;
     }
 
     pub(super) fn next_second(&self, now: Instant) -> Option<Instant> {
@@ -204,6 +212,7 @@ impl Firmware {
             since: None,
             codec: None,
             remote_hold: false,
+            resuming: false,
             sent: String::new(),
             received: String::new(),
             hung_up: false,
@@ -271,6 +280,7 @@ impl Firmware {
                 self.hold_others(call);
                 self.open_path();
                 self.show(call);
+                self.change(call, |call| call.resuming = true);
                 self.command(Command::Resume(call));
             }
             _ => {}

@@ -162,8 +162,10 @@ impl Pen<'_> {
         for (area, key) in layout.soft.iter().zip(screen.soft) {
             if let Some(key) = key {
                 self.rounded(*area, layout.radius, theme.key);
-                let font = fitting(&layout.fonts.soft, key.0, area.size.width.saturating_sub(2));
-                self.text(font, key.0, center(*area), HorizontalAlignment::Center, theme.key_text);
+                let room = area.size.width.saturating_sub(2);
+                let label = shortened(&layout.fonts.soft, key.0, room);
+                let font = fitting(&layout.fonts.soft, label, room);
+                self.text(font, label, area.center(), HorizontalAlignment::Center, theme.key_text);
             } else if layout.touch {
                 self.rounded(*area, layout.radius, theme.bar);
             }
@@ -328,10 +330,6 @@ impl Pen<'_> {
     }
 }
 
-fn center(area: Rectangle) -> Point {
-    area.center()
-}
-
 fn height(font: &FontRenderer) -> i32 {
     i32::from(font.get_ascent()) - i32::from(font.get_descent())
 }
@@ -361,6 +359,14 @@ fn fitting<'a>(fonts: &'a [FontRenderer], text: &str, room: u32) -> &'a FontRend
         whole && fits(font, text, room)
     };
     fonts.iter().find(suits).or_else(|| fonts.last()).unwrap_or(&layout::SMALLEST)
+}
+
+/// The label of a key, or its first word where the whole fits in no font.
+fn shortened<'a>(fonts: &[FontRenderer], label: &'a str, room: u32) -> &'a str {
+    if fonts.iter().any(|font| fits(font, label, room)) {
+        return label;
+    }
+    label.split(' ').next().unwrap_or(label)
 }
 
 /// The text cut to `room` pixels, with `..` where something is missing.

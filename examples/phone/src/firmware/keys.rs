@@ -146,8 +146,9 @@ impl Firmware {
     fn replace(&mut self) {
         self.path = None;
         match self.mode {
-            Mode::Call(call) => match self.find(call).map(|call| call.state) {
-                Some(CallState::Held | CallState::Ringing) | None => {}
+            // A call that was put on hold stays there; the person may come back to it from another path.
+            Mode::Call(call) => match self.find(call).map(|call| (call.state, call.resuming)) {
+                Some((CallState::Held, false) | (CallState::Ringing, _)) | None => {}
                 Some(_) => self.hang_up(call),
             },
             _ => self.rest(),

@@ -345,8 +345,8 @@ impl Firmware {
                 }
             }),
             Signal::Codec { call, name } => self.change(call, |call| call.codec = Some(name)),
-            Signal::Held(call) => self.change(call, |call| call.state = CallState::Held),
-            Signal::Resumed(call) => self.change(call, |call| call.state = CallState::Talking),
+            Signal::Held(call) => self.change(call, |call| call.settle(CallState::Held)),
+            Signal::Resumed(call) => self.change(call, |call| call.settle(CallState::Talking)),
             Signal::RemoteHold(call) => self.change(call, |call| call.remote_hold = true),
             Signal::RemoteResume(call) => self.change(call, |call| call.remote_hold = false),
             Signal::Dtmf { call, digit } => self.change(call, |call| remember(&mut call.received, digit)),

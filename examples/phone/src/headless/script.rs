@@ -12,8 +12,6 @@ use tokio::time::Instant;
 
 /// Digits wait until the other side has surely begun to listen.
 const DTMF_AFTER: Duration = Duration::from_millis(500);
-/// How often the counters are read: a call that the other side ends leaves the last reading.
-const COUNT_EVERY: Duration = Duration::from_millis(100);
 
 /// A script with its file read.
 #[derive(Debug)]
@@ -87,7 +85,6 @@ pub(super) async fn attend(
     let mut steps = stage.steps.iter();
     let mut step = None;
     let mut up: Option<Instant> = None;
-    let mut counting = tokio::time::interval(COUNT_EVERY);
     let mut stopping = false;
     loop {
         tokio::select! {
@@ -112,20 +109,12 @@ pub(super) async fn attend(
                     if let Step::Dtmf(digits) = now {
                         report.dtmf_sent.push_str(digits);
                     }
-                    if *now == Step::HangUp && let Ok(stats) = handle.stats().await {
-                        report.count(&stats);
-                    }
                     // Holding may take seconds; the other steps keep their times.
                     tokio::spawn(perform(now.clone(), handle.clone(), errors.clone()));
                 }
                 step = steps.next();
             }
             Some(error) = failed.recv() => report.errors.push(error),
-            _ = counting.tick(), if up.is_some() => {
-                if let Ok(stats) = handle.stats().await {
-                    report.count(&stats);
-                }
-            }
             () = stopped(&mut stop), if !stopping => {
                 stopping = true;
                 tokio::spawn(perform(Step::HangUp, handle.clone(), errors.clone()));
@@ -135,6 +124,9 @@ pub(super) async fn attend(
     report.duration_s = up.map_or(0.0, |up| (up.elapsed().as_secs_f64() * 1000.0).round() / 1000.0);
     while let Ok(error) = failed.try_recv() {
         report.errors.push(error);
+    }
+    if let Ok(stats) = handle.stats().await {
+        report.count(&stats);
     }
     // The port goes with the call, and with it the recording ends.
     drop(call);

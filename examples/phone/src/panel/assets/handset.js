@@ -15,6 +15,8 @@ export class Handset {
     this.socket = null;
     this.context = null;
     this.starting = null;
+    // Set once frames can be played: only then may the socket bring some.
+    this.ready = false;
     this.microphone = "none";
     this.stats = { sent: 0, received: 0, dropped: 0 };
   }
@@ -22,7 +24,7 @@ export class Handset {
   // Speaks and listens through this phone.
   use(phone) {
     this.phone = phone;
-    if (this.context) this.connect();
+    if (this.ready) this.connect();
   }
 
   // Switches the sound on; browsers allow it only after a click or a key press.
@@ -64,6 +66,7 @@ export class Handset {
     await this.context.resume();
     if (this.microphone === "on") this.report("on", "Microphone and ear are on");
     else this.report("listen", `You hear, but the microphone is off (${this.refusal})`);
+    this.ready = true;
     this.connect();
   }
 
@@ -104,7 +107,7 @@ export class Handset {
 
   // Takes the handset back when another window had it.
   retake() {
-    if (this.context && !this.socket) {
+    if (this.ready && !this.socket) {
       this.report(this.microphone === "on" ? "on" : "listen", this.microphone === "on" ? "Microphone and ear are on" : "You hear, but the microphone is off");
       this.connect();
     }

@@ -123,6 +123,8 @@ export class Phone {
       return side;
     };
     front.append(both ? column(1, half) : make("span"), glass, lines ? column(both ? half + 1 : 1, lines) : make("span"));
+    // On a touch screen the soft keys are drawn.
+    if (this.model.touch) return front;
     const softs = make("div", { class: "softs" });
     for (let soft = 1; soft <= 4; soft++) softs.append(this.key(`soft${soft}`, "", `Soft key ${soft}`));
     front.append(softs);
