@@ -17,6 +17,8 @@ mod limits;
 mod message;
 mod method;
 mod parse;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod status;
 mod text;
 pub mod trace;

@@ -11,15 +11,12 @@
 
 mod support;
 
-use bytes::Bytes;
-use core::net::SocketAddr;
-use sidetone_hal::net::Transmit;
-use sidetone_hal::sim::{LinkConfig, Node, NodeId, StreamError, StreamEvent, StreamRequest, World};
+use sidetone_hal::sim::{LinkConfig, NodeId, World};
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::header::CallId;
+use sidetone_sip_core::sim::{Machine, SipNode};
 use sidetone_sip_core::{
-    Endpoint, EndpointConfig, Event, FlowError, FlowId, FlowRequest, Input, Instant, Method, Protocol,
-    StatusCode, Target,
+    Endpoint, EndpointConfig, Event, Input, Instant, Method, Protocol, StatusCode, Target,
 };
 use std::collections::BTreeMap;
 use support::{PEER, US, address, request};
@@ -80,50 +77,19 @@ impl User {
     }
 }
 
-impl Node for User {
-    fn handle_datagram(&mut self, now: Instant, flow: FlowId, source: SocketAddr, payload: &[u8]) {
-        let payload = Bytes::copy_from_slice(payload);
-        self.endpoint.handle_input(now, Input::Datagram { flow, source, payload });
-        self.events(now);
+impl Machine for User {
+    fn endpoint_mut(&mut self) -> &mut Endpoint {
+        &mut self.endpoint
     }
 
-    fn handle_stream(&mut self, now: Instant, flow: FlowId, event: StreamEvent<'_>) {
-        let input = match event {
-            StreamEvent::Up { local } => Input::FlowUp { flow, local },
-            StreamEvent::Data(bytes) => Input::Stream { flow, bytes: Bytes::copy_from_slice(bytes) },
-            StreamEvent::Down(error) => {
-                let reason = match error {
-                    StreamError::Refused => FlowError::Refused,
-                    StreamError::Closed => FlowError::Closed,
-                    StreamError::Reset => FlowError::Reset,
-                    StreamError::TimedOut => FlowError::TimedOut,
-                };
-                Input::FlowDown { flow, reason }
-            }
-        };
+    fn handle_input(&mut self, now: Instant, input: Input) {
         self.endpoint.handle_input(now, input);
         self.events(now);
-    }
-
-    fn accept_stream(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) -> Option<FlowId> {
-        self.endpoint.accept(now, Protocol::Tcp, local, remote)
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.endpoint.handle_timeout(now);
         self.events(now);
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.endpoint.poll_transmit()
-    }
-
-    fn poll_stream(&mut self) -> Option<StreamRequest> {
-        match self.endpoint.poll_flow()? {
-            FlowRequest::Connect { flow, remote, .. } => Some(StreamRequest::Connect { flow, remote }),
-            FlowRequest::Close { flow } => Some(StreamRequest::Close { flow }),
-            _ => None,
-        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -133,7 +99,7 @@ impl Node for User {
 
 const CALLS: usize = 4;
 
-fn world(seed: u64, protocol: Protocol) -> (World, NodeId<User>, NodeId<User>) {
+fn world(seed: u64, protocol: Protocol) -> (World, NodeId<SipNode<User>>, NodeId<SipNode<User>>) {
     let mut world = World::new(seed);
     world.set_default_link(LinkConfig {
         jitter: Duration::from_millis(20),
@@ -142,8 +108,8 @@ fn world(seed: u64, protocol: Protocol) -> (World, NodeId<User>, NodeId<User>) {
         reorder: 0.1,
         ..LinkConfig::default()
     });
-    let alice = world.add("alice", address(US).ip(), User::new(1));
-    let bob = world.add("bob", address(PEER).ip(), User::new(2));
+    let alice = world.add("alice", address(US).ip(), SipNode(User::new(1)));
+    let bob = world.add("bob", address(PEER).ip(), SipNode(User::new(2)));
     if protocol == Protocol::Udp {
         let flow = world[alice].endpoint.bind(protocol, address(US));
         world.bind(alice, flow, 5060);

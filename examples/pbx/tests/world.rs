@@ -11,11 +11,12 @@
 )]
 
 use bytes::Bytes;
-use sidetone_hal::net::{FlowId, IpAddr, Protocol, SocketAddr, Transmit};
-use sidetone_hal::sim::{LinkConfig, Node, NodeId, StreamError, StreamEvent, StreamRequest, World};
+use sidetone_hal::net::{IpAddr, Protocol, SocketAddr};
+use sidetone_hal::sim::{LinkConfig, NodeId, World};
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_pbx::{PbxEvent, Proxy, ProxyConfig};
-use sidetone_sip_core::{Endpoint, FlowError, FlowRequest, Input, Secret, StatusCode, Uri};
+use sidetone_sip_core::sim::{Machine, SipNode};
+use sidetone_sip_core::{Endpoint, Input, Secret, StatusCode, Uri};
 use sidetone_sip_ua::{
     AccountConfig, AccountId, Agent, AgentConfig, CallId, EndCause, EndedBy, Event, RegistrationState,
 };
@@ -25,26 +26,21 @@ const PBX: &str = "10.0.0.1";
 const OFFER: &[u8] =
     b"v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 
-/// What proxy and agent have in common.
-trait Machine: 'static {
-    fn endpoint(&mut self) -> &mut Endpoint;
-    fn input(&mut self, now: Instant, input: Input);
-    fn timeout(&mut self, now: Instant);
-    fn wake(&self) -> Option<Instant>;
-}
+/// The PBX without its sockets.
+struct Server(Proxy);
 
-impl Machine for Proxy {
-    fn endpoint(&mut self) -> &mut Endpoint {
-        self.endpoint_mut()
+impl Machine for Server {
+    fn endpoint_mut(&mut self) -> &mut Endpoint {
+        self.0.endpoint_mut()
     }
-    fn input(&mut self, now: Instant, input: Input) {
-        self.handle_input(now, input);
+    fn handle_input(&mut self, now: Instant, input: Input) {
+        self.0.handle_input(now, input);
     }
-    fn timeout(&mut self, now: Instant) {
-        self.handle_timeout(now);
+    fn handle_timeout(&mut self, now: Instant) {
+        self.0.handle_timeout(now);
     }
-    fn wake(&self) -> Option<Instant> {
-        self.poll_timeout()
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.0.poll_timeout()
     }
 }
 
@@ -63,18 +59,18 @@ struct Phone {
 }
 
 impl Machine for Phone {
-    fn endpoint(&mut self) -> &mut Endpoint {
+    fn endpoint_mut(&mut self) -> &mut Endpoint {
         self.agent.endpoint_mut()
     }
-    fn input(&mut self, now: Instant, input: Input) {
+    fn handle_input(&mut self, now: Instant, input: Input) {
         self.agent.handle_input(now, input);
         self.react(now);
     }
-    fn timeout(&mut self, now: Instant) {
+    fn handle_timeout(&mut self, now: Instant) {
         self.agent.handle_timeout(now);
         self.react(now);
     }
-    fn wake(&self) -> Option<Instant> {
+    fn poll_timeout(&self) -> Option<Instant> {
         self.agent.poll_timeout().map(|(at, _)| at)
     }
 }
@@ -109,56 +105,6 @@ impl Phone {
     }
 }
 
-/// A machine as a node of the world.
-struct Host<M>(M);
-
-impl<M: Machine> Node for Host<M> {
-    fn handle_datagram(&mut self, now: Instant, flow: FlowId, source: SocketAddr, payload: &[u8]) {
-        self.0.input(now, Input::Datagram { flow, source, payload: Bytes::copy_from_slice(payload) });
-    }
-
-    fn handle_stream(&mut self, now: Instant, flow: FlowId, event: StreamEvent<'_>) {
-        let input = match event {
-            StreamEvent::Up { local } => Input::FlowUp { flow, local },
-            StreamEvent::Data(bytes) => Input::Stream { flow, bytes: Bytes::copy_from_slice(bytes) },
-            StreamEvent::Down(error) => {
-                let reason = match error {
-                    StreamError::Refused => FlowError::Refused,
-                    StreamError::Closed => FlowError::Closed,
-                    StreamError::Reset => FlowError::Reset,
-                    StreamError::TimedOut => FlowError::TimedOut,
-                };
-                Input::FlowDown { flow, reason }
-            }
-        };
-        self.0.input(now, input);
-    }
-
-    fn accept_stream(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) -> Option<FlowId> {
-        self.0.endpoint().accept(now, Protocol::Tcp, local, remote)
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.0.timeout(now);
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.0.endpoint().poll_transmit()
-    }
-
-    fn poll_stream(&mut self) -> Option<StreamRequest> {
-        match self.0.endpoint().poll_flow()? {
-            FlowRequest::Connect { flow, remote, .. } => Some(StreamRequest::Connect { flow, remote }),
-            FlowRequest::Close { flow } => Some(StreamRequest::Close { flow }),
-            other => panic!("a request that the world does not know: {other:?}"),
-        }
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.0.wake()
-    }
-}
-
 fn seed(number: u64, part: u8) -> [u8; 32] {
     let mut seed = [part; 32];
     seed[..8].copy_from_slice(&number.to_le_bytes());
@@ -167,7 +113,7 @@ fn seed(number: u64, part: u8) -> [u8; 32] {
 
 struct Site {
     world: World,
-    pbx: NodeId<Host<Proxy>>,
+    pbx: NodeId<SipNode<Server>>,
     number: u64,
 }
 
@@ -184,13 +130,13 @@ impl Site {
         for user in ["alice", "bob"] {
             proxy.add_account(user, Secret::new(format!("{user}'s secret")));
         }
-        let pbx = world.add("pbx", ip, Host(proxy));
+        let pbx = world.add("pbx", ip, SipNode(Server(proxy)));
         world.bind(pbx, flow, 5060);
         world.listen(pbx, 5060);
         Self { world, pbx, number }
     }
 
-    fn phone(&mut self, user: &str, ip: &str, transport: Protocol) -> NodeId<Host<Phone>> {
+    fn phone(&mut self, user: &str, ip: &str, transport: Protocol) -> NodeId<SipNode<Phone>> {
         let ip: IpAddr = ip.parse().unwrap();
         let mut agent =
             Agent::new(AgentConfig::new(seed(self.number, ip.to_string().bytes().last().unwrap())));
@@ -210,19 +156,19 @@ impl Site {
             ringing: 0,
             ended: VecDeque::new(),
         };
-        let id = self.world.add(user, ip, Host(phone));
+        let id = self.world.add(user, ip, SipNode(phone));
         self.world.bind(id, flow, 5060);
         id
     }
 
-    fn register(&mut self, id: NodeId<Host<Phone>>) {
+    fn register(&mut self, id: NodeId<SipNode<Phone>>) {
         let now = self.world.now();
         let phone = &mut self.world[id].0;
         phone.agent.register(now, phone.account).unwrap();
-        self.until(300, |world| world[id].0.is_registered());
+        self.until(300, |world| world[id].is_registered());
     }
 
-    fn call(&mut self, id: NodeId<Host<Phone>>, to: &str) -> CallId {
+    fn call(&mut self, id: NodeId<SipNode<Phone>>, to: &str) -> CallId {
         let now = self.world.now();
         let phone = &mut self.world[id].0;
         let to: Uri = format!("sip:{to}@{PBX}").parse().unwrap();
@@ -237,14 +183,14 @@ impl Site {
     }
 
     fn events(&mut self) -> Vec<PbxEvent> {
-        let pbx = &mut self.world[self.pbx].0;
+        let pbx = &mut self.world[self.pbx].0.0;
         core::iter::from_fn(|| pbx.poll_event()).collect()
     }
 
     /// Everything that is under way comes to its end, and the PBX keeps nothing.
     fn settle(&mut self) {
         self.world.run_for(Duration::from_secs(200)).unwrap();
-        let pbx = &mut self.world[self.pbx].0;
+        let pbx = &mut self.world[self.pbx].0.0;
         assert_eq!(
             (pbx.context_count(), pbx.endpoint_mut().transaction_count()),
             (0, 0),
@@ -271,15 +217,15 @@ fn phones_call_each_other_over_a_bad_network_whatever_the_seed() {
         site.register(alice);
         site.register(bob);
         site.call(alice, "bob");
-        site.until(60, |world| world[alice].0.answered == 1 && world[bob].0.confirmed == 1);
+        site.until(60, |world| world[alice].answered == 1 && world[bob].confirmed == 1);
         let (from, to) = if number % 3 == 0 { (alice, bob) } else { (bob, alice) };
         let now = site.world.now();
         let phone = &mut site.world[from].0;
         phone.agent.hangup(now, phone.call.unwrap()).unwrap();
         phone.react(now);
-        site.until(60, |world| world[from].0.ended.len() == 1 && world[to].0.ended.len() == 1);
-        assert_eq!(site.world[from].0.ended[0].by, EndedBy::Local, "seed {number}");
-        assert_eq!(site.world[to].0.ended[0].by, EndedBy::Remote, "seed {number}");
+        site.until(60, |world| world[from].ended.len() == 1 && world[to].ended.len() == 1);
+        assert_eq!(site.world[from].ended[0].by, EndedBy::Local, "seed {number}");
+        assert_eq!(site.world[to].ended[0].by, EndedBy::Remote, "seed {number}");
         site.settle();
         let calls: Vec<PbxEvent> =
             site.events().into_iter().filter(|event| !matches!(event, PbxEvent::Registered { .. })).collect();
@@ -306,24 +252,24 @@ fn a_call_between_tcp_and_udp_is_cancelled_or_refused() {
     site.register(bob);
 
     for (caller, callee, number) in [(alice, bob, "bob"), (bob, alice, "alice")] {
-        site.world[callee].0.answers = Some(StatusCode::BUSY_HERE);
+        site.world[callee].answers = Some(StatusCode::BUSY_HERE);
         site.call(caller, number);
-        site.until(10, |world| !world[caller].0.ended.is_empty());
-        let cause = site.world[caller].0.ended.pop_front().unwrap();
+        site.until(10, |world| !world[caller].ended.is_empty());
+        let cause = site.world[caller].ended.pop_front().unwrap();
         assert_eq!((cause.by, cause.status), (EndedBy::Remote, Some(StatusCode::BUSY_HERE)));
-        site.world[callee].0.ended.clear();
+        site.world[callee].ended.clear();
 
-        site.world[callee].0.answers = None;
-        let ringing = site.world[caller].0.ringing;
+        site.world[callee].answers = None;
+        let ringing = site.world[caller].ringing;
         let call = site.call(caller, number);
-        site.until(10, move |world| world[caller].0.ringing > ringing);
+        site.until(10, move |world| world[caller].ringing > ringing);
         let now = site.world.now();
         let phone = &mut site.world[caller].0;
         phone.agent.hangup(now, call).unwrap();
         phone.react(now);
-        site.until(10, |world| !world[callee].0.ended.is_empty());
-        assert_eq!(site.world[callee].0.ended.pop_front().unwrap().by, EndedBy::Remote);
-        site.world[caller].0.ended.clear();
+        site.until(10, |world| !world[callee].ended.is_empty());
+        assert_eq!(site.world[callee].ended.pop_front().unwrap().by, EndedBy::Remote);
+        site.world[caller].ended.clear();
     }
     site.settle();
 }
@@ -337,11 +283,11 @@ fn every_phone_of_an_account_rings_and_one_gets_the_call() {
     for id in [alice, desk, kitchen] {
         site.register(id);
     }
-    site.world[desk].0.answers = None;
+    site.world[desk].answers = None;
     site.call(alice, "bob");
-    site.until(10, |world| world[kitchen].0.confirmed == 1 && !world[desk].0.ended.is_empty());
-    assert_eq!(site.world[alice].0.answered, 1);
-    assert!(site.world[alice].0.ended.is_empty());
+    site.until(10, |world| world[kitchen].confirmed == 1 && !world[desk].ended.is_empty());
+    assert_eq!(site.world[alice].answered, 1);
+    assert!(site.world[alice].ended.is_empty());
     site.settle();
 }
 
@@ -355,18 +301,18 @@ fn an_unregistered_phone_is_not_reached_and_a_wrong_password_is_tried_once() {
     let now = site.world.now();
     let phone = &mut site.world[bob].0;
     phone.agent.unregister(now, phone.account).unwrap();
-    site.until(10, |world| world[bob].0.states.last() == Some(&RegistrationState::Unregistered));
+    site.until(10, |world| world[bob].states.last() == Some(&RegistrationState::Unregistered));
     site.call(alice, "bob");
-    site.until(10, |world| !world[alice].0.ended.is_empty());
-    assert_eq!(site.world[alice].0.ended[0].status, Some(StatusCode::TEMPORARILY_UNAVAILABLE));
+    site.until(10, |world| !world[alice].ended.is_empty());
+    assert_eq!(site.world[alice].ended[0].status, Some(StatusCode::TEMPORARILY_UNAVAILABLE));
     site.events();
 
     let mallory = site.phone("mallory", "10.0.0.6", Protocol::Udp);
     let now = site.world.now();
     let phone = &mut site.world[mallory].0;
     phone.agent.register(now, phone.account).unwrap();
-    site.until(10, |world| matches!(world[mallory].0.states.last(), Some(RegistrationState::Failed { .. })));
-    let state = site.world[mallory].0.states.pop();
+    site.until(10, |world| matches!(world[mallory].states.last(), Some(RegistrationState::Failed { .. })));
+    let state = site.world[mallory].states.pop();
     assert!(
         matches!(state, Some(RegistrationState::Failed { status: Some(StatusCode::FORBIDDEN), .. })),
         "{state:?}"

@@ -1,11 +1,12 @@
 //! Two phones on a bad network: whatever their users do, both sides end in the same state.
 
 use bytes::Bytes;
-use sidetone_hal::net::{FlowId, Protocol, SocketAddr, Transmit};
+use sidetone_hal::net::{FlowId, Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
-use sidetone_hal::sim::{LinkConfig, Node, NodeId, World};
+use sidetone_hal::sim::{LinkConfig, NodeId, World};
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::{Input, StatusCode, Uri};
+use sidetone_sip_core::sim::{Machine, SipNode};
+use sidetone_sip_core::{Endpoint, Input, StatusCode, Uri};
 use sidetone_sip_ua::{
     AccountConfig, AccountId, Agent, AgentConfig, CallId, CallState, CommandError, EndedBy, Event,
 };
@@ -192,11 +193,14 @@ impl Phone {
     }
 }
 
-impl Node for Phone {
-    fn handle_datagram(&mut self, now: Instant, flow: FlowId, source: SocketAddr, payload: &[u8]) {
+impl Machine for Phone {
+    fn endpoint_mut(&mut self) -> &mut Endpoint {
+        self.agent.endpoint_mut()
+    }
+
+    fn handle_input(&mut self, now: Instant, input: Input) {
         self.now = now;
-        let payload = Bytes::copy_from_slice(payload);
-        self.agent.handle_input(now, Input::Datagram { flow, source, payload });
+        self.agent.handle_input(now, input);
         self.handle_events();
     }
 
@@ -204,10 +208,6 @@ impl Node for Phone {
         self.now = now;
         self.agent.handle_timeout(now);
         self.handle_events();
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.agent.poll_transmit()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -235,11 +235,11 @@ fn run(seed: u64, tally: &mut Tally) {
     });
     let phone = |world: &mut World, name, local: &str, remote: &str| {
         let node = Phone::new(seed.wrapping_mul(2) + u64::from(name == "bob"), name, local, remote);
-        let id = world.add(name, local.parse::<SocketAddr>().unwrap().ip(), node);
+        let id = world.add(name, local.parse::<SocketAddr>().unwrap().ip(), SipNode(node));
         world.bind(id, FlowId(0), 5060);
         id
     };
-    let phones: [NodeId<Phone>; 2] = [
+    let phones: [NodeId<SipNode<Phone>>; 2] = [
         phone(&mut world, "alice", "192.0.2.1:5060", "192.0.2.2:5060"),
         phone(&mut world, "bob", "192.0.2.2:5060", "192.0.2.1:5060"),
     ];

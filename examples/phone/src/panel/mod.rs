@@ -17,6 +17,7 @@ use crate::audio::BrowserEnd;
 use crate::desk::{DeskPanel, PanelInput, Picture};
 use crate::models::Model;
 use axum::Router;
+use axum::extract::ws::WebSocket;
 use axum::extract::{Path, State, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
@@ -177,32 +178,26 @@ async fn one_phone(State(panel): State<Arc<Panel>>, Path(number): Path<usize>) -
     }
 }
 
-async fn panel_socket(
-    State(panel): State<Arc<Panel>>,
-    Path(number): Path<usize>,
-    upgrade: WebSocketUpgrade,
-) -> Response {
-    let Some(seat) = panel.seat(number) else { return StatusCode::NOT_FOUND.into_response() };
-    let Ok(permit) = panel.sockets.clone().try_acquire_owned() else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    };
-    upgrade.max_message_size(MAX_MESSAGE).on_upgrade(move |socket| async move {
-        socket::run(socket, &seat).await;
-        drop(permit);
-    })
+async fn panel_socket(panel: State<Arc<Panel>>, number: Path<usize>, upgrade: WebSocketUpgrade) -> Response {
+    serve_socket(&panel, *number, upgrade, |socket, seat| async move { socket::run(socket, &seat).await })
 }
 
-async fn audio_socket(
-    State(panel): State<Arc<Panel>>,
-    Path(number): Path<usize>,
-    upgrade: WebSocketUpgrade,
-) -> Response {
+async fn audio_socket(panel: State<Arc<Panel>>, number: Path<usize>, upgrade: WebSocketUpgrade) -> Response {
+    serve_socket(&panel, *number, upgrade, |socket, seat| async move { audio::run(socket, &seat).await })
+}
+
+/// Upgrades to a WebSocket of the phone with this number, while there is room for one more.
+fn serve_socket<F, R>(panel: &Arc<Panel>, number: usize, upgrade: WebSocketUpgrade, run: F) -> Response
+where
+    F: FnOnce(WebSocket, Arc<Seat>) -> R + Send + 'static,
+    R: Future<Output = ()> + Send,
+{
     let Some(seat) = panel.seat(number) else { return StatusCode::NOT_FOUND.into_response() };
     let Ok(permit) = panel.sockets.clone().try_acquire_owned() else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     upgrade.max_message_size(MAX_MESSAGE).on_upgrade(move |socket| async move {
-        audio::run(socket, &seat).await;
+        run(socket, seat).await;
         drop(permit);
     })
 }
