@@ -131,8 +131,9 @@ fn test_names(root: &Path) -> BTreeSet<String> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            let hidden =
-                path.file_name().is_some_and(|name| name == "target" || name.as_encoded_bytes()[0] == b'.');
+            let hidden = path
+                .file_name()
+                .is_some_and(|name| name == "target" || name.as_encoded_bytes().starts_with(b"."));
             if path.is_dir() && !hidden {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {

@@ -1,5 +1,7 @@
 //! The telephone in virtual time: keys and signals in; commands, lamps, sounds and the text of the screen out.
 
+#![allow(clippy::panic, clippy::indexing_slicing, clippy::expect_used, reason = "a test's way of failing")]
+
 use sidetone_dialplan::CollectorConfig;
 use sidetone_hal::Event;
 use sidetone_hal::audio::AudioPath;
@@ -64,7 +66,7 @@ impl Desk {
     }
 
     fn commands(&mut self) -> Vec<Command> {
-        std::iter::from_fn(|| self.phone.poll_command()).collect()
+        core::iter::from_fn(|| self.phone.poll_command()).collect()
     }
 
     /// The one command that it gave.
@@ -275,6 +277,21 @@ fn hold_and_resume_follow_the_user_agent() {
     assert_eq!(desk.text()[1], "Held by the other side");
     desk.signal(Signal::RemoteResume(call));
     assert_eq!(desk.text()[1], "Talking");
+}
+
+#[test]
+fn the_handset_can_be_put_back_on_a_held_call_but_ends_one_that_is_being_taken_back() {
+    let mut desk = Desk::new(&ES620, &["alice"]);
+    desk.hook(HookState::OffHook);
+    let call = desk.talk("102");
+    desk.press(Key::Hold);
+    desk.signal(Signal::Held(call));
+    desk.hook(HookState::OnHook);
+    assert_eq!(desk.commands(), [Command::Hold(call)]);
+    desk.hook(HookState::OffHook);
+    desk.press(Key::Hold);
+    desk.hook(HookState::OnHook);
+    assert_eq!(desk.commands(), [Command::Resume(call), Command::HangUp(call)]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::indexing_slicing, clippy::expect_used, reason = "a test's way of failing")]
 
+use core::net::SocketAddr;
 use core::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -9,7 +10,6 @@ use sidetone_media::tone::Goertzel;
 use sidetone_phone::config::Config;
 use sidetone_phone::demo::Demo;
 use sidetone_phone::models::{C60S, ES620};
-use std::net::SocketAddr;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;

@@ -12,16 +12,18 @@
 
 mod peers;
 
+use core::net::SocketAddr;
+use core::time::Duration;
 use libtest_mimic::Failed;
 use peers::phone::{Phone, expect};
 use peers::sound::{RATE, read_wav, share_at, write_tone};
 use peers::{Outcome, Stage, free_port, trial};
 use sidetone_hal::rng::Rng;
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const DATAGRAMS: usize = 10_000;
 const SEED: u64 = 0x51de_7043;

@@ -12,6 +12,7 @@
 
 mod peers;
 
+use core::time::Duration;
 use libtest_mimic::Failed;
 use peers::browser::Browser;
 use peers::phone::Phone;
@@ -19,7 +20,6 @@ use peers::sound::{RATE, rms, share_at, write_wav};
 use peers::{CHROMIUM, Outcome, Stage, trial};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// What the browser's microphone hears.
 const MICROPHONE_HZ: f64 = 735.0;

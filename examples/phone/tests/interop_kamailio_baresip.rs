@@ -6,13 +6,13 @@
 
 mod peers;
 
+use core::time::Duration;
 use peers::baresip::{Baresip, Microphone};
 use peers::kamailio::Kamailio;
 use peers::phone::{Phone, expect};
 use peers::sound::{Analysis, read_wav, write_tone};
 use peers::{BARESIP, KAMAILIO, Needs, Outcome, Stage, free_port, trial};
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// What the phone's microphone hears. No whole number of cycles fits a packet, so that a lost one shows.
 const PHONE_HZ: f64 = 435.0;

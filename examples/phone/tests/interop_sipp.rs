@@ -1,15 +1,21 @@
 //! The phone with SIPp: its built-in scenarios, those of `fixtures/sipp`, lost packets, and 1000 calls.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test's way of failing")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test's way of failing"
+)]
 
 mod peers;
 
+use core::time::Duration;
 use libtest_mimic::Failed;
 use peers::phone::{Phone, expect};
 use peers::sipp::Sipp;
 use peers::{Needs, Outcome, SIPP, Stage, free_port, trial};
 use std::process::ExitCode;
-use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 

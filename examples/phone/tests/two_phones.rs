@@ -4,13 +4,13 @@
 
 mod peers;
 
+use core::time::Duration;
 use libtest_mimic::Failed;
 use peers::phone::{Phone, expect};
 use peers::sound::{Analysis, read_wav, write_tone};
 use peers::{Outcome, Stage, free_port, trial};
 use serde_json::Value;
 use std::process::ExitCode;
-use std::time::Duration;
 
 const CALLER_HZ: f64 = 435.0;
 const CALLED_HZ: f64 = 1005.0;

@@ -2,13 +2,14 @@
 
 use super::process::Process;
 use super::{Outcome, Stage, free_port, sound};
+use core::time::Duration;
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What baresip's microphone hears.
 pub(crate) enum Microphone {
@@ -166,7 +167,7 @@ impl Baresip {
 
     fn next_message(&mut self) -> Result<Option<Value>, Failed> {
         let Some(colon) = self.received.iter().position(|byte| *byte == b':') else { return Ok(None) };
-        let length: usize = std::str::from_utf8(&self.received[..colon])?.parse()?;
+        let length: usize = core::str::from_utf8(&self.received[..colon])?.parse()?;
         let end = colon + 1 + length;
         if self.received.len() <= end {
             return Ok(None);

@@ -2,13 +2,13 @@
 
 use super::process::Process;
 use super::{Outcome, Stage, find_program};
+use core::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;

@@ -2,10 +2,10 @@
 
 use super::process::Process;
 use super::{Stage, find_program, free_port};
+use core::time::Duration;
 use libtest_mimic::Failed;
 use std::net::UdpSocket;
 use std::process::Command;
-use std::time::Duration;
 
 pub(crate) struct Kamailio {
     pub(crate) port: u16,

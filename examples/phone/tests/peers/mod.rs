@@ -20,11 +20,12 @@ pub(crate) mod process;
 pub(crate) mod sipp;
 pub(crate) mod sound;
 
+use core::panic::AssertUnwindSafe;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use process::Log;
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};

@@ -2,10 +2,10 @@
 
 use super::Stage;
 use super::process::Process;
+use core::time::Duration;
 use libtest_mimic::Failed;
 use serde_json::Value;
 use std::process::Command;
-use std::time::Duration;
 
 pub(crate) struct Phone {
     process: Process,

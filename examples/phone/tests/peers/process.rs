@@ -1,10 +1,11 @@
 //! A child process: its output line by line, its exit awaited with a bound, its end certain.
 
+use core::time::Duration;
 use libtest_mimic::Failed;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What a process printed, on both streams, in the order of arrival.
 pub(crate) struct Log {

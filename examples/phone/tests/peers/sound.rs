@@ -1,9 +1,9 @@
 //! Tones to WAV files, and what a recording holds: which tone, from when to when, with how many holes.
 
+use core::f64::consts::TAU;
+use core::time::Duration;
 use libtest_mimic::Failed;
-use std::f64::consts::TAU;
 use std::path::Path;
-use std::time::Duration;
 
 pub(crate) const RATE: u32 = 8000;
 
