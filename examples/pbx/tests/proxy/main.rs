@@ -1,0 +1,16 @@
+//! The registrar and the proxy in virtual time against hand-written peers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unreachable,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod admission;
+mod calls;
+mod dialogs;
+mod registrar;
+mod support;
