@@ -127,14 +127,21 @@ pub struct CallHandle {
     account: Option<AccountId>,
     remote: Arc<NameAddr>,
     commands: mpsc::Sender<Command>,
+    #[cfg(feature = "media")]
     outcome: Arc<Outcome>,
 }
 
 impl Call {
     pub(super) fn new(new: NewCall) -> Self {
         let NewCall { id, account, remote, events, commands, dropped } = new;
-        let handle =
-            CallHandle { id, account, remote: Arc::new(remote), commands, outcome: events.outcome.clone() };
+        let handle = CallHandle {
+            id,
+            account,
+            remote: Arc::new(remote),
+            commands,
+            #[cfg(feature = "media")]
+            outcome: events.outcome.clone(),
+        };
         Self { handle, events, dropped }
     }
 
