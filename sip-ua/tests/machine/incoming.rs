@@ -2,7 +2,7 @@ use crate::support::*;
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::header::{ContentType, Expires, HeaderName, RecordRoute, To};
 use sidetone_sip_core::{Method, Request, StatusCode};
-use sidetone_sip_ua::{CallId, CallState, CommandError, EndCause, EndedBy, Event};
+use sidetone_sip_ua::{CallId, CallState, CommandError, EndedBy, Event};
 
 /// A call of the peer that waits for us.
 fn called() -> (Harness, CallId, Request) {
@@ -16,14 +16,6 @@ fn called() -> (Harness, CallId, Request) {
     assert_eq!(told.uri.to_string(), "sip:alice@192.0.2.1");
     assert_eq!(told.offer, Some(body(ANSWER)));
     (harness, call, invite)
-}
-
-#[track_caller]
-fn ended(harness: &mut Harness) -> EndCause {
-    match harness.event() {
-        Event::Ended { cause, .. } => cause,
-        other => panic!("expected the end, got {other:?}"),
-    }
 }
 
 #[test]
@@ -48,7 +40,7 @@ fn a_call_rings_is_answered_and_hung_up_by_the_caller() {
     bye.headers.push_raw(HeaderName::REASON, r#"Q.850;cause=16;text="gone home""#).unwrap();
     harness.put(bye);
     harness.response(200);
-    let cause = ended(&mut harness);
+    let cause = harness.ended();
     assert_eq!((cause.by, cause.reason.as_str()), (EndedBy::Remote, "gone home"));
     assert_eq!(harness.agent.call_state(call), None);
 }
@@ -98,7 +90,7 @@ fn without_an_ack_the_call_is_hung_up_after_64_t1() {
     harness.no_event();
     harness.skip();
     harness.ms(1);
-    assert_eq!(ended(&mut harness).by, EndedBy::Timeout);
+    assert_eq!(harness.ended().by, EndedBy::Timeout);
     let bye = harness.request(Method::BYE);
     harness.answer(&bye, 200, "bob-tag");
     assert_eq!(harness.agent.call_state(call), None);
@@ -112,7 +104,7 @@ fn hanging_up_before_the_ack_waits_for_it() {
     harness.agent.answer(harness.now, call, body(OFFER)).unwrap();
     let ok = harness.response(200);
     harness.agent.hangup(harness.now, call).unwrap();
-    assert_eq!(ended(&mut harness).by, EndedBy::Local);
+    assert_eq!(harness.ended().by, EndedBy::Local);
     harness.silent();
     harness.ms(500);
     harness.response(200);
@@ -133,7 +125,7 @@ fn a_bye_before_the_ack_ends_the_call_and_the_repeats() {
     let bye = harness.peer_in_dialog(&invite, &ok, Method::BYE, 11);
     harness.put(bye);
     harness.response(200);
-    assert_eq!(ended(&mut harness).by, EndedBy::Remote);
+    assert_eq!(harness.ended().by, EndedBy::Remote);
     harness.advance(Duration::from_secs(60));
     harness.silent();
 }
@@ -151,7 +143,7 @@ fn a_cancel_is_answered_and_so_is_the_invite() {
     harness.put(cancel.clone());
     let answers = [harness.sent().1, harness.sent().1].map(|message| line(&message));
     assert_eq!(answers, ["SIP/2.0 200 OK", "SIP/2.0 487 Request Terminated"]);
-    let cause = ended(&mut harness);
+    let cause = harness.ended();
     assert_eq!((cause.by, cause.status), (EndedBy::Remote, Some(StatusCode::REQUEST_TERMINATED)));
     assert_eq!(harness.agent.answer(harness.now, call, body(OFFER)), Err(CommandError::NoSuchCall));
 }
@@ -182,7 +174,7 @@ fn a_call_is_rejected_with_any_refusing_status_and_no_other() {
     );
     harness.agent.reject(harness.now, call, StatusCode::BUSY_HERE).unwrap();
     harness.response(486);
-    let cause = ended(&mut harness);
+    let cause = harness.ended();
     assert_eq!((cause.by, cause.status), (EndedBy::Local, Some(StatusCode::BUSY_HERE)));
     assert_eq!(harness.agent.call_state(call), None);
 }
@@ -192,7 +184,7 @@ fn nobody_answers() {
     let (mut harness, call, _) = called();
     harness.agent.ring(harness.now, call).unwrap();
     harness.advance(Duration::from_secs(180));
-    assert_eq!(ended(&mut harness).by, EndedBy::Timeout);
+    assert_eq!(harness.ended().by, EndedBy::Timeout);
     let last = loop {
         let (_, message) = harness.sent();
         if line(&message) != "SIP/2.0 180 Ringing" {
@@ -210,7 +202,7 @@ fn an_invitation_stands_as_long_as_its_caller_says() {
     harness.put(invite);
     assert!(matches!(harness.event(), Event::Incoming { account: None, .. }));
     harness.ms(5000);
-    assert_eq!(ended(&mut harness).by, EndedBy::Timeout);
+    assert_eq!(harness.ended().by, EndedBy::Timeout);
 }
 
 #[test]

@@ -5,9 +5,7 @@ use sidetone_sip_core::header::{
     ProxyAuthorization, RecordRoute, To, Via, WwwAuthenticate,
 };
 use sidetone_sip_core::{Challenge, Message, Method, NameAddr, Request, Response, StatusCode};
-use sidetone_sip_ua::{
-    AccountConfig, AgentConfig, CallId as Id, CallState, CommandError, EndCause, EndedBy, Event,
-};
+use sidetone_sip_ua::{AccountConfig, AgentConfig, CallId as Id, CallState, CommandError, EndedBy, Event};
 
 /// A call of ours whose INVITE has just gone out.
 fn calling() -> (Harness, Id, Request) {
@@ -22,14 +20,6 @@ fn calling() -> (Harness, Id, Request) {
 fn with_answer(mut response: Response) -> Response {
     response.set_body(&ContentType::SDP, body(ANSWER));
     response
-}
-
-#[track_caller]
-fn ended(harness: &mut Harness) -> EndCause {
-    match harness.event() {
-        Event::Ended { cause, .. } => cause,
-        other => panic!("expected the end, got {other:?}"),
-    }
 }
 
 #[test]
@@ -65,7 +55,7 @@ fn a_call_with_ringing_early_media_and_an_answer() {
     harness.agent.hangup(harness.now, call).unwrap();
     let bye = harness.request(Method::BYE);
     assert_eq!(seq(&bye), seq(&invite) + 1);
-    assert_eq!(ended(&mut harness).by, EndedBy::Local);
+    assert_eq!(harness.ended().by, EndedBy::Local);
     assert_eq!(harness.agent.call_state(call), Some(CallState::Ending));
     assert_eq!(harness.agent.hangup(harness.now, call), Err(CommandError::NoSuchCall));
     harness.answer(&bye, 200, "one");
@@ -148,7 +138,7 @@ fn refusals_end_the_call_with_their_status_and_a_3xx_with_its_addresses() {
         let (mut harness, call, invite) = calling();
         harness.answer(&invite, code, "one");
         harness.request(Method::ACK);
-        let cause = ended(&mut harness);
+        let cause = harness.ended();
         assert_eq!((cause.by, cause.status.map(StatusCode::code)), (EndedBy::Remote, Some(code)));
         assert_eq!(harness.agent.call_state(call), None);
     }
@@ -160,7 +150,7 @@ fn refusals_end_the_call_with_their_status_and_a_3xx_with_its_addresses() {
         moved.headers.push(&Contact::from(contact));
     }
     harness.put(moved);
-    let cause = ended(&mut harness);
+    let cause = harness.ended();
     assert_eq!(cause.contacts, [uri("sip:dave@192.0.2.4"), uri("sip:carol@192.0.2.3")]);
 }
 
@@ -170,7 +160,7 @@ fn without_a_response_the_call_ends_after_64_t1() {
     harness.ms(31_999);
     harness.no_event();
     harness.ms(1);
-    let cause = ended(&mut harness);
+    let cause = harness.ended();
     assert_eq!((cause.by, cause.status), (EndedBy::Timeout, Some(StatusCode::REQUEST_TIMEOUT)));
     assert_eq!(harness.agent.call_state(call), None);
 }
@@ -183,7 +173,7 @@ fn a_call_that_cannot_be_sent_ends_too() {
     harness.agent.call(harness.now, account, &uri("sip:bob@example.org"), Some(body(OFFER))).unwrap();
     let query = harness.query();
     harness.agent.handle_answer(harness.now, query.id, Vec::new());
-    assert_eq!(ended(&mut harness).by, EndedBy::Network);
+    assert_eq!(harness.ended().by, EndedBy::Network);
     assert!(harness.agent.is_idle());
     let tel = harness.agent.call(harness.now, account, &uri("tel:+4930123"), None);
     assert_eq!(tel, Err(CommandError::NotSip));
@@ -197,7 +187,7 @@ fn hanging_up_while_the_name_is_looked_up_sends_nothing() {
         harness.agent.call(harness.now, account, &uri("sip:bob@example.org"), Some(body(OFFER))).unwrap();
     let query = harness.query();
     harness.agent.hangup(harness.now, call).unwrap();
-    assert_eq!(ended(&mut harness).by, EndedBy::Local);
+    assert_eq!(harness.ended().by, EndedBy::Local);
     harness.agent.handle_answer(harness.now, query.id, vec![address(PEER)]);
     harness.silent();
     assert!(harness.agent.is_idle());
@@ -209,7 +199,7 @@ fn cancel_waits_for_a_provisional_response_and_the_487_ends_it() {
     let (mut harness, call, invite) = calling();
     harness.agent.hangup(harness.now, call).unwrap();
     harness.silent();
-    assert_eq!(ended(&mut harness).by, EndedBy::Local);
+    assert_eq!(harness.ended().by, EndedBy::Local);
     harness.answer(&invite, 180, "one");
     let cancel = harness.request(Method::CANCEL);
     assert_eq!(
@@ -229,7 +219,7 @@ fn a_2xx_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
     harness.answer(&invite, 180, "one");
     harness.event();
     harness.agent.hangup(harness.now, call).unwrap();
-    assert_eq!(ended(&mut harness).by, EndedBy::Local);
+    assert_eq!(harness.ended().by, EndedBy::Local);
     let cancel = harness.request(Method::CANCEL);
     harness.put(with_answer(reply(&invite, 200, "one")));
     harness.request(Method::ACK);
@@ -264,7 +254,7 @@ fn nobody_picks_up() {
     harness.ms(19_999);
     harness.no_event();
     harness.ms(1);
-    assert_eq!(ended(&mut harness).by, EndedBy::Timeout);
+    assert_eq!(harness.ended().by, EndedBy::Timeout);
     harness.request(Method::CANCEL);
 }
 
@@ -302,7 +292,7 @@ fn a_delayed_offer_that_is_refused_ends_the_call() {
     harness.agent.reject_offer(harness.now, call, StatusCode::NOT_ACCEPTABLE_HERE).unwrap();
     harness.request(Method::ACK);
     harness.request(Method::BYE);
-    assert_eq!(ended(&mut harness).by, EndedBy::Local);
+    assert_eq!(harness.ended().by, EndedBy::Local);
 }
 
 /// The 200 of a callee behind two proxies, of which the nearer one is as `first` says.

@@ -7,7 +7,7 @@ use sidetone_sip_core::header::{CSeq, Contact, ContentType, From, HeaderName, To
 use sidetone_sip_core::{
     Header, Input, Limits, Message, Method, NameAddr, Request, Response, StatusCode, Uri,
 };
-use sidetone_sip_ua::{AccountConfig, AccountId, Agent, AgentConfig, CallId, Event, Query};
+use sidetone_sip_ua::{AccountConfig, AccountId, Agent, AgentConfig, CallId, EndCause, Event, Query};
 use std::collections::VecDeque;
 
 pub const LOCAL: &str = "192.0.2.1:5060";
@@ -176,6 +176,15 @@ impl Harness {
     pub fn event(&mut self) -> Event {
         let Some(event) = self.agent.poll_event() else { panic!("no event by {}", self.now) };
         event
+    }
+
+    /// How the call ended, which is what the next event tells.
+    #[track_caller]
+    pub fn ended(&mut self) -> EndCause {
+        match self.event() {
+            Event::Ended { cause, .. } => cause,
+            other => panic!("expected the end, got {other:?}"),
+        }
     }
 
     #[track_caller]
