@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+pub mod peer;
+pub mod speech;
+
 /// An INVITE with an SDP offer, about 1 kB, as a desk phone behind two proxies sends it.
 #[must_use]
 pub fn invite() -> Vec<u8> {

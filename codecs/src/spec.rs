@@ -2,17 +2,24 @@
 
 #[cfg(feature = "alloc")]
 use crate::{Decoder, Encoder};
+use crate::{Fmtp, Rule};
 #[cfg(feature = "alloc")]
 use alloc::boxed::Box;
 
-/// Every codec that this build knows, in the order of their static payload types.
+/// Every codec that this build knows: those with a static payload type first, in its order.
 ///
 /// Naming one spec (`&pcmu::SPEC`) links that codec alone; naming this list links all of them.
 pub const ALL: &[&CodecSpec] = &[
     #[cfg(feature = "pcmu")]
     &crate::pcmu::SPEC,
+    #[cfg(feature = "g7231")]
+    &crate::g7231::SPEC,
     #[cfg(feature = "pcma")]
     &crate::pcma::SPEC,
+    #[cfg(feature = "g722")]
+    &crate::g722::SPEC,
+    #[cfg(feature = "g729")]
+    &crate::g729::SPEC,
 ];
 
 /// The codec that an `a=rtpmap` line names: encoding name without regard to case (RFC 8866 §6.6), RTP
@@ -50,10 +57,12 @@ pub struct CodecSpec {
     pub default_ptime: u8,
     /// The least and the most milliseconds in a packet that we send.
     pub ptime_range: (u8, u8),
+    /// The format parameters that mean something to it.
+    pub fmtp: &'static [Rule],
     #[cfg(feature = "alloc")]
-    pub(crate) encoder: fn() -> Box<dyn Encoder>,
+    pub(crate) encoder: fn(&Fmtp) -> Box<dyn Encoder>,
     #[cfg(feature = "alloc")]
-    pub(crate) decoder: fn() -> Box<dyn Decoder>,
+    pub(crate) decoder: fn(&Fmtp) -> Box<dyn Decoder>,
 }
 
 impl CodecSpec {
@@ -81,18 +90,38 @@ impl CodecSpec {
         (samples as u64 * self.rtp_clock as u64 / self.sample_rate as u64) as u32
     }
 
-    /// A new encoder on the heap.
+    /// Its format parameters, each at its default.
+    #[must_use]
+    pub const fn defaults(&self) -> Fmtp {
+        Fmtp::new(self.fmtp)
+    }
+
+    /// A new encoder on the heap, with the default format parameters.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn encoder(&self) -> Box<dyn Encoder> {
-        (self.encoder)()
+        self.encoder_with(&self.defaults())
     }
 
-    /// A new decoder on the heap.
+    /// A new decoder on the heap, with the default format parameters.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn decoder(&self) -> Box<dyn Decoder> {
-        (self.decoder)()
+        self.decoder_with(&self.defaults())
+    }
+
+    /// A new encoder on the heap, as the agreed format parameters say.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn encoder_with(&self, agreed: &Fmtp) -> Box<dyn Encoder> {
+        (self.encoder)(agreed)
+    }
+
+    /// A new decoder on the heap, as the agreed format parameters say.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn decoder_with(&self, agreed: &Fmtp) -> Box<dyn Decoder> {
+        (self.decoder)(agreed)
     }
 }
 
@@ -123,7 +152,7 @@ mod tests {
         assert_eq!(find("PCMU", 16_000, 1), None);
         assert_eq!(find("PCMU", 8000, 2), None);
         assert_eq!(find_static(0), Some(&crate::pcmu::SPEC));
-        assert_eq!(find_static(18), None);
+        assert_eq!(find_static(77), None);
     }
 
     #[test]

@@ -5,6 +5,10 @@
 //! and a loop that the compiler turns into vector instructions. All values are integers below 2²⁴, which
 //! an `f32` holds exactly, so the result is exact on every machine.
 
+#[cfg(any(feature = "pcma", feature = "g726"))]
+pub(crate) mod alaw;
+#[cfg(any(feature = "pcmu", feature = "g726"))]
+pub(crate) mod mulaw;
 #[cfg(feature = "pcma")]
 pub mod pcma;
 #[cfg(feature = "pcmu")]
@@ -39,7 +43,7 @@ const fn from_float_code(code: u32) -> u32 {
 macro_rules! law {
     ($name:literal, $payload_type:literal, $silence:literal) => {
         use crate::plc::Concealer;
-        use crate::{CodecError, CodecSpec};
+        use crate::{CodecError, CodecSpec, Encoded};
 
         #[doc = concat!($name, " as data.")]
         pub const SPEC: CodecSpec = CodecSpec {
@@ -52,10 +56,11 @@ macro_rules! law {
             frame_samples: 1,
             default_ptime: 20,
             ptime_range: (10, 60),
+            fmtp: &[],
             #[cfg(feature = "alloc")]
-            encoder: || alloc::boxed::Box::new(Encoder::new()),
+            encoder: |_| alloc::boxed::Box::new(Encoder::new()),
             #[cfg(feature = "alloc")]
-            decoder: || alloc::boxed::Box::new(Decoder::new()),
+            decoder: |_| alloc::boxed::Box::new(Decoder::new()),
         };
 
         /// The code of digital silence, to fill a payload with.
@@ -92,13 +97,13 @@ macro_rules! law {
                 &SPEC
             }
 
-            fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<usize, CodecError> {
+            fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<Encoded, CodecError> {
                 let got = out.len();
                 let Some(out) = out.get_mut(..pcm.len()) else {
                     return Err(CodecError::OutputTooShort { needed: pcm.len(), got });
                 };
                 encode_slice(pcm, out);
-                Ok(pcm.len())
+                Ok(Encoded { octets: pcm.len(), samples: pcm.len() })
             }
 
             fn reset(&mut self) {}

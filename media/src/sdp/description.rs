@@ -40,6 +40,8 @@ pub(super) struct RemoteFormat {
     pub(super) payload_type: u8,
     /// Encoding name, RTP clock, channels; none when nothing says what the number means.
     pub(super) map: Option<(String, u32, u8)>,
+    /// What `a=fmtp` says of it; empty when there is none.
+    pub(super) fmtp: String,
 }
 
 impl Description {
@@ -64,7 +66,7 @@ impl Line {
                 let channels = map.encoding_params.as_deref().map_or(Ok(1), str::parse).ok()?;
                 Some((map.encoding_name.clone(), map.clock_rate, channels))
             });
-            Some(RemoteFormat { payload_type, map })
+            Some(RemoteFormat { payload_type, map, fmtp: fmtp(media, number) })
         });
         Self {
             media: media.media.clone(),
@@ -121,6 +123,13 @@ fn address(connection: Option<&Connection>) -> Result<IpAddr, SdpError> {
             connection.connection_address
         ))),
     }
+}
+
+/// What stands behind the payload type in its `a=fmtp` line.
+fn fmtp(media: &Media, number: &str) -> String {
+    let lines = media.attributes.iter().filter(|a| a.attribute == "fmtp").filter_map(|a| a.value.as_deref());
+    let mut parameters = lines.filter_map(|line| line.trim_start().split_once(' '));
+    parameters.find(|(of, _)| *of == number).map(|(_, text)| text.to_owned()).unwrap_or_default()
 }
 
 /// The last of the direction attributes counts, if a peer writes several.

@@ -16,7 +16,7 @@ pub use negotiator::{Negotiator, SdpError};
 
 use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
-use sidetone_codecs::CodecSpec;
+use sidetone_codecs::{CodecSpec, Fmtp};
 
 /// What we can do, as offers and answers say it.
 #[derive(Clone, Debug)]
@@ -128,6 +128,16 @@ pub struct Format {
     pub payload_type: u8,
     /// What it stands for.
     pub codec: &'static CodecSpec,
+    /// Its format parameters.
+    pub fmtp: Fmtp,
+}
+
+impl Format {
+    /// A codec with its default parameters.
+    #[must_use]
+    pub const fn new(payload_type: u8, codec: &'static CodecSpec) -> Self {
+        Self { payload_type, codec, fmtp: codec.defaults() }
+    }
 }
 
 /// What an offer and its answer agreed on, seen from our side.
@@ -138,6 +148,8 @@ pub struct Negotiated {
     pub codec: &'static CodecSpec,
     /// The payload type of what we send: the other side's number.
     pub payload_type: u8,
+    /// The format parameters that we send by.
+    pub fmtp: Fmtp,
     /// The payload type of telephone events that we send; none when the other side takes none.
     pub dtmf_payload_type: Option<u8>,
     /// What the other side may send, under our numbers.
@@ -164,8 +176,9 @@ impl Negotiated {
         Self {
             codec,
             payload_type,
+            fmtp: codec.defaults(),
             dtmf_payload_type: Some(DTMF_PAYLOAD_TYPE),
-            receive: vec![Format { payload_type, codec }],
+            receive: vec![Format::new(payload_type, codec)],
             dtmf_receive_payload_type: Some(DTMF_PAYLOAD_TYPE),
             remote_rtp: Some(remote_rtp),
             remote_rtcp: next_port(remote_rtp),

@@ -4,7 +4,7 @@ use super::description::{Description, Line};
 use super::{DTMF_PAYLOAD_TYPE, Direction, Format, LocalMedia, Negotiated};
 use core::net::IpAddr;
 use sdp_types::{Attribute, Connection, Media, Origin, Session};
-use sidetone_codecs::{CodecSpec, find_static};
+use sidetone_codecs::{CodecSpec, Fmtp, find_static};
 
 /// The name of the format that carries digits (RFC 4733 §7.1.1), and its only clock that we speak.
 const TELEPHONE_EVENT: (&str, u32) = ("telephone-event", 8000);
@@ -198,6 +198,7 @@ impl Negotiator {
         let negotiated = Negotiated {
             codec: first.codec,
             payload_type: first.payload_type,
+            fmtp: first.fmtp,
             dtmf_payload_type: dtmf,
             receive: formats.clone(),
             dtmf_receive_payload_type: dtmf,
@@ -247,6 +248,7 @@ impl Negotiator {
         let negotiated = Negotiated {
             codec: first.codec,
             payload_type: first.payload_type,
+            fmtp: first.fmtp,
             dtmf_payload_type: dtmf,
             receive: send.iter().filter_map(|format| self.format_of(format.codec)).collect(),
             dtmf_receive_payload_type: self.dtmf_payload_type.filter(|_| dtmf.is_some()),
@@ -302,8 +304,9 @@ impl Negotiator {
         let (least, most) = codec.ptime_range;
         let wanted = line.ptime.unwrap_or(self.local.ptime);
         let most = line.max_ptime.unwrap_or(most).clamp(least, most);
-        // Whole 10 ms, for that is how audio is taken from the microphone.
-        (wanted.clamp(least, most) / 10 * 10).max(10)
+        // Whole frames, and whole 10 ms, for that is how audio is taken from the microphone.
+        let unit = ((codec.frame_samples as u32 * 1000 / codec.sample_rate) as u8).max(10);
+        (wanted.clamp(least, most) / unit * unit).max(unit)
     }
 
     fn format_of(&self, codec: &CodecSpec) -> Option<Format> {
@@ -323,7 +326,7 @@ impl Negotiator {
             if self.format_of(codec).is_none() {
                 let number = codec.payload_type.filter(|number| self.is_free(*number));
                 if let Some(payload_type) = number.or_else(|| self.free_dynamic()) {
-                    self.formats.push(Format { payload_type, codec });
+                    self.formats.push(Format::new(payload_type, codec));
                 }
             }
         }
@@ -385,9 +388,12 @@ impl Negotiator {
             formats.iter().map(|format| format.payload_type).chain(dtmf).map(|n| n.to_string()).collect();
         let mut line = media("audio", self.local.rtp_port, proto, &numbers.join(" "));
         let mut add = |name: &str, value: String| line.attributes.push(Attribute::with_value(name, value));
-        for Format { payload_type, codec } in formats {
+        for Format { payload_type, codec, fmtp } in formats {
             let channels = if codec.channels == 1 { String::new() } else { format!("/{}", codec.channels) };
             add("rtpmap", format!("{payload_type} {}/{}{channels}", codec.name, codec.rtp_clock));
+            if *fmtp != codec.defaults() {
+                add("fmtp", format!("{payload_type} {fmtp}"));
+            }
         }
         if let Some(number) = dtmf {
             add("rtpmap", format!("{number} {}/{}", TELEPHONE_EVENT.0, TELEPHONE_EVENT.1));
@@ -412,10 +418,13 @@ fn common(line: &Line, ours: &[&'static CodecSpec]) -> Vec<Format> {
             }
             None => ours.iter().copied().find(|codec| Some(*codec) == find_static(remote.payload_type)),
         };
-        if let Some(codec) = codec
-            && !formats.iter().any(|format| format.codec == codec)
-        {
-            formats.push(Format { payload_type: remote.payload_type, codec });
+        let Some(codec) = codec.filter(|codec| formats.iter().all(|format| format.codec != *codec)) else {
+            continue;
+        };
+        // Parameters that we cannot do make it another format (RFC 3264 §6.1).
+        let Ok(theirs) = Fmtp::parse(codec.fmtp, &remote.fmtp) else { continue };
+        if let Some(fmtp) = codec.defaults().agree(&theirs) {
+            formats.push(Format { payload_type: remote.payload_type, codec, fmtp });
         }
     }
     formats

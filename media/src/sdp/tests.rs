@@ -109,7 +109,7 @@ fn two_of_us_agree() {
     let (answer, theirs) = callee.answer(&offer, Direction::SendRecv).unwrap();
     let ours = caller.accept_answer(&answer).unwrap();
     assert_eq!((ours.codec, theirs.codec), (&pcma::SPEC, &pcma::SPEC));
-    assert_eq!(ours.receive, [Format { payload_type: 8, codec: &pcma::SPEC }]);
+    assert_eq!(ours.receive, [Format::new(8, &pcma::SPEC)]);
     assert_eq!(ours.remote_rtp, at("[2001:db8::2]:6000"));
     assert_eq!(theirs.remote_rtcp, at("192.0.2.1:4001"));
     assert_eq!(caller.current(), Some(&ours));
@@ -222,7 +222,7 @@ fn an_answer_may_have_other_numbers() {
     let reply = SIPP.replace("AVP 0", "AVP 0 97") + "a=rtpmap:97 telephone-event/8000\r\n";
     let agreed = negotiator.accept_answer(reply.as_bytes()).unwrap();
     assert_eq!((agreed.dtmf_payload_type, agreed.dtmf_receive_payload_type), (Some(97), Some(101)));
-    assert_eq!(agreed.receive, [Format { payload_type: 0, codec: &pcmu::SPEC }]);
+    assert_eq!(agreed.receive, [Format::new(0, &pcmu::SPEC)]);
 }
 
 #[test]

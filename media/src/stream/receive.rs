@@ -5,7 +5,7 @@ use super::{StreamConfig, StreamEvent};
 use crate::dtmf::{Digit, DtmfReceiver};
 use crate::jitter::{DelayLimits, JitterBuffer, PayloadDecoder};
 use crate::rtp::{Packet, Received, RemoteSource};
-use crate::sdp::Negotiated;
+use crate::sdp::{Format, Negotiated};
 use sidetone_codecs::{Decoder, find_static};
 use sidetone_hal::time::Instant;
 
@@ -133,7 +133,7 @@ fn push(events: &mut Events, digit: Option<Digit>) {
 /// The decoders of all formats that may come.
 #[derive(Default)]
 struct Decoders {
-    known: Vec<(u8, Box<dyn Decoder>)>,
+    known: Vec<(Format, Box<dyn Decoder>)>,
     /// The one that was used last, and conceals.
     current: usize,
 }
@@ -141,26 +141,23 @@ struct Decoders {
 impl Decoders {
     fn update(&mut self, negotiated: &Negotiated) {
         let mut before = core::mem::take(&mut self.known);
-        let used = before.get(self.current).map(|(payload_type, _)| *payload_type);
+        let used = before.get(self.current).map(|(format, _)| format.payload_type);
         for format in &negotiated.receive {
             // One stream has one rate; a codec of another is refused when it comes.
             if format.codec.sample_rate != negotiated.codec.sample_rate {
                 continue;
             }
-            let same = |(number, decoder): &(u8, Box<dyn Decoder>)| {
-                *number == format.payload_type && decoder.spec() == format.codec
-            };
-            let decoder = match before.iter().position(same) {
+            let decoder = match before.iter().position(|(known, _)| known == format) {
                 Some(index) => before.swap_remove(index).1,
-                None => format.codec.decoder(),
+                None => format.codec.decoder_with(&format.fmtp),
             };
-            self.known.push((format.payload_type, decoder));
+            self.known.push((*format, decoder));
         }
         self.current = used.and_then(|number| self.index_of(number)).unwrap_or(0);
     }
 
     fn index_of(&self, payload_type: u8) -> Option<usize> {
-        self.known.iter().position(|(known, _)| *known == payload_type)
+        self.known.iter().position(|(format, _)| format.payload_type == payload_type)
     }
 
     fn clock_of(&self, payload_type: u8) -> u32 {
@@ -183,7 +180,7 @@ impl PayloadDecoder for Decoders {
 
     fn conceal(&mut self, wanted: usize, pcm: &mut [i16]) -> usize {
         let Some((_, decoder)) = self.known.get_mut(self.current) else { return 0 };
-        let frame = decoder.spec().frame_samples.max(1);
+        let frame = decoder.frame_samples().max(1);
         let count = wanted.next_multiple_of(frame).min(pcm.len() / frame * frame);
         pcm.get_mut(..count).and_then(|pcm| decoder.conceal(pcm).ok()).unwrap_or(0)
     }

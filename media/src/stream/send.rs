@@ -8,11 +8,12 @@ use crate::sdp::Negotiated;
 use crate::tone::{Generator, dtmf};
 use core::net::SocketAddr;
 use core::time::Duration;
-use sidetone_codecs::{CodecSpec, Encoder};
+use sidetone_codecs::{CodecSpec, Encoder, Fmtp};
 use sidetone_hal::rng::Rng;
 
 pub(super) struct SendChain {
     spec: &'static CodecSpec,
+    fmtp: Fmtp,
     encoder: Box<dyn Encoder>,
     payload_type: u8,
     dtmf_payload_type: Option<u8>,
@@ -35,7 +36,8 @@ impl SendChain {
         let spec = negotiated.codec;
         let mut chain = Self {
             spec,
-            encoder: spec.encoder(),
+            fmtp: negotiated.fmtp,
+            encoder: spec.encoder_with(&negotiated.fmtp),
             payload_type: negotiated.payload_type,
             dtmf_payload_type: None,
             packet_samples: 0,
@@ -53,16 +55,19 @@ impl SendChain {
     }
 
     pub(super) fn update(&mut self, negotiated: &Negotiated) {
-        if self.spec != negotiated.codec {
+        if self.spec != negotiated.codec || self.fmtp != negotiated.fmtp {
             self.spec = negotiated.codec;
-            self.encoder = self.spec.encoder();
+            self.fmtp = negotiated.fmtp;
+            self.encoder = self.spec.encoder_with(&self.fmtp);
             self.pending = Vec::with_capacity(self.spec.samples(MAX_PTIME));
             self.payload = vec![0; self.spec.octets(MAX_PTIME)];
         }
         self.payload_type = negotiated.payload_type;
         // Events share the clock of the speech; only 8 kHz is negotiated for them.
         self.dtmf_payload_type = negotiated.dtmf_payload_type.filter(|_| self.spec.rtp_clock == 8000);
-        self.packet_samples = self.spec.samples(u32::from(negotiated.ptime).clamp(10, MAX_PTIME));
+        let frame = self.encoder.frame_samples().max(1);
+        let wanted = self.spec.samples(u32::from(negotiated.ptime).clamp(10, MAX_PTIME));
+        self.packet_samples = (wanted / frame).max(1) * frame;
         self.sending = negotiated.direction.sends();
         if !self.sending {
             self.dtmf.clear();
@@ -127,13 +132,30 @@ impl SendChain {
             }
             self.sound(event.map(|packet| (packet.marker, packet.event.code, packet.event.end)));
         }
-        let Ok(octets) = self.encoder.encode(&self.pending, &mut self.payload) else { return };
-        let payload = self.payload.get(..octets).unwrap_or_default();
-        let marker = core::mem::take(&mut self.marker);
-        let rtp = &mut self.rtp;
-        outbox.push(Channel::Rtp, destination, |out| {
-            rtp.write(self.payload_type, marker, now, payload, out).ok()
-        });
+        self.speech(now, destination, outbox);
+    }
+
+    /// Encodes what is pending: one packet, or with discontinuous transmission several, or none.
+    fn speech(&mut self, mut stamp: u32, destination: SocketAddr, outbox: &mut Outbox) {
+        let mut pcm = self.pending.as_slice();
+        while !pcm.is_empty() {
+            let Ok(encoded) = self.encoder.encode(pcm, &mut self.payload) else { return };
+            let payload = self.payload.get(..encoded.octets).unwrap_or_default();
+            if payload.is_empty() {
+                // After a pause a talk spurt begins (RFC 3551 §4.1).
+                self.marker = true;
+            } else {
+                let (payload_type, marker) = (self.payload_type, core::mem::take(&mut self.marker));
+                let rtp = &mut self.rtp;
+                outbox.push(Channel::Rtp, destination, |out| {
+                    rtp.write(payload_type, marker, stamp, payload, out).ok()
+                });
+            }
+            // An encoder that takes nothing would be asked for ever.
+            let taken = encoded.samples.max(1);
+            stamp = stamp.wrapping_add(self.spec.ticks(taken));
+            pcm = pcm.get(taken..).unwrap_or_default();
+        }
     }
 
     /// Puts a digit's tone in place of the speech; a first packet begins it, one after its end is silent.

@@ -8,6 +8,8 @@ use super::{Error, IncomingCall, UserAgentEvent};
 use crate::resolve::default_port;
 use crate::{Agent, AgentConfig, CallId, Event, Invite, Query, QueryId};
 use core::time::Duration;
+#[cfg(feature = "media")]
+use sidetone_codecs::CodecSpec;
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::driver::{DriverConfig, Io, IoEvent};
@@ -27,6 +29,8 @@ pub(super) struct Setup {
     pub(super) tap: Option<Box<dyn Tap>>,
     #[cfg(feature = "media")]
     pub(super) rtp_ports: Option<core::ops::RangeInclusive<u16>>,
+    #[cfg(feature = "media")]
+    pub(super) codecs: Vec<&'static CodecSpec>,
 }
 
 /// Commands, events and finished look-ups that may wait.
@@ -70,6 +74,8 @@ pub(super) async fn start(setup: Setup) -> Result<Started, Error> {
         closing: None,
         #[cfg(feature = "media")]
         rtp_ports: setup.rtp_ports,
+        #[cfg(feature = "media")]
+        codecs: setup.codecs,
     };
     tokio::spawn(task.run());
     Ok((command_sender, event_receiver, local))
@@ -92,6 +98,8 @@ pub(super) struct Task {
     closing: Option<Closing>,
     #[cfg(feature = "media")]
     pub(super) rtp_ports: Option<core::ops::RangeInclusive<u16>>,
+    #[cfg(feature = "media")]
+    pub(super) codecs: Vec<&'static CodecSpec>,
 }
 
 /// What was done beside the task.

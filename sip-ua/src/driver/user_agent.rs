@@ -5,6 +5,8 @@ use super::task::{self, Setup};
 use super::{Account, Error, IncomingCall};
 use crate::{AccountConfig, AccountId, AgentConfig, RegistrationState};
 use core::time::Duration;
+#[cfg(feature = "media")]
+use sidetone_codecs::{CodecSpec, pcma, pcmu};
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_sip_core::{driver, trace::Tap};
 use std::boxed::Box;
@@ -94,6 +96,8 @@ pub struct UserAgentBuilder {
     tap: Option<Box<dyn Tap>>,
     #[cfg(feature = "media")]
     rtp_ports: Option<core::ops::RangeInclusive<u16>>,
+    #[cfg(feature = "media")]
+    codecs: Option<Vec<&'static CodecSpec>>,
 }
 
 impl UserAgentBuilder {
@@ -143,6 +147,14 @@ impl UserAgentBuilder {
         self
     }
 
+    /// The codecs of calls, what is liked best first; without it PCMU and PCMA. Those that do not run at the
+    /// rate of a call's audio port are left out of that call.
+    #[cfg(feature = "media")]
+    pub fn codecs(mut self, codecs: impl IntoIterator<Item = &'static CodecSpec>) -> Self {
+        self.codecs = Some(codecs.into_iter().collect());
+        self
+    }
+
     /// Opens the sockets and starts the task on the current tokio runtime. Without any `bind_*`, UDP and TCP are
     /// bound to a port of the system's choice on every IPv4 interface.
     ///
@@ -169,6 +181,8 @@ impl UserAgentBuilder {
             tap,
             #[cfg(feature = "media")]
             rtp_ports: self.rtp_ports,
+            #[cfg(feature = "media")]
+            codecs: self.codecs.unwrap_or_else(|| [&pcmu::SPEC, &pcma::SPEC].into()),
         };
         let (commands, events, local) = task::start(setup).await?;
         Ok(UserAgent { commands, events, local })
