@@ -1,10 +1,18 @@
 //! G.711 against the ITU-T STL: by digest everywhere, octet by octet where `../shared/vectors` exists.
 
 #![cfg(all(feature = "pcmu", feature = "pcma"))]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::precedence,
+    reason = "a test stops on what should not happen"
+)]
 
-use sha2::{Digest, Sha256};
-use sidetone_codecs::{CodecError, Decoder as _, Encoder as _, pcma, pcmu};
-use std::path::PathBuf;
+mod common;
+
+use common::vectors;
+use sidetone_codecs::{CodecError, Decoder as _, Encoded, Encoder as _, pcma, pcmu};
 
 fn every_sample() -> Vec<i16> {
     (i16::MIN..=i16::MAX).collect()
@@ -23,11 +31,7 @@ fn encoded(encode: fn(&[i16], &mut [u8])) -> Vec<u8> {
 fn decoded(decode: fn(&[u8], &mut [i16])) -> Vec<u8> {
     let mut out = [0; 256];
     decode(&every_code(), &mut out);
-    out.iter().flat_map(|sample| sample.to_le_bytes()).collect()
-}
-
-fn digest(octets: &[u8]) -> String {
-    Sha256::digest(octets).iter().map(|octet| format!("{octet:02x}")).collect()
+    common::octets(&out)
 }
 
 /// Name of the reference file, what we make, and the digest of the reference.
@@ -59,22 +63,21 @@ fn cases() -> [(&'static str, Vec<u8>, &'static str); 4] {
 #[test]
 fn every_sample_and_code_matches_the_stl_by_digest() {
     for (name, ours, reference) in cases() {
-        assert_eq!(digest(&ours), reference, "{name}");
+        assert_eq!(common::sha256(&ours), reference, "{name}");
     }
 }
 
 #[test]
 fn every_sample_and_code_matches_the_stl_files() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors/g711");
+    let Some(folder) = vectors::folder("g711") else { return };
     let mut compared = 0;
     for (name, ours, _) in cases() {
-        let Ok(reference) = std::fs::read(folder.join(name)) else { continue };
+        let reference = folder.read(name).expect(name);
         let wrong = ours.iter().zip(&reference).filter(|(a, b)| a != b).count();
         assert_eq!((ours.len(), wrong), (reference.len(), 0), "{name}: octets that differ");
         compared += 1;
     }
-    println!("{compared} of 4 files compared in {}", folder.display());
-    assert!(compared == 4 || !folder.exists(), "only {compared} of 4 files are there");
+    println!("vectors: g711, {compared} files compared, all the same");
 }
 
 #[test]
@@ -93,15 +96,38 @@ fn short_buffers_are_errors_that_say_the_lengths() {
     let error = CodecError::OutputTooShort { needed: 160, got: 159 };
     assert_eq!(pcmu::Encoder::new().encode(&[0; 160], &mut [0; 159]), Err(error));
     assert_eq!(pcmu::Decoder::new().decode(&[0; 160], &mut [0; 159]), Err(error));
-    assert_eq!(pcma::Encoder::new().encode(&[0; 160], &mut [0; 200]).map(|made| made.octets), Ok(160));
-    assert_eq!(pcma::Decoder::new().decode(&[], &mut []), Ok(0));
+    let encoded = Encoded { octets: 160, samples: 160 };
+    assert_eq!(pcma::Encoder::new().encode(&[0; 160], &mut [0; 200]), Ok(encoded));
+    assert_eq!(pcma::Decoder::new().decode(&[0; 160], &mut [0; 200]), Ok(160));
     assert_eq!(error.to_string(), "the output buffer holds 159, the result takes 160");
+}
+
+#[test]
+fn nothing_is_not_a_payload() {
+    let error = CodecError::PartialFrame { frame: 1, got: 0 };
+    assert_eq!(pcmu::Encoder::new().encode(&[], &mut [0; 160]), Err(error));
+    let error = CodecError::PayloadLength { got: 0, expected: "one octet or more" };
+    assert_eq!(pcma::Decoder::new().decode(&[], &mut [0; 160]), Err(error));
+}
+
+#[test]
+fn a_loss_goes_on_as_it_was_and_fades() {
+    let tone: Vec<i16> = (0..800).map(|i| if i / 40 % 2 == 0 { 8000 } else { -8000 }).collect();
+    let mut payload = [0; 800];
+    pcmu::encode_slice(&tone, &mut payload);
+    let mut decoder = pcmu::Decoder::new();
+    let mut heard = [0; 800];
+    decoder.decode(&payload, &mut heard).expect("a payload");
+    let mut invented = [0; 800];
+    assert_eq!(decoder.conceal(&mut invented), Ok(800));
+    assert!(common::snr(&heard[..80], &invented[..80]) > 30.0);
+    assert_eq!(invented[480..], [0; 320]);
 }
 
 #[test]
 fn states_have_the_documented_size() {
     assert_eq!(size_of::<pcmu::Encoder>(), 0);
     assert_eq!(size_of::<pcma::Encoder>(), 0);
-    assert!(size_of::<pcmu::Decoder>() <= 800);
-    assert!(size_of::<pcma::Decoder>() <= 800);
+    assert_eq!(size_of::<pcmu::Decoder>(), 792);
+    assert_eq!(size_of::<pcma::Decoder>(), 792);
 }

@@ -5,7 +5,9 @@
 
 #![allow(unsafe_code, reason = "functions of C libraries")]
 
+pub mod avcodec;
 pub mod bcg729;
+pub mod ilbc;
 pub mod libopus;
 pub mod opencore_amr;
 pub mod spandsp;
@@ -16,7 +18,7 @@ use libloading::Library;
 #[must_use]
 pub fn open(names: &[&str], package: &str) -> Option<Library> {
     // SAFETY: the initialisers of these libraries have no preconditions.
-    let library = names.iter().find_map(|name| unsafe { Library::new(name) }.ok());
+    let library = names.iter().find_map(|name| unsafe { Library::new(*name) }.ok());
     if library.is_none() {
         eprintln!("peer skipped, not installed: {} (Debian package {package})", names.join(" or "));
     }

@@ -6,8 +6,10 @@
 //! an `f32` holds exactly, so the result is exact on every machine.
 
 #[cfg(any(feature = "pcma", feature = "g726"))]
+#[cfg_attr(not(feature = "pcma"), expect(unreachable_pub, reason = "public as a part of `pcma`"))]
 pub(crate) mod alaw;
 #[cfg(any(feature = "pcmu", feature = "g726"))]
+#[cfg_attr(not(feature = "pcmu"), expect(unreachable_pub, reason = "public as a part of `pcmu`"))]
 pub(crate) mod mulaw;
 #[cfg(feature = "pcma")]
 pub mod pcma;
@@ -21,25 +23,47 @@ const HALF_STEP: u32 = 1 << (CODE_SHIFT - 1);
 /// An `f32` from here to 2²⁴ has steps of 1, so the low bits of its pattern are the integer itself.
 const INTEGER_ALIGN: f32 = 8_388_608.0;
 
+/// Samples that [`map`] takes at a time.
+#[cfg(any(feature = "pcmu", feature = "pcma"))]
+const BLOCK: usize = 32;
+
 /// The biased exponent of 2^`power`, as it stands above the mantissa bits of a code.
-const fn bias(power: u32) -> u32 {
+const fn bias(power: i16) -> i16 {
     (127 + power) << 4
 }
 
-/// The bits of `magnitude` (an integer below 2²⁴) down to four bits of mantissa.
+/// The bits of `magnitude`, which is not negative, down to four bits of mantissa.
 #[inline(always)]
-const fn float_code(magnitude: u32) -> u32 {
-    (magnitude as i32 as f32).to_bits() >> CODE_SHIFT
+const fn float_code(magnitude: i16) -> i16 {
+    ((magnitude as u16 as f32).to_bits() >> CODE_SHIFT) as i16
 }
 
-/// The integer whose float code is `code`, plus half a step.
+/// The integer of 15 bits whose float code is `code`, plus half a step.
 #[inline(always)]
-const fn from_float_code(code: u32) -> u32 {
-    let value = f32::from_bits((code << CODE_SHIFT) | HALF_STEP);
-    (value + INTEGER_ALIGN).to_bits() & 0x007f_ffff
+const fn from_float_code(code: i16) -> i16 {
+    let value = f32::from_bits(((code as u32) << CODE_SHIFT) | HALF_STEP);
+    ((value + INTEGER_ALIGN).to_bits() & 0x7fff) as i16
+}
+
+/// Fills `to` from `from`, as far as both go: by blocks that fill vector registers, then what is left.
+#[cfg(any(feature = "pcmu", feature = "pcma"))]
+#[inline(always)]
+fn map<A: Copy, B>(from: &[A], to: &mut [B], convert: impl Fn(A) -> B) {
+    let count = from.len().min(to.len());
+    let (from, to) = (from.split_at(count).0, to.split_at_mut(count).0);
+    let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<BLOCK>(), to.as_chunks_mut::<BLOCK>());
+    for (from, to) in from.iter().zip(to) {
+        for (&from, to) in from.iter().zip(to) {
+            *to = convert(from);
+        }
+    }
+    for (&from, to) in from_rest.iter().zip(to_rest) {
+        *to = convert(from);
+    }
 }
 
 /// The encoder, decoder and spec of one law, over its module's `encode_sample` and `decode_sample`.
+#[cfg(any(feature = "pcmu", feature = "pcma"))]
 macro_rules! law {
     ($name:literal, $payload_type:literal, $silence:literal) => {
         use crate::plc::Concealer;
@@ -68,16 +92,12 @@ macro_rules! law {
 
         /// Encodes as many samples as both slices hold.
         pub fn encode_slice(pcm: &[i16], out: &mut [u8]) {
-            for (code, &sample) in out.iter_mut().zip(pcm) {
-                *code = encode_sample(sample);
-            }
+            super::map(pcm, out, encode_sample);
         }
 
         /// Decodes as many codes as both slices hold.
         pub fn decode_slice(codes: &[u8], pcm: &mut [i16]) {
-            for (sample, &code) in pcm.iter_mut().zip(codes) {
-                *sample = decode_sample(code);
-            }
+            super::map(codes, pcm, decode_sample);
         }
 
         #[doc = concat!("The ", $name, " encoder. It has no state: zero octets.")]
@@ -98,6 +118,9 @@ macro_rules! law {
             }
 
             fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<Encoded, CodecError> {
+                if pcm.is_empty() {
+                    return Err(CodecError::PartialFrame { frame: 1, got: 0 });
+                }
                 let got = out.len();
                 let Some(out) = out.get_mut(..pcm.len()) else {
                     return Err(CodecError::OutputTooShort { needed: pcm.len(), got });
@@ -129,6 +152,9 @@ macro_rules! law {
             }
 
             fn decode(&mut self, payload: &[u8], pcm: &mut [i16]) -> Result<usize, CodecError> {
+                if payload.is_empty() {
+                    return Err(CodecError::PayloadLength { got: 0, expected: "one octet or more" });
+                }
                 let got = pcm.len();
                 let Some(pcm) = pcm.get_mut(..payload.len()) else {
                     return Err(CodecError::OutputTooShort { needed: payload.len(), got });
