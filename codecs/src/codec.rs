@@ -65,6 +65,12 @@ pub trait Decoder: Send {
     /// [`CodecError`] says which length was wrong.
     fn conceal(&mut self, pcm: &mut [i16]) -> Result<usize, CodecError>;
 
+    /// Whether the other side rests: the last payload was a silence descriptor, so [`Self::conceal`] goes on with
+    /// comfort noise for as long as it is called.
+    fn is_resting(&self) -> bool {
+        false
+    }
+
     /// Back to the state of a new decoder with the same settings.
     fn reset(&mut self);
 }

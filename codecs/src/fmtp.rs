@@ -45,6 +45,8 @@ pub enum Agree {
     Most,
     /// Each side tells what it wants to receive; the other sends by it.
     Own,
+    /// The answer repeats the offer, whatever it says.
+    Offer,
     /// Sets: what both have. Nothing in common is another format.
     Common,
 }
@@ -107,10 +109,21 @@ impl Fmtp {
         Ok(())
     }
 
-    /// What holds for sending to the side that said `theirs` while this side says `self`; `None` if the two
+    /// What holds for sending to the side that said `theirs` while this side said `self`; `None` if the two
     /// are different formats.
     #[must_use]
     pub fn agree(&self, theirs: &Self) -> Option<Self> {
+        self.merge(theirs, |_, theirs| theirs)
+    }
+
+    /// What this side, whose wishes are `self`, says in its answer to an offer; `None` if the two are different
+    /// formats.
+    #[must_use]
+    pub fn answer(&self, offer: &Self) -> Option<Self> {
+        self.merge(offer, |ours, _| ours)
+    }
+
+    fn merge(&self, theirs: &Self, own: fn(u32, u32) -> u32) -> Option<Self> {
         let mut agreed = *self;
         for ((rule, slot), theirs) in self.rules.iter().zip(&mut agreed.values).zip(theirs.values) {
             *slot = match rule.agree {
@@ -118,7 +131,8 @@ impl Fmtp {
                 Agree::Same => return None,
                 Agree::Least => theirs.min(*slot),
                 Agree::Most => theirs.max(*slot),
-                Agree::Own => theirs,
+                Agree::Own => own(*slot, theirs),
+                Agree::Offer => theirs,
                 Agree::Common if *slot & theirs != 0 => *slot & theirs,
                 Agree::Common => return None,
             };
@@ -238,7 +252,8 @@ mod tests {
     use std::string::ToString;
 
     const RULES: &[Rule] = &[
-        Rule { name: "octet-align", values: Values::Flag, default: 0, agree: Agree::Same },
+        Rule { name: "octet-align", values: Values::Flag, default: 0, agree: Agree::Offer },
+        Rule { name: "crc", values: Values::Flag, default: 0, agree: Agree::Same },
         Rule { name: "mode-set", values: Values::Set(8), default: 0xff, agree: Agree::Common },
         Rule { name: "annexb", values: Values::YesNo, default: 1, agree: Agree::Least },
         Rule {
@@ -295,7 +310,9 @@ mod tests {
         let ours = read("mode-set=0,1,2;mode=20");
         let agreed = ours.agree(&read("mode-set=2,7;annexb=no;maxplaybackrate=8000")).expect("one format");
         assert_eq!(agreed.to_string(), "mode-set=2;annexb=no;maxplaybackrate=8000");
-        assert_eq!(ours.agree(&read("octet-align=1")), None);
+        let answered = ours.answer(&read("octet-align=1;maxplaybackrate=8000")).expect("one format");
+        assert_eq!(answered.to_string(), "octet-align=1;mode-set=0,1,2");
+        assert_eq!(ours.agree(&read("crc=1")), None);
         assert_eq!(ours.agree(&read("mode-set=7")), None);
     }
 }

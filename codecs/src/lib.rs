@@ -10,7 +10,7 @@ pub mod amr;
 pub mod cn;
 mod codec;
 mod error;
-#[cfg(any(feature = "amr", feature = "g7231", feature = "g729"))]
+#[cfg(any(feature = "amr", feature = "g722", feature = "g7231", feature = "g729"))]
 mod fixed;
 #[cfg(any(feature = "amr", feature = "g729"))]
 mod fixed_math;

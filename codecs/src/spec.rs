@@ -8,7 +8,8 @@ use alloc::boxed::Box;
 
 /// Every codec that this build knows: those with a static payload type first, in its order.
 ///
-/// Naming one spec (`&pcmu::SPEC`) links that codec alone; naming this list links all of them.
+/// Naming one spec (`&pcmu::SPEC`) links that codec alone; naming this list links all of them. Opus stands there once
+/// for each sample rate, wide band first: in SDP they are one format.
 pub const ALL: &[&CodecSpec] = &[
     #[cfg(feature = "pcmu")]
     &crate::pcmu::SPEC,
@@ -18,8 +19,44 @@ pub const ALL: &[&CodecSpec] = &[
     &crate::pcma::SPEC,
     #[cfg(feature = "g722")]
     &crate::g722::SPEC,
+    #[cfg(feature = "l16")]
+    &crate::l16::L16_44100,
     #[cfg(feature = "g729")]
     &crate::g729::SPEC,
+    #[cfg(feature = "opus")]
+    &crate::opus::SPEC,
+    #[cfg(feature = "opus")]
+    &crate::opus::NARROW_SPEC,
+    #[cfg(feature = "opus")]
+    &crate::opus::SUPER_WIDE_SPEC,
+    #[cfg(feature = "opus")]
+    &crate::opus::FULL_SPEC,
+    #[cfg(feature = "amr")]
+    &crate::amr::SPEC,
+    #[cfg(feature = "ilbc")]
+    &crate::ilbc::SPEC,
+    #[cfg(feature = "g726")]
+    &crate::g726::G726_40,
+    #[cfg(feature = "g726")]
+    &crate::g726::G726_32,
+    #[cfg(feature = "g726")]
+    &crate::g726::G726_24,
+    #[cfg(feature = "g726")]
+    &crate::g726::G726_16,
+    #[cfg(feature = "g726")]
+    &crate::g726::AAL2_G726_40,
+    #[cfg(feature = "g726")]
+    &crate::g726::AAL2_G726_32,
+    #[cfg(feature = "g726")]
+    &crate::g726::AAL2_G726_24,
+    #[cfg(feature = "g726")]
+    &crate::g726::AAL2_G726_16,
+    #[cfg(feature = "l16")]
+    &crate::l16::L16_8000,
+    #[cfg(feature = "l16")]
+    &crate::l16::L16_16000,
+    #[cfg(feature = "l16")]
+    &crate::l16::L16_48000,
 ];
 
 /// The codec that an `a=rtpmap` line names: encoding name without regard to case (RFC 8866 §6.6), RTP

@@ -10,13 +10,13 @@
 mod common;
 
 use common::{Call, Phone, address, negotiated, sine};
-use sidetone_codecs::{pcma, pcmu};
+use sidetone_codecs::{CodecSpec, amr, g729, g7231, ilbc, pcma, pcmu};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::sim::LinkConfig;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_media::rtp::Packet;
 use sidetone_media::tone::Goertzel;
-use sidetone_media::{Channel, Direction, Stream, StreamConfig, StreamEvent};
+use sidetone_media::{Channel, Direction, Negotiated, Stream, StreamConfig, StreamEvent};
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -323,4 +323,65 @@ fn hostile_datagrams_change_nothing() {
     call.run(ms(3000));
     let ear = &call.phones[1].ear;
     assert!(share_of_windows(&ear[ear.len() - 16_000..], 1000.0) > 0.97, "the audio flows");
+}
+
+/// A voice: harmonics of a pitch that moves, louder and softer four times a second.
+fn voice(at: u64) -> i16 {
+    let seconds = at as f64 / 8000.0;
+    let phase = core::f64::consts::TAU * (140.0 * seconds + 6.0 * (3.0 * seconds).sin());
+    let loudness = 0.7 + 0.3 * (25.0 * seconds).sin();
+    let sum: f64 = (1..20).map(|k| (phase * f64::from(k)).cos() / f64::from(k)).sum();
+    (3000.0 * loudness * sum) as i16
+}
+
+/// The share of 50 ms windows that are as loud as a voice.
+fn share_of_loud_windows(ear: &[i16]) -> f64 {
+    let level = |window: &[i16]| window.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / window.len() as f64;
+    let loud = ear.chunks_exact(400).filter(|window| (500.0..6000.0).contains(&level(window).sqrt()));
+    loud.count() as f64 / (ear.len() / 400) as f64
+}
+
+fn call_with(codec: &'static CodecSpec, seed: u64, link: LinkConfig) -> Call {
+    Call::with(seed, link, |agreed| {
+        let remote = agreed.remote_rtp.expect("an address");
+        *agreed = Negotiated::new(codec, codec.payload_type.unwrap_or(97), remote);
+    })
+}
+
+#[test]
+fn every_kind_of_frame_survives_the_network() {
+    for codec in [&g729::SPEC, &g7231::SPEC, &ilbc::SPEC, &amr::SPEC] {
+        let mut call = call_with(codec, 5, link(0.03, 20));
+        call.phones[0].mouth = Box::new(voice);
+        call.run(ms(6000));
+        let stats = call.phones[1].stream.stats();
+        let loud = share_of_loud_windows(&call.phones[1].ear[8000..]);
+        let per_second = call.phones[0].rtp_sent / 6;
+        println!("{codec:?}: loud windows {loud:.2}, {per_second} packets a second, delay {:?}", stats.playout_delay);
+        assert!(loud > 0.9, "{codec:?}: {loud}");
+        assert!((33..=50).contains(&per_second), "{codec:?}: {per_second}");
+    }
+}
+
+#[test]
+fn in_a_pause_hardly_anything_is_sent_and_speech_is_heard_again_after_it() {
+    for codec in [&g729::SPEC, &g7231::SPEC] {
+        let mut call = call_with(codec, 6, link(0.0, 10));
+        // Two seconds of a voice, ten of faint noise, two of the voice.
+        let noise = |at: u64| (at.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as i16 - 32;
+        call.phones[0].mouth = Box::new(move |at| if (16_000..96_000).contains(&at) { noise(at) } else { voice(at) });
+        call.run(ms(3000));
+        let before = call.phones[0].rtp_sent;
+        call.run(ms(9000));
+        let in_pause = call.phones[0].rtp_sent - before;
+        call.run(ms(2000));
+        let after = call.phones[0].rtp_sent - before - in_pause;
+        let ear = &call.phones[1].ear;
+        let loudest = |from: usize, to: usize| ear[from * 8..to * 8].iter().map(|s| s.unsigned_abs()).max().unwrap_or(0);
+        let (noise, loud) = (loudest(6000, 11_500), share_of_loud_windows(&ear[12_500 * 8..13_900 * 8]));
+        println!("{codec:?}: {in_pause} packets in 9 s of pause with a peak of {noise}, {after} in 2 s of speech, loud {loud}");
+        assert!(in_pause < 60, "{in_pause} packets");
+        assert!((1..400).contains(&noise), "comfort noise with a peak of {noise}");
+        assert!(loud > 0.9 && after > 60, "{loud}, {after}");
+    }
 }

@@ -1,5 +1,12 @@
 //! What the codecs' tests share.
-#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::precedence,
+    reason = "a test stops on what should not happen"
+)]
 
 pub mod signal;
 pub mod vectors;

@@ -32,6 +32,11 @@ pub trait PayloadDecoder {
     /// Invents a whole number of codec frames, at least `wanted` samples if `pcm` holds them; returns the
     /// samples written.
     fn conceal(&mut self, wanted: usize, pcm: &mut [i16]) -> usize;
+
+    /// Fills `pcm` while nothing is expected: silence, or the comfort noise of a sender that rests.
+    fn rest(&mut self, pcm: &mut [i16]) {
+        pcm.fill(0);
+    }
 }
 
 /// What was counted.
@@ -177,7 +182,7 @@ impl JitterBuffer {
             let whole = filled == 0;
             match self.situation(now, rest.len(), whole).decide() {
                 Decision::Quiet => {
-                    rest.fill(0);
+                    decoder.rest(rest);
                     return;
                 }
                 Decision::Begin => {

@@ -194,11 +194,13 @@ impl Negotiator {
         let direction = if enabled { direction } else { Direction::Inactive };
         let first = formats.first().copied().ok_or_else(|| no_common_codec(line))?;
         let dtmf = telephone_event(line).filter(|_| self.local.dtmf);
+        let to_send = common(line, &self.local.codecs, Fmtp::agree);
+        let to_send = to_send.iter().find(|format| format.payload_type == first.payload_type);
 
         let negotiated = Negotiated {
             codec: first.codec,
             payload_type: first.payload_type,
-            fmtp: first.fmtp,
+            fmtp: to_send.map_or(first.fmtp, |format| format.fmtp),
             dtmf_payload_type: dtmf,
             receive: formats.clone(),
             dtmf_receive_payload_type: dtmf,
@@ -239,7 +241,7 @@ impl Negotiator {
             return Err(SdpError::AnswerMismatch("audio was rejected"));
         }
         // The answer's order says what the other side wants to get (RFC 3264 §6.1).
-        let send: Vec<Format> = common(line, &self.local.codecs);
+        let send: Vec<Format> = common(line, &self.local.codecs, Fmtp::agree);
         let first = *send.first().ok_or_else(|| no_common_codec(line))?;
         let remote_rtp = line.rtp()?;
         let answered =
@@ -292,7 +294,7 @@ impl Negotiator {
     }
 
     fn ordered(&self, line: &Line) -> Vec<Format> {
-        let mut formats = common(line, &self.local.codecs);
+        let mut formats = common(line, &self.local.codecs, Fmtp::answer);
         if self.local.own_order {
             formats.sort_by_key(|format| self.local.codecs.iter().position(|codec| *codec == format.codec));
         }
@@ -408,8 +410,13 @@ impl Negotiator {
     }
 }
 
-/// What a line and we have in common, in the line's order and with its numbers.
-fn common(line: &Line, ours: &[&'static CodecSpec]) -> Vec<Format> {
+/// What a line and we have in common, in the line's order and with its numbers; `parameters` makes those of a format
+/// from ours and theirs.
+fn common(
+    line: &Line,
+    ours: &[&'static CodecSpec],
+    parameters: fn(&Fmtp, &Fmtp) -> Option<Fmtp>,
+) -> Vec<Format> {
     let mut formats: Vec<Format> = Vec::new();
     for remote in &line.formats {
         let codec = match &remote.map {
@@ -423,7 +430,7 @@ fn common(line: &Line, ours: &[&'static CodecSpec]) -> Vec<Format> {
         };
         // Parameters that we cannot do make it another format (RFC 3264 §6.1).
         let Ok(theirs) = Fmtp::parse(codec.fmtp, &remote.fmtp) else { continue };
-        if let Some(fmtp) = codec.defaults().agree(&theirs) {
+        if let Some(fmtp) = parameters(&codec.defaults(), &theirs) {
             formats.push(Format { payload_type: remote.payload_type, codec, fmtp });
         }
     }

@@ -1,6 +1,6 @@
 use super::*;
 use proptest::prelude::*;
-use sidetone_codecs::{pcma, pcmu};
+use sidetone_codecs::{amr, g729, ilbc, pcma, pcmu};
 use sidetone_hal::rng::Rng;
 
 /// As baresip 1.0 offers (captured).
@@ -323,4 +323,30 @@ proptest! {
         text.extend(octets);
         let _ = negotiator().answer(&text, Direction::SendRecv);
     }
+}
+
+#[test]
+fn format_parameters_are_agreed_on() {
+    let offer = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
+        m=audio 5000 RTP/AVP 18 97 98 99\r\na=fmtp:18 annexb=no\r\na=rtpmap:97 iLBC/8000\r\na=fmtp:97 mode=20\r\n\
+        a=rtpmap:98 AMR/8000\r\na=fmtp:98 octet-align=1; mode-set=0,2,4,7\r\n\
+        a=rtpmap:99 AMR/8000\r\na=fmtp:99 interleaving=30\r\n";
+    let codecs = vec![&ilbc::SPEC, &amr::SPEC, &g729::SPEC];
+    let mut ours = Negotiator::new(LocalMedia::new([192, 0, 2, 1].into(), 4000, codecs), 1);
+    let (text, agreed) = ours.answer(offer.as_bytes(), Direction::SendRecv).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!((agreed.codec, agreed.fmtp.get("annexb")), (&g729::SPEC, Some(0)));
+    // iLBC: 30 ms if either side says so, and our silence says so (RFC 3952 §5).
+    assert_eq!(lines(&text, "a=fmtp:97"), [""; 0]);
+    assert_eq!(lines(&text, "a=fmtp:18"), ["a=fmtp:18 annexb=no"]);
+    assert_eq!(lines(&text, "a=fmtp:98"), ["a=fmtp:98 octet-align=1;mode-set=0,2,4,7"]);
+    // What we cannot do is another format.
+    assert_eq!(lines(&text, "m="), ["m=audio 4000 RTP/AVP 18 97 98"]);
+
+    // The answer to that, as we would read it had we made the offer.
+    let mut offering = Negotiator::new(LocalMedia::new([192, 0, 2, 9].into(), 5000, vec![&g729::SPEC]), 2);
+    offering.offer(Direction::SendRecv);
+    let answer = text.replace("RTP/AVP 18 97 98", "RTP/AVP 18");
+    let agreed = offering.accept_answer(answer.as_bytes()).unwrap();
+    assert_eq!(agreed.fmtp.get("annexb"), Some(0));
 }

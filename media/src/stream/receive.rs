@@ -136,6 +136,8 @@ struct Decoders {
     known: Vec<(Format, Box<dyn Decoder>)>,
     /// The one that was used last, and conceals.
     current: usize,
+    /// Comfort noise that was made and not yet heard: less than a frame.
+    noise: Vec<i16>,
 }
 
 impl Decoders {
@@ -173,6 +175,7 @@ impl Decoders {
 
 impl PayloadDecoder for Decoders {
     fn decode(&mut self, payload_type: u8, payload: &[u8], pcm: &mut [i16]) -> usize {
+        self.noise.clear();
         let Some(index) = self.index_of(payload_type) else { return 0 };
         self.current = index;
         self.known.get_mut(index).and_then(|(_, decoder)| decoder.decode(payload, pcm).ok()).unwrap_or(0)
@@ -183,5 +186,19 @@ impl PayloadDecoder for Decoders {
         let frame = decoder.frame_samples().max(1);
         let count = wanted.next_multiple_of(frame).min(pcm.len() / frame * frame);
         pcm.get_mut(..count).and_then(|pcm| decoder.conceal(pcm).ok()).unwrap_or(0)
+    }
+
+    fn rest(&mut self, pcm: &mut [i16]) {
+        let decoder = self.known.get_mut(self.current).map(|(_, decoder)| decoder);
+        let Some(decoder) = decoder.filter(|decoder| decoder.is_resting()) else { return pcm.fill(0) };
+        let frame = decoder.frame_samples();
+        while self.noise.len() < pcm.len() {
+            let made = self.noise.len();
+            self.noise.resize(made + frame, 0);
+            // A whole frame: the only error there is cannot be.
+            let _ = self.noise.get_mut(made..).map(|frame| decoder.conceal(frame));
+        }
+        let heard = self.noise.drain(..pcm.len());
+        pcm.iter_mut().zip(heard).for_each(|(sample, noise)| *sample = noise);
     }
 }
