@@ -8,8 +8,8 @@ use alloc::boxed::Box;
 
 /// Every codec that this build knows: those with a static payload type first, in its order.
 ///
-/// Naming one spec (`&pcmu::SPEC`) links that codec alone; naming this list links all of them. Opus stands there once
-/// for each sample rate, wide band first: in SDP they are one format.
+/// Naming one spec (`&pcmu::SPEC`) links that codec alone; naming this list links all of them. Opus stands there at 16
+/// and at 8 kHz, which are one format in SDP; its specs for 24 and 48 kHz are in its module.
 pub const ALL: &[&CodecSpec] = &[
     #[cfg(feature = "pcmu")]
     &crate::pcmu::SPEC,
@@ -27,10 +27,6 @@ pub const ALL: &[&CodecSpec] = &[
     &crate::opus::SPEC,
     #[cfg(feature = "opus")]
     &crate::opus::NARROW_SPEC,
-    #[cfg(feature = "opus")]
-    &crate::opus::SUPER_WIDE_SPEC,
-    #[cfg(feature = "opus")]
-    &crate::opus::FULL_SPEC,
     #[cfg(feature = "amr")]
     &crate::amr::SPEC,
     #[cfg(feature = "ilbc")]

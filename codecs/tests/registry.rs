@@ -42,7 +42,8 @@ fn a_packet_goes_there_and_back_and_fits_what_the_spec_says() {
         let mut payload = vec![0; spec.octets(60) * 2 + 100];
         let mut heard = vec![0; samples];
         for pcm in pcm.chunks_exact(samples) {
-            let encoded = encoder.encode(pcm, &mut payload).unwrap_or_else(|error| panic!("{spec:?}: {error}"));
+            let encoded =
+                encoder.encode(pcm, &mut payload).unwrap_or_else(|error| panic!("{spec:?}: {error}"));
             assert!((1..=samples).contains(&encoded.samples), "{spec:?}");
             // Opus varies its rate within twice the mean.
             let most = spec.octets(60) * if spec.name == "opus" { 2 } else { 1 } + 16;

@@ -7,8 +7,13 @@
 //! Encodes and decodes the recording (mono or the first channel, any rate; without one, speech made by code) with
 //! each codec, writes a WAV of each, and draws one picture with a spectrogram a codec.
 
+#![allow(unreachable_pub, reason = "a program has no outside")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a program for developers; buffers are sized where they are made"
+)]
+
 #[path = "../../tests/common/signal.rs"]
-#[allow(dead_code, reason = "only speech is used here")]
 mod signal;
 
 mod picture;

@@ -106,14 +106,18 @@ fn spectra(pcm: &[i16], rate: u32, columns: usize, seconds: f32) -> Vec<Vec<f32>
             .collect();
         // The lengths are those that the plan was made for.
         let _ = fft.process(&mut input, &mut output);
-        output.iter().map(|bin: &Complex<f32>| 10.0 * (bin.norm_sqr() / window as f32 + 1e-3).log10()).collect()
+        output
+            .iter()
+            .map(|bin: &Complex<f32>| 10.0 * (bin.norm_sqr() / window as f32 + 1e-3).log10())
+            .collect()
     };
     (0..columns).map(column).collect()
 }
 
 /// Black, violet, orange, white.
 fn colour(level: f32) -> [u8; 3] {
-    const STOPS: [[f32; 3]; 4] = [[8.0, 8.0, 20.0], [110.0, 30.0, 120.0], [240.0, 120.0, 40.0], [255.0, 250.0, 220.0]];
+    const STOPS: [[f32; 3]; 4] =
+        [[8.0, 8.0, 20.0], [110.0, 30.0, 120.0], [240.0, 120.0, 40.0], [255.0, 250.0, 220.0]];
     let place = level * (STOPS.len() - 1) as f32;
     let left = (place as usize).min(STOPS.len() - 2);
     let part = place - left as f32;

@@ -12,11 +12,17 @@ pub fn read(path: &Path) -> Result<(u32, Vec<i16>), String> {
         hound::SampleFormat::Int => {
             let shift = i32::from(spec.bits_per_sample) - 16;
             let sixteen = |sample: i32| if shift >= 0 { sample >> shift } else { sample << -shift };
-            reader.samples::<i32>().step_by(channels).map(|sample| sample.map(|s| sixteen(s) as i16)).collect()
+            reader
+                .samples::<i32>()
+                .step_by(channels)
+                .map(|sample| sample.map(|s| sixteen(s) as i16))
+                .collect()
         }
-        hound::SampleFormat::Float => {
-            reader.samples::<f32>().step_by(channels).map(|sample| sample.map(|s| (s * 32_767.0) as i16)).collect()
-        }
+        hound::SampleFormat::Float => reader
+            .samples::<f32>()
+            .step_by(channels)
+            .map(|sample| sample.map(|s| (s * 32_767.0) as i16))
+            .collect(),
     };
     let samples = samples.map_err(failed)?;
     if samples.len() < spec.sample_rate as usize / 10 {
@@ -28,8 +34,12 @@ pub fn read(path: &Path) -> Result<(u32, Vec<i16>), String> {
 /// A mono WAV file.
 pub fn write(path: &Path, rate: u32, pcm: &[i16]) -> Result<(), String> {
     let failed = |error: hound::Error| format!("{}: {error}", path.display());
-    let spec =
-        hound::WavSpec { channels: 1, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: rate,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
     let mut writer = hound::WavWriter::create(path, spec).map_err(failed)?;
     for sample in pcm {
         writer.write_sample(*sample).map_err(failed)?;
@@ -46,7 +56,9 @@ pub fn resample(pcm: &[i16], from: u32, to: u32) -> Vec<i16> {
     let cutoff = 0.95 * ratio.min(1.0);
     let reach = (16.0 / cutoff).ceil() as isize;
     let length = (pcm.len() as f64 * ratio) as usize;
-    let at = |index: isize| usize::try_from(index).ok().and_then(|index| pcm.get(index)).map_or(0.0, |s| f64::from(*s));
+    let at = |index: isize| {
+        usize::try_from(index).ok().and_then(|index| pcm.get(index)).map_or(0.0, |s| f64::from(*s))
+    };
     let sample = |n: usize| {
         let centre = n as f64 / ratio;
         let first = centre.floor() as isize;

@@ -1,6 +1,6 @@
 //! What to do, as the command line names it.
 
-use std::str::FromStr;
+use core::str::FromStr;
 
 /// A codec with all that its name says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,8 @@ impl FromStr for Codec {
             ("ilbc30", "") => Self::Ilbc(30),
             ("amr", _) => {
                 let mode = AMR_MODES.iter().position(|mode| *mode == first);
-                let mode = mode.ok_or_else(|| format!("amr-{first}: the modes are {}", AMR_MODES.join(" ")))?;
+                let mode =
+                    mode.ok_or_else(|| format!("amr-{first}: the modes are {}", AMR_MODES.join(" ")))?;
                 Self::Amr { mode: mode as u8, dtx: flag("dtx") }
             }
             ("opus", _) => Self::opus(first, rest, flag("dtx"), flag("fec"))?,
@@ -100,7 +101,8 @@ impl Codec {
         };
         let bit_rate = rest.split('-').nth(1).and_then(|number| number.parse().ok());
         let bit_rate = bit_rate.filter(|bits| (6000..=510_000).contains(bits));
-        let bit_rate = bit_rate.ok_or("opus: a bit rate from 6000 to 510000 is needed, as in opus-16k-24000")?;
+        let bit_rate =
+            bit_rate.ok_or("opus: a bit rate from 6000 to 510000 is needed, as in opus-16k-24000")?;
         Ok(Self::Opus { rate, bit_rate, dtx, fec })
     }
 }

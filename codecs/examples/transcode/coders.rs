@@ -126,7 +126,11 @@ fn payloads(decoder: &mut dyn Decoder, payloads: &[&[u8]], options: &Options) ->
     for (index, payload) in payloads.iter().enumerate() {
         let samples = if options.lose.is_lost(index) {
             // As long as the payload before it, or a frame.
-            let lost = decoder.frame_samples().max(if decoder.frame_samples() < 80 { rate as usize / 50 } else { 0 });
+            let lost = decoder.frame_samples().max(if decoder.frame_samples() < 80 {
+                rate as usize / 50
+            } else {
+                0
+            });
             decoder.conceal(&mut heard[..lost])
         } else {
             decoder.decode(payload, &mut heard)
@@ -143,7 +147,11 @@ fn blocks(input: &[u8], octets: usize) -> Vec<&[u8]> {
 }
 
 /// Frames in their own methods: `decode` fills one frame, or what stands for it if it is lost.
-fn frames<const N: usize>(count: usize, octets: usize, mut decode: impl FnMut(usize, &mut [i16; N]) -> Result<(), String>) -> Result<Made, String> {
+fn frames<const N: usize>(
+    count: usize,
+    octets: usize,
+    mut decode: impl FnMut(usize, &mut [i16; N]) -> Result<(), String>,
+) -> Result<Made, String> {
     let mut pcm = Vec::with_capacity(count * N);
     let mut heard = [0; N];
     for index in 0..count {
@@ -171,7 +179,9 @@ fn g729ab_decode(input: &[u8], options: &Options) -> Result<Made, String> {
 fn g7231_encode(rate: u8, vad: bool, options: &Options, pcm: &[i16]) -> Result<Made, String> {
     let rate = if rate == 53 { g7231::Rate::Low } else { g7231::Rate::High };
     let mut encoder = g7231::Encoder::new(g7231::Settings { rate, vad, high_pass: options.high_pass });
-    let (frames, []) = pcm.as_chunks() else { return Err(format!("{} samples are not whole frames of 240", pcm.len())) };
+    let (frames, []) = pcm.as_chunks() else {
+        return Err(format!("{} samples are not whole frames of 240", pcm.len()));
+    };
     let mut file = Vec::with_capacity(frames.len() * 24);
     for frame in frames {
         let mut out = [0; 24];
@@ -198,7 +208,9 @@ fn amr_encode(mode: u8, dtx: bool, payload: Option<Payload>, pcm: &[i16]) -> Res
     let mode = amr::Mode::from_number(mode).ok_or("AMR has the modes 0 to 7")?;
     let format = payload.map_or_else(amr::Format::default, amr_format);
     let mut encoder = amr::Encoder::new(mode, format, dtx);
-    let (frames, []) = pcm.as_chunks() else { return Err(format!("{} samples are not whole frames of 160", pcm.len())) };
+    let (frames, []) = pcm.as_chunks() else {
+        return Err(format!("{} samples are not whole frames of 160", pcm.len()));
+    };
     let mut file = if payload.is_some() { Vec::new() } else { amr::MAGIC.to_vec() };
     let mut octets = 0;
     for pcm in frames {

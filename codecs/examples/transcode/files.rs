@@ -16,7 +16,7 @@ pub fn octets(pcm: &[i16]) -> Vec<u8> {
 
 /// Frames of one size; the file must hold whole ones.
 pub fn fixed(file: &[u8], size: usize) -> Result<Vec<&[u8]>, String> {
-    if file.len() % size != 0 {
+    if !file.len().is_multiple_of(size) {
         return Err(format!("{} octets are not whole frames of {size}", file.len()));
     }
     Ok(file.chunks(size).collect())
@@ -60,7 +60,9 @@ pub fn opus<'a>(file: &'a [u8]) -> Result<Vec<OpusPacket<'a>>, String> {
     })?;
     // The range is in every record that was measured above.
     let packet = |record: &'a [u8]| {
-        record.split_last_chunk().map(|(payload, range)| OpusPacket { payload, range: u32::from_le_bytes(*range) })
+        record
+            .split_last_chunk()
+            .map(|(payload, range)| OpusPacket { payload, range: u32::from_le_bytes(*range) })
     };
     Ok(packets.into_iter().filter_map(packet).collect())
 }

@@ -10,6 +10,12 @@
 //! PCM files are raw 16-bit little-endian samples, mono, at the codec's sample rate. How encoded files are cut into
 //! frames depends on the codec (`files.rs`).
 
+#![allow(unreachable_pub, reason = "a program has no outside")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a program for developers; buffers are sized where they are made"
+)]
+
 mod codec;
 mod coders;
 mod files;
@@ -23,7 +29,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 #[derive(Parser)]
-#[command(about = "Encodes and decodes files of speech", subcommand_required = false, arg_required_else_help = true)]
+#[command(
+    about = "Encodes and decodes files of speech",
+    subcommand_required = false,
+    arg_required_else_help = true
+)]
 struct Cli {
     /// Run every row of a folder's expected.tsv (or of all folders in this one) and compare
     #[arg(long, value_name = "FOLDER")]
@@ -103,6 +113,7 @@ impl File {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a program that says how long it took")]
     fn run(&self, encode: bool) -> Result<(), String> {
         let input = fs::read(&self.input).map_err(|error| format!("{}: {error}", self.input.display()))?;
         let options = self.options();

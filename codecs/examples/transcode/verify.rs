@@ -28,7 +28,8 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>, String> {
         return Ok(vec![folder.to_owned()]);
     }
     let inside = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut inside: Vec<PathBuf> = inside.flatten().map(|entry| entry.path()).filter(|path| has_rows(path)).collect();
+    let mut inside: Vec<PathBuf> =
+        inside.flatten().map(|entry| entry.path()).filter(|path| has_rows(path)).collect();
     inside.sort();
     if inside.is_empty() {
         return Err(format!("{}: no expected.tsv here or one folder below", folder.display()));
@@ -121,9 +122,15 @@ impl Run {
                 return Err(format!("{}: six columns were expected: {line}", path.display()));
             };
             let own = str::to_owned;
-            Ok(Row { output: own(output), made_from: own(made_from), operation: own(operation), sha256: own(sha256) })
+            Ok(Row {
+                output: own(output),
+                made_from: own(made_from),
+                operation: own(operation),
+                sha256: own(sha256),
+            })
         };
-        let rows = table.lines().skip(1).filter(|line| !line.is_empty()).map(row).collect::<Result<_, _>>()?;
+        let rows =
+            table.lines().skip(1).filter(|line| !line.is_empty()).map(row).collect::<Result<_, _>>()?;
         let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let name = name.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self { folder: folder.to_owned(), name, rows, made: BTreeMap::new() })
@@ -212,7 +219,8 @@ impl Run {
             "g711" if row.output.starts_with("pcmu") => Codec::Pcmu,
             "g711" => Codec::Pcma,
             "g722" => {
-                options.mode = operation.strip_prefix("decode mode ").and_then(|mode| mode.parse().ok()).unwrap_or(1);
+                options.mode =
+                    operation.strip_prefix("decode mode ").and_then(|mode| mode.parse().ok()).unwrap_or(1);
                 Codec::G722
             }
             "g726" => return g726(row, options).ok_or_else(unknown),
@@ -346,7 +354,11 @@ fn ilbc_limits(row: &Row, expected: &[u8], made: &[u8]) -> Verdict {
         let equal = expected.chunks(size).zip(made.chunks(size)).filter(|(a, b)| a == b).count();
         let least = if stress { 85 } else { 95 };
         let detail = format!("{equal} of {frames} frames equal");
-        return if equal * 100 >= frames * least { Verdict::Within(detail) } else { Verdict::Different(detail) };
+        return if equal * 100 >= frames * least {
+            Verdict::Within(detail)
+        } else {
+            Verdict::Different(detail)
+        };
     }
     let Some((snr, most)) = distance(expected, made) else {
         return Verdict::Different(first_difference(expected, made));

@@ -58,7 +58,7 @@ impl crate::Encoder for Encoder {
     }
 
     fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<Encoded, CodecError> {
-        if !pcm.len().is_multiple_of(2) {
+        if pcm.is_empty() || !pcm.len().is_multiple_of(2) {
             return Err(CodecError::PartialFrame { frame: 2, got: pcm.len() });
         }
         let octets = pcm.len() / 2;

@@ -1,4 +1,10 @@
 //! Signals made by code from a seed, in integers only: the same on every machine.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::precedence,
+    reason = "shared by tests, benchmarks and an example"
+)]
 
 /// The generator xorshift64*.
 pub struct Random(u64);

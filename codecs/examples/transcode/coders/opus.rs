@@ -34,7 +34,7 @@ pub fn encode(codec: Codec, options: &Options, pcm: &[i16]) -> Result<Made, Stri
 }
 
 pub fn decode(codec: Codec, options: &Options, input: &[u8]) -> Result<Made, String> {
-    let hertz = options.rate.unwrap_or(codec.sample_rate());
+    let hertz = options.rate.unwrap_or_else(|| codec.sample_rate());
     let packets = files::opus(input)?;
     let mut decoder = Decoder::new(rate(hertz)?);
     let frame = hertz as usize / PER_SECOND;
@@ -60,7 +60,9 @@ pub fn ranges(input: &[u8]) -> Result<Vec<u8>, String> {
     let mut heard = vec![0; 48_000 * 120 / 1000];
     let mut table = String::new();
     for (index, packet) in files::opus(input)?.iter().enumerate() {
-        decoder.decode_packet(packet.payload, &mut heard).map_err(|error| format!("packet {index}: {error}"))?;
+        decoder
+            .decode_packet(packet.payload, &mut heard)
+            .map_err(|error| format!("packet {index}: {error}"))?;
         let (encoder, octets) = (packet.range, packet.payload.len());
         table += &format!("{index}\t{octets}\t0\t{encoder:08x}\t{:08x}\n", decoder.final_range());
     }
@@ -68,7 +70,8 @@ pub fn ranges(input: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 fn rate(hertz: u32) -> Result<Rate, String> {
-    Rate::from_hz(hertz).ok_or_else(|| format!("Opus at {hertz} Hz: 8000, 16000, 24000 or 48000 was expected"))
+    Rate::from_hz(hertz)
+        .ok_or_else(|| format!("Opus at {hertz} Hz: 8000, 16000, 24000 or 48000 was expected"))
 }
 
 const fn application(application: Application) -> opus::Application {
