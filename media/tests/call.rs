@@ -336,7 +336,8 @@ fn voice(at: u64) -> i16 {
 
 /// The share of 50 ms windows that are as loud as a voice.
 fn share_of_loud_windows(ear: &[i16]) -> f64 {
-    let level = |window: &[i16]| window.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / window.len() as f64;
+    let level =
+        |window: &[i16]| window.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / window.len() as f64;
     let loud = ear.chunks_exact(400).filter(|window| (500.0..6000.0).contains(&level(window).sqrt()));
     loud.count() as f64 / (ear.len() / 400) as f64
 }
@@ -357,7 +358,10 @@ fn every_kind_of_frame_survives_the_network() {
         let stats = call.phones[1].stream.stats();
         let loud = share_of_loud_windows(&call.phones[1].ear[8000..]);
         let per_second = call.phones[0].rtp_sent / 6;
-        println!("{codec:?}: loud windows {loud:.2}, {per_second} packets a second, delay {:?}", stats.playout_delay);
+        println!(
+            "{codec:?}: loud windows {loud:.2}, {per_second} packets a second, delay {:?}",
+            stats.playout_delay
+        );
         assert!(loud > 0.9, "{codec:?}: {loud}");
         assert!((33..=50).contains(&per_second), "{codec:?}: {per_second}");
     }
@@ -369,7 +373,8 @@ fn in_a_pause_hardly_anything_is_sent_and_speech_is_heard_again_after_it() {
         let mut call = call_with(codec, 6, link(0.0, 10));
         // Two seconds of a voice, ten of faint noise, two of the voice.
         let noise = |at: u64| (at.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as i16 - 32;
-        call.phones[0].mouth = Box::new(move |at| if (16_000..96_000).contains(&at) { noise(at) } else { voice(at) });
+        call.phones[0].mouth =
+            Box::new(move |at| if (16_000..96_000).contains(&at) { noise(at) } else { voice(at) });
         call.run(ms(3000));
         let before = call.phones[0].rtp_sent;
         call.run(ms(9000));
@@ -377,9 +382,13 @@ fn in_a_pause_hardly_anything_is_sent_and_speech_is_heard_again_after_it() {
         call.run(ms(2000));
         let after = call.phones[0].rtp_sent - before - in_pause;
         let ear = &call.phones[1].ear;
-        let loudest = |from: usize, to: usize| ear[from * 8..to * 8].iter().map(|s| s.unsigned_abs()).max().unwrap_or(0);
+        let loudest = |from: usize, to: usize| {
+            ear[from * 8..to * 8].iter().map(|s| s.unsigned_abs()).max().unwrap_or(0)
+        };
         let (noise, loud) = (loudest(6000, 11_500), share_of_loud_windows(&ear[12_500 * 8..13_900 * 8]));
-        println!("{codec:?}: {in_pause} packets in 9 s of pause with a peak of {noise}, {after} in 2 s of speech, loud {loud}");
+        println!(
+            "{codec:?}: {in_pause} packets in 9 s of pause with a peak of {noise}, {after} in 2 s of speech, loud {loud}"
+        );
         assert!(in_pause < 60, "{in_pause} packets");
         assert!((1..400).contains(&noise), "comfort noise with a peak of {noise}");
         assert!(loud > 0.9 && after > 60, "{loud}, {after}");
