@@ -12,7 +12,7 @@
 
 use core::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sidetone_benches::peer::ilbc as peer;
+use sidetone_benches::peer::{avcodec, ilbc as peer};
 use sidetone_benches::speech::{Frames, speech};
 use sidetone_codecs::ilbc::{Decoder, Encoder, Mode};
 use sidetone_codecs::{Decoder as _, Encoder as _};
@@ -65,7 +65,7 @@ fn decode(criterion: &mut Criterion, mode: Mode, millis: u8, name: &str) {
             b.iter(|| assert_eq!(decoder.decode(black_box(payload()), &mut out), mode.samples()));
         });
     }
-    if let Some(mut decoder) = peer::FfmpegDecoder::new(millis) {
+    if let Some(mut decoder) = avcodec::IlbcDecoder::new(millis) {
         group.bench_function("FFmpeg, without enhancer", |b| {
             b.iter(|| assert_eq!(decoder.decode(black_box(payload()), &mut out), mode.samples()));
         });

@@ -1,4 +1,5 @@
-//! FFmpeg's libavcodec: G.723.1, encoding at 6.3 kbit/s and decoding (Debian package `libavcodec59`).
+//! FFmpeg's libavcodec (Debian package `libavcodec59`): G.723.1, encoding at 6.3 kbit/s and decoding; iLBC,
+//! decoding.
 //!
 //! Without the headers, a few fields of its structures are reached by their offsets. These hold for the major
 //! versions below, whose binary interface is frozen; another version is passed over.
@@ -11,9 +12,10 @@ use std::sync::OnceLock;
 
 /// FFmpeg 5.
 const CODEC_MAJOR: c_uint = 59;
-const NAME: &CStr = c"g723_1";
-/// Samples in a frame.
+/// Samples in a frame of G.723.1, and the most in one of any codec here.
 const FRAME: usize = 240;
+/// Octets in the longest frame of any codec here.
+const MOST_OCTETS: usize = 50;
 /// `AV_SAMPLE_FMT_S16`.
 const S16: c_int = 1;
 
@@ -73,7 +75,7 @@ struct Api {
     alloc_packet: unsafe extern "C" fn() -> *mut Packet,
     free_packet: unsafe extern "C" fn(*mut *mut Packet),
     unref_packet: unsafe extern "C" fn(*mut Packet),
-    new_packet: unsafe extern "C" fn(*mut Packet, c_int) -> c_int,
+    make_room: unsafe extern "C" fn(*mut Packet, c_int) -> c_int,
     send_packet: unsafe extern "C" fn(*mut Context, *const Packet) -> c_int,
     receive_frame: unsafe extern "C" fn(*mut Context, *mut Frame) -> c_int,
     send_frame: unsafe extern "C" fn(*mut Context, *const Frame) -> c_int,
@@ -113,7 +115,7 @@ impl Api {
                 alloc_packet: *codec.get(b"av_packet_alloc\0").ok()?,
                 free_packet: *codec.get(b"av_packet_free\0").ok()?,
                 unref_packet: *codec.get(b"av_packet_unref\0").ok()?,
-                new_packet: *codec.get(b"av_new_packet\0").ok()?,
+                make_room: *codec.get(b"av_new_packet\0").ok()?,
                 send_packet: *codec.get(b"avcodec_send_packet\0").ok()?,
                 receive_frame: *codec.get(b"avcodec_receive_frame\0").ok()?,
                 send_frame: *codec.get(b"avcodec_send_frame\0").ok()?,
@@ -137,8 +139,34 @@ struct Session {
     frame: NonNull<Frame>,
 }
 
+/// What a codec is opened with.
+struct Options {
+    name: &'static CStr,
+    bit_rate: &'static CStr,
+}
+
+const G7231: Options = Options { name: c"g723_1", bit_rate: c"6300" };
+const ILBC_20_MS: Options = Options { name: c"ilbc", bit_rate: c"15200" };
+const ILBC_30_MS: Options = Options { name: c"ilbc", bit_rate: c"13333" };
+
 impl Session {
-    fn new(api: &'static Api, codec: *const Codec) -> Option<Self> {
+    fn encoder(options: &Options) -> Option<Self> {
+        let api = Api::get()?;
+        // SAFETY: the name ends with a zero.
+        Self::new(api, unsafe { (api.find_encoder)(options.name.as_ptr()) }, options)
+    }
+
+    /// A decoder, whose packet has room for the longest frame.
+    fn decoder(options: &Options) -> Option<Self> {
+        let api = Api::get()?;
+        // SAFETY: the name ends with a zero.
+        let session = Self::new(api, unsafe { (api.find_decoder)(options.name.as_ptr()) }, options)?;
+        // SAFETY: the packet is alive and empty.
+        let made = unsafe { (api.make_room)(session.packet.as_ptr(), MOST_OCTETS as c_int) };
+        (made >= 0).then_some(session)
+    }
+
+    fn new(api: &'static Api, codec: *const Codec, options: &Options) -> Option<Self> {
         if codec.is_null() {
             return None;
         }
@@ -147,12 +175,12 @@ impl Session {
             unsafe { ((api.alloc_context)(codec), (api.alloc_packet)(), (api.alloc_frame)()) };
         let (context, packet, frame) = (NonNull::new(context)?, NonNull::new(packet)?, NonNull::new(frame)?);
         let session = Self { api, context, packet, frame };
-        session.set_up(codec)?;
+        session.set_up(codec, options)?;
         Some(session)
     }
 
-    /// Mono 16-bit samples at 8 kHz, 6.3 kbit/s.
-    fn set_up(&self, codec: *const Codec) -> Option<()> {
+    /// Mono 16-bit samples at 8 kHz.
+    fn set_up(&self, codec: *const Codec, options: &Options) -> Option<()> {
         let api = self.api;
         // SAFETY: context and codec are alive; the parameters are freed once, behind their last use; the options
         // are copied.
@@ -165,7 +193,7 @@ impl Session {
             (api.free_parameters)(&raw mut parameters);
             let mut failed = used < 0;
             for (name, value) in
-                [(c"ar", c"8000"), (c"ch_layout", c"mono"), (c"b", c"6300"), (c"threads", c"1")]
+                [(c"ar", c"8000"), (c"ch_layout", c"mono"), (c"b", options.bit_rate), (c"threads", c"1")]
             {
                 failed |= (api.set)(self.context.as_ptr(), name.as_ptr(), value.as_ptr(), 0) < 0;
             }
@@ -174,28 +202,24 @@ impl Session {
         }
     }
 
-    /// Decodes a packet into the session's frame.
-    fn decode(&mut self, octets: &[u8]) -> bool {
+    /// Decodes a frame; returns how many samples it gave, 0 if none.
+    fn decode(&mut self, octets: &[u8], pcm: &mut [i16]) -> usize {
+        assert!(octets.len() <= MOST_OCTETS, "one frame");
         let api = self.api;
-        // SAFETY: all three are alive and ours alone; `new_packet` gives room for the octets.
+        // SAFETY: all three are alive and ours alone; `decoder` made room for the octets, and the frame that comes
+        // back has as many samples of 16 bits as it says.
         unsafe {
             let packet = self.packet.as_ptr();
-            if (api.new_packet)(packet, octets.len() as c_int) < 0 {
-                return false;
-            }
             (*packet).data.copy_from_nonoverlapping(octets.as_ptr(), octets.len());
-            let sent = (api.send_packet)(self.context.as_ptr(), packet);
-            (api.unref_packet)(packet);
-            sent >= 0
-                && (api.receive_frame)(self.context.as_ptr(), self.frame.as_ptr()) >= 0
-                && (*self.frame.as_ptr()).nb_samples == FRAME as c_int
+            (*packet).size = octets.len() as c_int;
+            let (context, frame) = (self.context.as_ptr(), self.frame.as_ptr());
+            if (api.send_packet)(context, packet) < 0 || (api.receive_frame)(context, frame) < 0 {
+                return 0;
+            }
+            let samples = ((*frame).nb_samples as usize).min(pcm.len());
+            (*frame).data[0].cast::<i16>().copy_to_nonoverlapping(pcm.as_mut_ptr(), samples);
+            samples
         }
-    }
-
-    /// The samples of the session's frame, once there is one.
-    fn samples(&mut self) -> &mut [i16] {
-        // SAFETY: `decode` saw that the frame has this many samples; they are 16 bits each and aligned to more.
-        unsafe { core::slice::from_raw_parts_mut((*self.frame.as_ptr()).data[0].cast(), FRAME) }
     }
 }
 
@@ -219,18 +243,28 @@ impl G7231Decoder {
     /// A new decoder.
     #[must_use]
     pub fn new() -> Option<Self> {
-        let api = Api::get()?;
-        // SAFETY: the name ends with a zero.
-        Session::new(api, unsafe { (api.find_decoder)(NAME.as_ptr()) }).map(Self)
+        Session::decoder(&G7231).map(Self)
     }
 
     /// Decodes a frame of 24, 20 or 4 octets; returns the samples.
     pub fn decode(&mut self, octets: &[u8], pcm: &mut [i16; FRAME]) -> usize {
-        if !self.0.decode(octets) {
-            return 0;
-        }
-        pcm.copy_from_slice(self.0.samples());
-        FRAME
+        self.0.decode(octets, pcm)
+    }
+}
+
+/// The iLBC decoder, in fixed point; it has no enhancer.
+pub struct IlbcDecoder(Session);
+
+impl IlbcDecoder {
+    /// For frames of 20 or 30 ms.
+    #[must_use]
+    pub fn new(millis: u8) -> Option<Self> {
+        Session::decoder(if millis == 20 { &ILBC_20_MS } else { &ILBC_30_MS }).map(Self)
+    }
+
+    /// Decodes one frame of 38 or 50 octets; returns the samples.
+    pub fn decode(&mut self, octets: &[u8], pcm: &mut [i16]) -> usize {
+        self.0.decode(octets, pcm)
     }
 }
 
@@ -245,28 +279,25 @@ impl G7231Encoder {
     /// A new encoder.
     #[must_use]
     pub fn new() -> Option<Self> {
-        let api = Api::get()?;
-        // SAFETY: the name ends with a zero.
-        let session = Session::new(api, unsafe { (api.find_encoder)(NAME.as_ptr()) })?;
+        let session = Session::encoder(&G7231)?;
         // A decoded frame has everything that a frame needs, whatever else is in the structure.
         let mut frame = G7231Decoder::new()?;
-        frame.0.decode(&[0; 24]).then_some(Self { session, frame })
+        (frame.decode(&[0; 24], &mut [0; FRAME]) == FRAME).then_some(Self { session, frame })
     }
 
     /// Encodes a frame; returns the octets.
     pub fn encode(&mut self, pcm: &[i16; FRAME], out: &mut [u8; 24]) -> usize {
         let api = self.session.api;
         let (context, packet) = (self.session.context.as_ptr(), self.session.packet.as_ptr());
-        // SAFETY: all are alive and ours alone, the frame holds samples as long as it lives, and the packet's data
-        // are as many octets as it says until it is given back.
+        let frame = self.frame.0.frame.as_ptr();
+        // SAFETY: all are alive and ours alone, the frame holds `FRAME` samples as long as it lives, and the
+        // packet's data are as many octets as it says until it is given back.
         unsafe {
-            if (api.make_writable)(self.frame.0.frame.as_ptr()) < 0 {
+            if (api.make_writable)(frame) < 0 {
                 return 0;
             }
-            self.frame.0.samples().copy_from_slice(pcm);
-            if (api.send_frame)(context, self.frame.0.frame.as_ptr()) < 0
-                || (api.receive_packet)(context, packet) < 0
-            {
+            (*frame).data[0].cast::<i16>().copy_from_nonoverlapping(pcm.as_ptr(), FRAME);
+            if (api.send_frame)(context, frame) < 0 || (api.receive_packet)(context, packet) < 0 {
                 return 0;
             }
             let octets = core::slice::from_raw_parts((*packet).data, (*packet).size as usize);
