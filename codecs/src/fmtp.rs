@@ -82,10 +82,15 @@ impl Fmtp {
         let mut parsed = Self::new(rules);
         for parameter in text.split(';') {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let Some((rule, slot)) = parsed.slot(name.trim()) else { continue };
-            *slot = rule.values.read(value.trim()).ok_or(FmtpError { rule })?;
+            parsed.read(name, value).unwrap_or(Ok(()))?;
         }
         Ok(parsed)
+    }
+
+    /// Reads one parameter's value; `None` if the format has no such parameter.
+    pub(crate) fn read(&mut self, name: &str, value: &str) -> Option<Result<(), FmtpError>> {
+        let (rule, slot) = self.slot(name.trim())?;
+        Some(rule.values.read(value.trim()).map(|value| *slot = value).ok_or(FmtpError { rule }))
     }
 
     /// The value of a parameter; `None` if the format has no such parameter.

@@ -130,6 +130,7 @@ macro_rules! rates {
             default_ptime: $ptime,
             ptime_range: $ptimes,
             fmtp: &[],
+            wants: &[],
             #[cfg(feature = "alloc")]
             encoder: |_| alloc::boxed::Box::new(Encoder::new(Rate::$name)),
             #[cfg(feature = "alloc")]

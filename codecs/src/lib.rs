@@ -6,6 +6,7 @@ extern crate alloc;
 
 #[cfg(feature = "amr")]
 pub mod amr;
+mod choice;
 #[cfg(feature = "cn")]
 pub mod cn;
 mod codec;
@@ -37,6 +38,7 @@ mod spec;
 #[cfg(feature = "vad")]
 pub mod vad;
 
+pub use choice::{ChoiceError, CodecChoice};
 pub use codec::{Decoder, Encoded, Encoder};
 pub use error::CodecError;
 pub use fmtp::{Agree, Fmtp, FmtpError, Rule, Values};

@@ -92,6 +92,8 @@ pub struct CodecSpec {
     pub ptime_range: (u8, u8),
     /// The format parameters that mean something to it.
     pub fmtp: &'static [Rule],
+    /// What its code wants of the other side and would not get by the parameters' defaults.
+    pub wants: &'static [(&'static str, u32)],
     #[cfg(feature = "alloc")]
     pub(crate) encoder: fn(&Fmtp) -> Box<dyn Encoder>,
     #[cfg(feature = "alloc")]
@@ -127,6 +129,17 @@ impl CodecSpec {
     #[must_use]
     pub const fn defaults(&self) -> Fmtp {
         Fmtp::new(self.fmtp)
+    }
+
+    /// Its format parameters as this code would say them in an offer: the defaults and [`CodecSpec::wants`].
+    #[must_use]
+    pub fn wanted(&self) -> Fmtp {
+        let mut wanted = self.defaults();
+        for (name, value) in self.wants {
+            // `registry.rs` among the tests holds every want against its rule.
+            let _ = wanted.set(name, *value);
+        }
+        wanted
     }
 
     /// A new encoder on the heap, with the default format parameters.

@@ -5,7 +5,7 @@
 mod common;
 
 use common::signal;
-use sidetone_codecs::{ALL, CodecError, CodecSpec, find, find_static};
+use sidetone_codecs::{ALL, CodecChoice, CodecError, CodecSpec, find, find_static};
 use std::collections::BTreeSet;
 
 /// 40 ms in frames of the codec: the least that is a whole number of all of them is 60 ms with 30 ms frames.
@@ -26,6 +26,21 @@ fn each_is_found_by_what_sdp_says() {
     assert_eq!(known, [(0, "PCMU"), (4, "G723"), (8, "PCMA"), (9, "G722"), (11, "L16"), (18, "G729")]);
     let formats: BTreeSet<_> = ALL.iter().map(|spec| (spec.name, spec.rtp_clock, spec.sample_rate)).collect();
     assert_eq!(formats.len(), ALL.len(), "each once");
+}
+
+#[test]
+fn what_a_codec_wants_can_be_said() {
+    for spec in ALL {
+        let wanted = spec.wanted();
+        for (name, value) in spec.wants {
+            assert_eq!(wanted.get(name), Some(*value), "{spec:?}");
+        }
+        assert_eq!(
+            CodecChoice::parse(&CodecChoice::from(*spec).to_string(), spec.sample_rate)
+                .map(|choice| choice.codec),
+            Ok(*spec)
+        );
+    }
 }
 
 #[test]

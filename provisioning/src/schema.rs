@@ -201,6 +201,14 @@ pub const SCHEMA: &[Setting] = {
             "Where the browser panel is served, on this machine only.",
         ),
         row(
+            "media.codecs",
+            Text { max: 256 },
+            "PCMU PCMA G729",
+            Admin,
+            RESTART,
+            "The codecs of calls, what is liked best first, by their names in SDP, with format parameters as in `G729;annexb=no`.",
+        ),
+        row(
             "dialplan.digit_map",
             DigitMap,
             "",

@@ -54,6 +54,8 @@ pub struct PhoneSettings {
     pub user_agent: String,
     pub sip_port: u16,
     pub panel: SocketAddr,
+    /// Names of codecs as in SDP, what is liked best first, between blanks or commas.
+    pub codecs: String,
     pub digit_map: Option<DigitMap>,
     /// `None` waits for ever.
     pub inter_digit: Option<Duration>,
@@ -224,6 +226,7 @@ impl Settings {
             user_agent: value("phone.user_agent").text(),
             sip_port: u16::try_from(value("sip.port").number()).unwrap_or(u16::MAX),
             panel: value("panel.address").address(),
+            codecs: value("media.codecs").text(),
             digit_map: value("dialplan.digit_map").digit_map(),
             inter_digit: (inter_digit > 0).then(|| Duration::from_secs(inter_digit.into())),
             send_key: Some(value("dialplan.send_key").word())

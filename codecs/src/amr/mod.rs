@@ -68,6 +68,7 @@ pub const SPEC: CodecSpec = CodecSpec {
     default_ptime: 20,
     ptime_range: (20, 240),
     fmtp: RULES,
+    wants: &[],
     #[cfg(feature = "alloc")]
     encoder: |agreed| match Format::from_fmtp(agreed) {
         Ok(format) => Box::new(Encoder::new(format.fastest(), format, false)),

@@ -57,6 +57,7 @@ const fn spec(sample_rate: u32) -> CodecSpec {
         default_ptime: 20,
         ptime_range: (20, 20),
         fmtp: &[],
+        wants: &[],
         #[cfg(feature = "alloc")]
         encoder: if sample_rate == 8000 {
             |_| Box::new(Analyser::new(8000))

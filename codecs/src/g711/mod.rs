@@ -81,6 +81,7 @@ macro_rules! law {
             default_ptime: 20,
             ptime_range: (10, 60),
             fmtp: &[],
+            wants: &[],
             #[cfg(feature = "alloc")]
             encoder: |_| alloc::boxed::Box::new(Encoder::new()),
             #[cfg(feature = "alloc")]

@@ -41,6 +41,7 @@ pub const SPEC: CodecSpec = CodecSpec {
     default_ptime: 20,
     ptime_range: (10, 60),
     fmtp: &[],
+    wants: &[],
     #[cfg(feature = "alloc")]
     encoder: |_| alloc::boxed::Box::new(Encoder::new()),
     #[cfg(feature = "alloc")]

@@ -163,6 +163,7 @@ pub const SPEC: CodecSpec = CodecSpec {
         },
         Rule { name: "annexa", values: Values::YesNo, default: 1, agree: Agree::Least },
     ],
+    wants: &[],
     #[cfg(feature = "alloc")]
     encoder: |fmtp| alloc::boxed::Box::new(Encoder::new(Settings::agreed(fmtp))),
     #[cfg(feature = "alloc")]

@@ -282,6 +282,7 @@ macro_rules! specs {
                 default_ptime: 20,
                 ptime_range: (10, 60),
                 fmtp: &[],
+                wants: &[],
                 #[cfg(feature = "alloc")]
                 encoder: |_| alloc::boxed::Box::new(Encoder::new(Rate::$rate, Order::$order)),
                 #[cfg(feature = "alloc")]

@@ -48,6 +48,7 @@ pub const SPEC: CodecSpec = CodecSpec {
     default_ptime: 20,
     ptime_range: (10, 60),
     fmtp: &[Rule { name: "annexb", values: Values::YesNo, default: 1, agree: Agree::Least }],
+    wants: &[],
     #[cfg(feature = "alloc")]
     encoder: |fmtp| alloc::boxed::Box::new(Encoder::new(fmtp.get("annexb") != Some(0))),
     #[cfg(feature = "alloc")]

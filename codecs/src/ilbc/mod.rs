@@ -47,6 +47,7 @@ pub const SPEC: CodecSpec = CodecSpec {
     default_ptime: 30,
     ptime_range: (20, 120),
     fmtp: &[MODE],
+    wants: &[],
     #[cfg(feature = "alloc")]
     encoder: |agreed| alloc::boxed::Box::new(Encoder::new(Mode::of(agreed))),
     #[cfg(feature = "alloc")]

@@ -120,6 +120,11 @@ impl Rate {
     }
 }
 
+/// Nothing is sent above our own rate and nothing is played above it; copies of lost frames are made use of.
+const fn wants(rate: Rate) -> [(&'static str, u32); 3] {
+    [("maxplaybackrate", rate.hz()), ("sprop-maxcapturerate", rate.hz()), ("useinbandfec", 1)]
+}
+
 /// The `rtpmap` is always `opus/48000/2`, whatever is in it (RFC 7587 §4.1, §7).
 const fn spec(rate: Rate) -> CodecSpec {
     CodecSpec {
@@ -133,6 +138,12 @@ const fn spec(rate: Rate) -> CodecSpec {
         default_ptime: 20,
         ptime_range: (10, 60),
         fmtp: RULES,
+        wants: match rate {
+            Rate::Hz8000 => const { &wants(Rate::Hz8000) },
+            Rate::Hz16000 => const { &wants(Rate::Hz16000) },
+            Rate::Hz24000 => const { &wants(Rate::Hz24000) },
+            Rate::Hz48000 => const { &wants(Rate::Hz48000) },
+        },
         #[cfg(feature = "alloc")]
         encoder: match rate {
             Rate::Hz8000 => |fmtp| Box::new(Encoder::from_fmtp(Rate::Hz8000, fmtp)),

@@ -45,6 +45,10 @@ pub struct Cli {
     #[arg(long, value_parser = <&'static Model>::from_str)]
     pub model: Option<&'static Model>,
 
+    /// The codecs of calls, what is liked best first, with format parameters: 'PCMU,G729;annexb=no'
+    #[arg(long, global = true, value_name = "NAMES")]
+    pub codecs: Option<String>,
+
     /// Settings from a file; options on the command line go first
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -3,6 +3,7 @@
 use crate::cli::{Cli, TransportArg};
 use crate::models::{ES620, Model, UnknownModel};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use sidetone_codecs::{ALL, CodecChoice, CodecSpec, g729, pcma, pcmu};
 use sidetone_dialplan::CollectorConfig;
 use sidetone_hal::net::Protocol;
 use sidetone_provisioning::{AccountSettings, PhoneSettings, Settings, Transport, file};
@@ -13,6 +14,10 @@ use crate::trace::Trace;
 
 /// The port of the panel when none is named.
 const PANEL_PORT: u16 = 8080;
+/// The rate of the phone's sound, in samples a second.
+const SAMPLE_RATE: u32 = 8000;
+/// The codecs when nobody names any, as in the settings' schema.
+const DEFAULT_CODECS: [&CodecSpec; 3] = [&pcmu::SPEC, &pcma::SPEC, &g729::SPEC];
 
 /// A phone's set-up, ready to use.
 #[derive(Clone, Debug)]
@@ -26,6 +31,8 @@ pub struct Config {
     pub local: SocketAddr,
     /// Where the panel is served.
     pub panel: SocketAddr,
+    /// The codecs of calls, what is liked best first.
+    pub codecs: Vec<CodecChoice>,
     /// How digits become a number.
     pub dialling: CollectorConfig,
     /// What `User-Agent` says.
@@ -55,6 +62,14 @@ pub enum ConfigError {
     /// Not a proxy.
     #[error("the proxy: {0}; expected sip:host or sip:host:port")]
     Proxy(String),
+    /// Not a codec, or none at all.
+    #[error("the codecs: {reason}; expected names among {expected}")]
+    Codecs {
+        /// What is wrong.
+        reason: String,
+        /// The phone's codecs.
+        expected: String,
+    },
     /// More accounts than the telephone has.
     #[error("{model} takes {most} account(s), {given} were given")]
     TooMany {
@@ -79,6 +94,7 @@ impl Config {
             accounts: Vec::new(),
             local: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
             panel: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PANEL_PORT),
+            codecs: DEFAULT_CODECS.map(CodecChoice::from).to_vec(),
             dialling: CollectorConfig::default(),
             user_agent: concat!("sidetone-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
@@ -117,14 +133,17 @@ impl Config {
         self.accounts.iter().map(label).collect()
     }
 
-    /// Opens the user agent's sockets.
+    /// Opens the user agent's sockets; `name` is what its ladder calls it.
     ///
     /// # Errors
     /// An address cannot be bound.
-    pub async fn user_agent(&self, trace: Option<&Trace>) -> Result<UserAgent, UaError> {
-        let builder = UserAgent::builder().bind_udp(self.local).user_agent(&self.user_agent);
+    pub async fn user_agent(&self, name: &str, trace: Option<&Trace>) -> Result<UserAgent, UaError> {
+        let builder = UserAgent::builder()
+            .bind_udp(self.local)
+            .user_agent(&self.user_agent)
+            .codecs(self.codecs.iter().copied());
         let builder = match trace {
-            Some(trace) => builder.trace(trace.tap("phone")),
+            Some(trace) => builder.trace(trace.tap(name)),
             None => builder,
         };
         builder.bind_tcp(self.local).build().await
@@ -138,6 +157,7 @@ impl Config {
         if !phone.user_agent.is_empty() {
             self.user_agent = phone.user_agent;
         }
+        self.codecs = codecs_of(&phone.codecs)?;
         self.dialling.map = phone.digit_map;
         self.dialling.inter_digit = phone.inter_digit;
         self.dialling.send_key = phone.send_key;
@@ -154,6 +174,9 @@ impl Config {
         self.panel = cli.panel.unwrap_or(self.panel);
         self.local.set_port(cli.local_port.unwrap_or_else(|| self.local.port()));
         self.local.set_ip(cli.local_address.unwrap_or_else(|| self.local.ip()));
+        if let Some(names) = &cli.codecs {
+            self.codecs = codecs_of(names)?;
+        }
         if !cli.account.is_empty() {
             self.accounts.clear();
         }
@@ -202,6 +225,28 @@ fn account_of(settings: &AccountSettings) -> Result<AccountConfig, String> {
 fn proxy_of(text: &str) -> Result<Uri, String> {
     let uri: Uri = text.parse().map_err(|error: ParseError| error.to_string())?;
     if uri.scheme() == Scheme::Sip { Ok(uri) } else { Err("not a sip: address".to_owned()) }
+}
+
+/// The codecs that these names, between blanks or commas, stand for.
+fn codecs_of(text: &str) -> Result<Vec<CodecChoice>, ConfigError> {
+    let wrong = |reason: String| {
+        let names: Vec<_> = usable_codecs().map(|codec| codec.name).collect();
+        ConfigError::Codecs { reason, expected: names.join(", ") }
+    };
+    let mut codecs: Vec<CodecChoice> = Vec::new();
+    for name in text.split([' ', ',']).filter(|name| !name.is_empty()) {
+        let choice =
+            CodecChoice::parse(name, SAMPLE_RATE).map_err(|error| wrong(format!("{name:?}: {error}")))?;
+        if codecs.iter().all(|known| known.codec != choice.codec) {
+            codecs.push(choice);
+        }
+    }
+    if codecs.is_empty() { Err(wrong("there are none".to_owned())) } else { Ok(codecs) }
+}
+
+/// The codecs that run at the rate of the phone's sound.
+fn usable_codecs() -> impl Iterator<Item = &'static CodecSpec> {
+    ALL.iter().copied().filter(|codec| codec.sample_rate == SAMPLE_RATE)
 }
 
 fn label(account: &AccountConfig) -> String {
@@ -269,6 +314,23 @@ mod tests {
             assert!(!format!("{error} {error:?}").contains("secret"), "{line}: {error}");
             assert!(error.to_string().contains("expected sip:"), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn codecs_are_taken_by_name_in_the_order_given() {
+        let names = |config: Config| config.codecs.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let default = Settings::new().phone().codecs;
+        assert_eq!(names(load("--no-register").expect("valid")), default.split(' ').collect::<Vec<_>>());
+        let config = load("--codecs g729;annexb=no,AMR,g726-32,G729").expect("valid");
+        assert_eq!(names(config), ["G729;annexb=no", "AMR", "G726-32"]);
+        let error = load("--codecs PCMU,G722").expect_err("not at 8 kHz").to_string();
+        assert!(
+            error.starts_with(
+                "the codecs: \"G722\": no such codec at this sample rate; expected names among PCMU"
+            ),
+            "{error}"
+        );
+        assert!(load("--codecs ,").is_err());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use core::time::Duration;
 use sidetone_hal::rng::Rng;
 use sidetone_pbx::{Pbx, PbxHandle};
 use sidetone_sip_core::driver;
-use sidetone_sip_ua::{AccountConfig, UserAgent};
+use sidetone_sip_ua::AccountConfig;
 
 /// The phones' numbers and what they are called.
 const PHONES: [(&str, &str); 2] = [("101", "Alice"), ("102", "Bob")];
@@ -68,15 +68,9 @@ impl Demo {
                 .map_err(sidetone_sip_ua::Error::from)?
                 .with_password(password)
                 .with_display_name(format!("{name} {number}"));
-            let config = Config { accounts: vec![account], ..config.clone() };
-            let builder =
-                UserAgent::builder().bind_udp(LOOPBACK).bind_tcp(LOOPBACK).user_agent(&config.user_agent);
-            let builder = match trace {
-                Some(trace) => builder.trace(trace.tap(name)),
-                None => builder,
-            };
-            let (desk, panel) =
-                Desk::start(&config, builder.build().await?, &format!("{name}, {number}")).await?;
+            let config = Config { accounts: vec![account], local: LOOPBACK, ..config.clone() };
+            let agent = config.user_agent(name, trace).await?;
+            let (desk, panel) = Desk::start(&config, agent, &format!("{name}, {number}")).await?;
             desks.push(desk);
             panels.push(panel);
         }

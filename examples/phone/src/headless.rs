@@ -62,7 +62,7 @@ pub async fn run(
         Action::Call { script, .. } | Action::Answer { script, .. } => Stage::new(script.clone())?,
         Action::Register => Stage::new(Script::default())?,
     };
-    let agent = config.user_agent(trace).await?;
+    let agent = config.user_agent("phone", trace).await?;
     let mut run = Run { agent, stage: Arc::new(stage), stop, out };
     let outcome = run.action(config, action).await;
     run.agent.shutdown().await;

@@ -43,7 +43,7 @@ async fn run(cli: &Cli, trace: Option<&Trace>) -> Result<Outcome, Box<dyn Error>
         stop.wait_for(|stop| *stop).await?;
         demo.shutdown().await;
     } else {
-        let agent = config.user_agent(trace).await?;
+        let agent = config.user_agent("phone", trace).await?;
         let (desk, panel) = Desk::start(&config, agent, config.model.title).await?;
         let panel = PanelServer::start(config.panel, vec![panel], Vec::new()).await?;
         print(format!("panel: http://{}/", panel.address()));

@@ -7,7 +7,7 @@
 mod peers;
 
 use core::time::Duration;
-use peers::baresip::{Baresip, Microphone};
+use peers::baresip::{AMR, Baresip, Codecs, G711, Microphone, OPUS};
 use peers::kamailio::Kamailio;
 use peers::phone::{Phone, expect};
 use peers::sound::{Analysis, read_wav, write_tone};
@@ -27,6 +27,8 @@ fn main() -> ExitCode {
         trial("phone_with_a_wrong_password_exits_3", &[KAMAILIO], wrong_password),
         trial("phone_calls_baresip", BOTH, phone_calls_baresip),
         trial("phone_calls_baresip_over_tcp", BOTH, phone_calls_baresip_over_tcp),
+        trial("phone_and_baresip_speak_amr", BOTH, |stage| call_with(AMR, "AMR;octet-align=1", stage)),
+        trial("phone_and_baresip_speak_opus", BOTH, |stage| call_with(OPUS, "opus", stage)),
         trial("baresip_calls_phone_and_hangs_up", BOTH, baresip_calls_phone),
         trial("dtmf_passes_both_ways_with_baresip", BOTH, dtmf_both_ways),
         trial("phone_holds_and_resumes_baresip", BOTH, phone_holds),
@@ -62,20 +64,25 @@ fn wrong_password(stage: &Stage) -> Outcome {
 }
 
 fn phone_calls_baresip(stage: &Stage) -> Outcome {
-    call_and_compare(stage, "udp")
+    call_and_compare(G711, "PCMU", "udp", stage)
 }
 
 fn phone_calls_baresip_over_tcp(stage: &Stage) -> Outcome {
-    call_and_compare(stage, "tcp")
+    call_and_compare(G711, "PCMU", "tcp", stage)
 }
 
-fn call_and_compare(stage: &Stage, transport: &str) -> Outcome {
+/// The phone offers one codec. (G.726 is not among them: baresip 1.0 packs it the other way round than RFC 3551.)
+fn call_with(codecs: Codecs, choice: &str, stage: &Stage) -> Outcome {
+    call_and_compare(codecs, choice, "udp", stage)
+}
+
+fn call_and_compare(codecs: Codecs, choice: &str, transport: &str, stage: &Stage) -> Outcome {
     let server = Kamailio::start(stage)?;
-    let mut bob = Baresip::start(stage, "bob", server.port, &Microphone::Tone(BARESIP_HZ))?;
+    let mut bob = Baresip::start_with(codecs, stage, "bob", server.port, &Microphone::Tone(BARESIP_HZ))?;
     let (play, record) = (stage.path("play.wav"), stage.path("heard-by-phone.wav"));
     write_tone(&play, PHONE_HZ, Duration::from_secs(30))?;
     let arguments = format!(
-        "{} --transport {transport} --local-port {} --headless call sip:bob@127.0.0.1:{} --play {} --record {} --for 6s",
+        "{} --transport {transport} --codecs {choice} --local-port {} --headless call sip:bob@127.0.0.1:{} --play {} --record {} --for 6s",
         account(&server),
         free_port(),
         server.port,
@@ -86,7 +93,8 @@ fn call_and_compare(stage: &Stage, transport: &str) -> Outcome {
     bob.wait_for("CALL_ESTABLISHED", SOON)?;
     let call = phone.finish_call(Duration::from_secs(20))?;
     bob.wait_for("CALL_CLOSED", SOON)?;
-    expect(&call, "/codec", "PCMU")?;
+    let codec = choice.split(';').next().unwrap_or_default();
+    expect(&call, "/codec", codec)?;
     expect(&call, "/cause/by", "local")?;
 
     Analysis::new(&read_wav(&record)?, BARESIP_HZ).expect_tone("heard by the phone", BARESIP_HZ, 5.5)?;

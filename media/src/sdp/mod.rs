@@ -16,7 +16,7 @@ pub use negotiator::{Negotiator, SdpError};
 
 use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
-use sidetone_codecs::{CodecSpec, Fmtp};
+use sidetone_codecs::{CodecChoice, CodecSpec, Fmtp};
 
 /// What we can do, as offers and answers say it.
 #[derive(Clone, Debug)]
@@ -28,8 +28,8 @@ pub struct LocalMedia {
     pub rtp_port: u16,
     /// The port for RTCP; said by `a=rtcp` (RFC 3605) unless it is the next after `rtp_port`.
     pub rtcp_port: u16,
-    /// What we can encode and decode, what we like best first.
-    pub codecs: Vec<&'static CodecSpec>,
+    /// What we can encode and decode, what we like best first. Of a codec that stands here twice, the first counts.
+    pub codecs: Vec<CodecChoice>,
     /// Whether we take digits as telephone events (RFC 4733).
     pub dtmf: bool,
     /// Milliseconds of speech in a packet that we want to receive, and send if the other does not care.
@@ -41,8 +41,13 @@ pub struct LocalMedia {
 impl LocalMedia {
     /// Audio at `address` and `rtp_port`, RTCP one port above, with these codecs, telephone events, 20 ms.
     #[must_use]
-    pub fn new(address: IpAddr, rtp_port: u16, codecs: Vec<&'static CodecSpec>) -> Self {
+    pub fn new<C: Into<CodecChoice>>(
+        address: IpAddr,
+        rtp_port: u16,
+        codecs: impl IntoIterator<Item = C>,
+    ) -> Self {
         let rtcp_port = rtp_port.saturating_add(1);
+        let codecs = codecs.into_iter().map(Into::into).collect();
         Self { address, rtp_port, rtcp_port, codecs, dtmf: true, ptime: 20, own_order: false }
     }
 }

@@ -4,7 +4,7 @@ use super::description::{Description, Line};
 use super::{DTMF_PAYLOAD_TYPE, Direction, Format, LocalMedia, Negotiated};
 use core::net::IpAddr;
 use sdp_types::{Attribute, Connection, Media, Origin, Session};
-use sidetone_codecs::{CodecSpec, Fmtp, find_static};
+use sidetone_codecs::{CodecChoice, CodecSpec, Fmtp, find_static};
 
 /// The name of the format that carries digits (RFC 4733 §7.1.1), and its only clock that we speak.
 const TELEPHONE_EVENT: (&str, u32) = ("telephone-event", 8000);
@@ -163,7 +163,7 @@ impl Negotiator {
     pub fn offer(&mut self, direction: Direction) -> Vec<u8> {
         self.number_formats();
         let formats: Vec<Format> =
-            self.local.codecs.iter().filter_map(|codec| self.format_of(codec)).collect();
+            self.local.codecs.iter().filter_map(|choice| self.format_of(choice.codec)).collect();
         let dtmf = self.dtmf_payload_type.filter(|_| self.local.dtmf);
         if self.lines.is_empty() {
             let fmt = String::new();
@@ -296,7 +296,9 @@ impl Negotiator {
     fn ordered(&self, line: &Line) -> Vec<Format> {
         let mut formats = common(line, &self.local.codecs, Fmtp::answer);
         if self.local.own_order {
-            formats.sort_by_key(|format| self.local.codecs.iter().position(|codec| *codec == format.codec));
+            formats.sort_by_key(|format| {
+                self.local.codecs.iter().position(|choice| choice.codec == format.codec)
+            });
         }
         formats
     }
@@ -324,11 +326,11 @@ impl Negotiator {
 
     /// Gives every codec of ours a number that nothing else has.
     fn number_formats(&mut self) {
-        for &codec in &self.local.codecs.clone() {
+        for &CodecChoice { codec, fmtp } in &self.local.codecs.clone() {
             if self.format_of(codec).is_none() {
                 let number = codec.payload_type.filter(|number| self.is_free(*number));
                 if let Some(payload_type) = number.or_else(|| self.free_dynamic()) {
-                    self.formats.push(Format::new(payload_type, codec));
+                    self.formats.push(Format { payload_type, codec, fmtp });
                 }
             }
         }
@@ -412,25 +414,22 @@ impl Negotiator {
 
 /// What a line and we have in common, in the line's order and with its numbers; `parameters` makes those of a format
 /// from ours and theirs.
-fn common(
-    line: &Line,
-    ours: &[&'static CodecSpec],
-    parameters: fn(&Fmtp, &Fmtp) -> Option<Fmtp>,
-) -> Vec<Format> {
+fn common(line: &Line, ours: &[CodecChoice], parameters: fn(&Fmtp, &Fmtp) -> Option<Fmtp>) -> Vec<Format> {
     let mut formats: Vec<Format> = Vec::new();
     for remote in &line.formats {
-        let codec = match &remote.map {
-            Some((name, clock, channels)) => {
-                ours.iter().copied().find(|codec| codec.is(name, *clock, *channels))
-            }
-            None => ours.iter().copied().find(|codec| Some(*codec) == find_static(remote.payload_type)),
+        let same = |codec: &'static CodecSpec| match &remote.map {
+            Some((name, clock, channels)) => codec.is(name, *clock, *channels),
+            None => Some(codec) == find_static(remote.payload_type),
         };
-        let Some(codec) = codec.filter(|codec| formats.iter().all(|format| format.codec != *codec)) else {
+        let Some(CodecChoice { codec, fmtp: wanted }) = ours.iter().find(|choice| same(choice.codec)) else {
             continue;
         };
+        if formats.iter().any(|format| format.codec == *codec) {
+            continue;
+        }
         // Parameters that we cannot do make it another format (RFC 3264 §6.1).
         let Ok(theirs) = Fmtp::parse(codec.fmtp, &remote.fmtp) else { continue };
-        if let Some(fmtp) = parameters(&codec.defaults(), &theirs) {
+        if let Some(fmtp) = parameters(wanted, &theirs) {
             formats.push(Format { payload_type: remote.payload_type, codec, fmtp });
         }
     }

@@ -1,6 +1,6 @@
 use super::*;
 use proptest::prelude::*;
-use sidetone_codecs::{amr, g729, ilbc, pcma, pcmu};
+use sidetone_codecs::{CodecChoice, amr, g729, ilbc, pcma, pcmu};
 use sidetone_hal::rng::Rng;
 
 /// As baresip 1.0 offers (captured).
@@ -323,6 +323,31 @@ proptest! {
         text.extend(octets);
         let _ = negotiator().answer(&text, Direction::SendRecv);
     }
+}
+
+#[test]
+fn an_offer_says_what_we_want_of_each_codec() {
+    let choice = |text| CodecChoice::parse(text, 8000).unwrap();
+    let codecs = [choice("AMR;octet-align=1"), choice("opus"), choice("G729;annexb=no"), choice("PCMU")];
+    let mut ours = Negotiator::new(LocalMedia::new([192, 0, 2, 1].into(), 4000, codecs), 1);
+    let offer = String::from_utf8(ours.offer(Direction::SendRecv)).unwrap();
+    assert_eq!(
+        lines(&offer, "a=fmtp:"),
+        [
+            "a=fmtp:96 octet-align=1",
+            "a=fmtp:97 maxplaybackrate=8000;sprop-maxcapturerate=8000;useinbandfec=1",
+            "a=fmtp:18 annexb=no",
+            "a=fmtp:101 0-15"
+        ]
+    );
+    // One who has every codec as it comes takes AMR as we want it.
+    let theirs = LocalMedia::new([192, 0, 2, 2].into(), 5000, [&amr::SPEC, &g729::SPEC]);
+    let (answer, agreed) = Negotiator::new(theirs, 2).answer(offer.as_bytes(), Direction::SendRecv).unwrap();
+    assert_eq!(agreed.fmtp.get("octet-align"), Some(1));
+    let agreed = ours.accept_answer(&answer).unwrap();
+    assert_eq!((agreed.codec, agreed.fmtp.get("octet-align")), (&amr::SPEC, Some(1)));
+    assert_eq!(agreed.receive[0].fmtp.get("octet-align"), Some(1));
+    assert_eq!(agreed.receive[1].fmtp.get("annexb"), Some(0));
 }
 
 #[test]

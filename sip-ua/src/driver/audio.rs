@@ -107,7 +107,7 @@ impl Task {
         }
         let mut rng = self.agent.endpoint_mut().rng().fork();
         let ports = ports::open(ip, self.rtp_ports.as_ref(), rng.next_u32()).await?;
-        let codecs = self.codecs.iter().copied().filter(|codec| codec.sample_rate == rate).collect();
+        let codecs = self.codecs.iter().copied().filter(|choice| choice.codec.sample_rate == rate);
         // RFC 8866 §5.2: a number of 63 bits is understood by every peer.
         let negotiator = Negotiator::new(LocalMedia::new(ip, ports.rtp_port, codecs), rng.next_u64() >> 1);
         Ok(Audio::new(negotiator, ports, port, rng))

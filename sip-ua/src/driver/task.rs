@@ -9,7 +9,7 @@ use crate::resolve::default_port;
 use crate::{Agent, AgentConfig, CallId, Event, Invite, Query, QueryId};
 use core::time::Duration;
 #[cfg(feature = "media")]
-use sidetone_codecs::CodecSpec;
+use sidetone_codecs::CodecChoice;
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::driver::{DriverConfig, Io, IoEvent};
@@ -30,7 +30,7 @@ pub(super) struct Setup {
     #[cfg(feature = "media")]
     pub(super) rtp_ports: Option<core::ops::RangeInclusive<u16>>,
     #[cfg(feature = "media")]
-    pub(super) codecs: Vec<&'static CodecSpec>,
+    pub(super) codecs: Vec<CodecChoice>,
 }
 
 /// Commands, events and finished look-ups that may wait.
@@ -99,7 +99,7 @@ pub(super) struct Task {
     #[cfg(feature = "media")]
     pub(super) rtp_ports: Option<core::ops::RangeInclusive<u16>>,
     #[cfg(feature = "media")]
-    pub(super) codecs: Vec<&'static CodecSpec>,
+    pub(super) codecs: Vec<CodecChoice>,
 }
 
 /// What was done beside the task.

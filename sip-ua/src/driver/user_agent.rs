@@ -6,7 +6,7 @@ use super::{Account, Error, IncomingCall};
 use crate::{AccountConfig, AccountId, AgentConfig, RegistrationState};
 use core::time::Duration;
 #[cfg(feature = "media")]
-use sidetone_codecs::{CodecSpec, pcma, pcmu};
+use sidetone_codecs::{CodecChoice, pcma, pcmu};
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_sip_core::{driver, trace::Tap};
 use std::boxed::Box;
@@ -97,7 +97,7 @@ pub struct UserAgentBuilder {
     #[cfg(feature = "media")]
     rtp_ports: Option<core::ops::RangeInclusive<u16>>,
     #[cfg(feature = "media")]
-    codecs: Option<Vec<&'static CodecSpec>>,
+    codecs: Option<Vec<CodecChoice>>,
 }
 
 impl UserAgentBuilder {
@@ -150,8 +150,8 @@ impl UserAgentBuilder {
     /// The codecs of calls, what is liked best first; without it PCMU and PCMA. Those that do not run at the
     /// rate of a call's audio port are left out of that call.
     #[cfg(feature = "media")]
-    pub fn codecs(mut self, codecs: impl IntoIterator<Item = &'static CodecSpec>) -> Self {
-        self.codecs = Some(codecs.into_iter().collect());
+    pub fn codecs<C: Into<CodecChoice>>(mut self, codecs: impl IntoIterator<Item = C>) -> Self {
+        self.codecs = Some(codecs.into_iter().map(Into::into).collect());
         self
     }
 
@@ -182,7 +182,7 @@ impl UserAgentBuilder {
             #[cfg(feature = "media")]
             rtp_ports: self.rtp_ports,
             #[cfg(feature = "media")]
-            codecs: self.codecs.unwrap_or_else(|| [&pcmu::SPEC, &pcma::SPEC].into()),
+            codecs: self.codecs.unwrap_or_else(|| [&pcmu::SPEC, &pcma::SPEC].map(CodecChoice::from).into()),
         };
         let (commands, events, local) = task::start(setup).await?;
         Ok(UserAgent { commands, events, local })

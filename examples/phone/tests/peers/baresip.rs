@@ -19,6 +19,19 @@ pub(crate) enum Microphone {
     Loop,
 }
 
+/// A codec module.
+#[derive(Clone, Copy)]
+pub(crate) struct Codecs {
+    pub(crate) module: &'static str,
+    /// What its codecs run at, in samples a second and channels, and so the microphone's file must.
+    pub(crate) rate: u32,
+    pub(crate) channels: u16,
+}
+
+pub(crate) const G711: Codecs = Codecs { module: "g711", rate: 8000, channels: 1 };
+pub(crate) const AMR: Codecs = Codecs { module: "amr", rate: 8000, channels: 1 };
+pub(crate) const OPUS: Codecs = Codecs { module: "opus", rate: 48_000, channels: 2 };
+
 pub(crate) struct Baresip {
     folder: PathBuf,
     process: Process,
@@ -27,8 +40,19 @@ pub(crate) struct Baresip {
 }
 
 impl Baresip {
-    /// Starts it as `<name>`, registered at the server on `server_port`, answering every call by itself.
+    /// Starts it as `<name>` with G.711, registered at the server on `server_port`, answering every call by itself.
     pub(crate) fn start(
+        stage: &Stage,
+        name: &str,
+        server_port: u16,
+        microphone: &Microphone,
+    ) -> Result<Self, Failed> {
+        Self::start_with(G711, stage, name, server_port, microphone)
+    }
+
+    /// The same with other codecs.
+    pub(crate) fn start_with(
+        codecs: Codecs,
         stage: &Stage,
         name: &str,
         server_port: u16,
@@ -39,7 +63,8 @@ impl Baresip {
         let source = match microphone {
             Microphone::Tone(hertz) => {
                 let path = folder.join("microphone.wav");
-                sound::write_tone(&path, *hertz, Duration::from_secs(60))?;
+                let tone = sound::tone(*hertz, codecs.rate, Duration::from_secs(60));
+                sound::write_wav_with(&path, codecs.rate, codecs.channels, &tone)?;
                 format!("module aufile.so\naudio_source aufile,{}", path.display())
             }
             // Loaded for this alone: where it is, baresip takes it as player of every call.
@@ -52,11 +77,12 @@ impl Baresip {
             "module_path {}\npoll_method epoll\nnet_interface 127.0.0.1\nsip_listen 127.0.0.1:0\nrtp_ports {rtp}-{}\n\
              {source}\naudio_channels 1\naudio_level no\njitter_buffer_delay 5-10\nsnd_path {}\n\
              call_local_timeout 60\ncall_max_calls 4\nstatmode_default off\nctrl_tcp_listen 127.0.0.1:{control_port}\n\
-             module g711.so\nmodule sndfile.so\n\
+             module {}.so\nmodule sndfile.so\n\
              module_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n",
             module_folder()?.display(),
             rtp.saturating_add(30),
             folder.display(),
+            codecs.module,
         );
         let account = format!(
             "<sip:{name}@127.0.0.1:{server_port}>;auth_pass={name}-secret;regint=120;answermode=auto\n"

@@ -23,27 +23,36 @@ pub(crate) fn write_tone(path: &Path, hertz: f64, length: Duration) -> Result<()
 }
 
 pub(crate) fn write_wav(path: &Path, rate: u32, samples: &[i16]) -> Result<(), Failed> {
+    write_wav_with(path, rate, 1, samples)
+}
+
+/// Writes the same samples to every channel.
+pub(crate) fn write_wav_with(path: &Path, rate: u32, channels: u16, samples: &[i16]) -> Result<(), Failed> {
     let spec = hound::WavSpec {
-        channels: 1,
+        channels,
         sample_rate: rate,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(path, spec)?;
     for sample in samples {
-        writer.write_sample(*sample)?;
+        for _ in 0..channels {
+            writer.write_sample(*sample)?;
+        }
     }
     Ok(writer.finalize()?)
 }
 
-/// Reads a mono recording of 8000 Hz.
+/// Reads a recording: the first channel, at 8000 Hz. From a higher rate every n-th sample is taken as it is: what
+/// is recorded here came over 8000 Hz, and has nothing above 4 kHz that could fold back.
 pub(crate) fn read_wav(path: &Path) -> Result<Vec<i16>, Failed> {
     let mut reader = hound::WavReader::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let spec = reader.spec();
-    if spec.channels != 1 || spec.sample_rate != RATE || spec.bits_per_sample != 16 {
-        return Err(format!("{}: {spec:?}, expected mono, {RATE} Hz, 16 bit", path.display()).into());
+    if spec.channels == 0 || !spec.sample_rate.is_multiple_of(RATE) || spec.bits_per_sample != 16 {
+        return Err(format!("{}: {spec:?}, expected a multiple of {RATE} Hz, 16 bit", path.display()).into());
     }
-    Ok(reader.samples::<i16>().collect::<Result<_, _>>()?)
+    let step = usize::from(spec.channels) * (spec.sample_rate / RATE) as usize;
+    Ok(reader.samples::<i16>().step_by(step).collect::<Result<_, _>>()?)
 }
 
 /// The energy of `samples` at one frequency, as a share of all their energy: 1 for a pure tone (Goertzel).
