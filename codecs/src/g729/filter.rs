@@ -1,7 +1,7 @@
 //! The filters `A(z)` and `1/A(z)` of order 10, Q12 coefficients, the first of them 1.
 #![expect(clippy::indexing_slicing, reason = "fixed arrays, indices bounded by the subframe and the order")]
 
-use super::vector::{each, peak, round_shift};
+use super::vector::{each, mapped, peak, round_shift};
 use super::{Lpc, ORDER, SUBFRAME};
 use crate::fixed::{extract_h, l_mac, l_mult, saturate};
 
@@ -57,8 +57,9 @@ pub(super) fn synthesis<const N: usize>(
     input: &[i16; N],
     memory: &[i16; ORDER],
 ) -> ([i16; N], bool) {
-    // As long as all samples stay below this, no partial sum of the filter can reach 2^30.
-    let limit = ((1 << 30) / gain(lpc)).min(i16::MAX as u32) as i32;
+    // As long as all samples stay within this, no partial sum of the filter can reach 2^30. It is less than the
+    // greatest sample, which may be one that was cut off.
+    let limit = ((1 << 30) / gain(lpc)).min(i16::MAX as u32 - 1) as i32;
     let mut output = [0; N];
     let mut done = 0;
     if peak(memory).max(peak(input)) <= limit {
@@ -68,7 +69,8 @@ pub(super) fn synthesis<const N: usize>(
     (output, overflow)
 }
 
-/// Stops before the first pair of outputs of which one is beyond `limit`; returns how many there are. `N` is even.
+/// Returns how many outputs there are before the first that is beyond `limit`; those after it mean nothing. `N` is
+/// even.
 #[inline(always)]
 fn plain_synthesis<const N: usize>(
     lpc: &Lpc,
@@ -77,65 +79,72 @@ fn plain_synthesis<const N: usize>(
     output: &mut [i16; N],
     limit: i32,
 ) -> usize {
-    let mut recursion = Recursion::new(lpc, memory, limit);
+    let mut recursion = Recursion::new(lpc, memory);
+    let mut wide = [0; N];
     let (blocks, rest) = input.as_chunks::<10>();
-    let (out_blocks, out_rest) = output.as_chunks_mut::<10>();
-    for (index, (block, out)) in blocks.iter().zip(out_blocks).enumerate() {
-        // Five pairs, after which the past has turned round once: no moves within.
-        for (pair, out) in block.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
-            *out = recursion.step(pair);
-        }
-        if recursion.beyond {
-            return 10 * index;
-        }
+    let (wide_blocks, wide_rest) = wide.as_chunks_mut::<10>();
+    for (block, wide) in blocks.iter().zip(wide_blocks) {
+        *wide = recursion.turn(block);
     }
-    let done = N - rest.len();
-    for (pair, out) in rest.as_chunks().0.iter().zip(out_rest.as_chunks_mut().0) {
-        *out = recursion.step(pair);
+    for (&pair, wide) in rest.as_chunks().0.iter().zip(wide_rest.as_chunks_mut().0) {
+        *wide = recursion.step(pair);
     }
-    if recursion.beyond { done } else { N }
+    *output = mapped(&wide, saturate);
+    if peak(output) <= limit {
+        return N;
+    }
+    output.iter().position(|&sample| i32::from(sample).abs() > limit).unwrap_or(N)
 }
 
 /// The recursion, two outputs at a time: a past output counts for both of them, so one 64-bit product gives both
 /// contributions, that to the first output in the lower half and that to the second in the upper.
 struct Recursion {
-    /// `a[j] + a[j + 1] · 2^32` for j from 1.
+    /// `-(a[j] + a[j + 1] · 2^32)` for j from 1.
     taps: [i64; ORDER],
     first_tap: i64,
     /// Newest first.
     past: [i64; ORDER],
-    limit: i64,
-    beyond: bool,
 }
 
 impl Recursion {
     #[inline(always)]
-    fn new(lpc: &Lpc, memory: &[i16; ORDER], limit: i32) -> Self {
+    fn new(lpc: &Lpc, memory: &[i16; ORDER]) -> Self {
         let tap = |j: usize| if j <= ORDER { i64::from(lpc[j]) } else { 0 };
         Self {
-            taps: each(|j| tap(j + 1) + (tap(j + 2) << 32)),
+            taps: each(|j| -(tap(j + 1) + (tap(j + 2) << 32))),
             first_tap: i64::from(lpc[1]),
             past: each(|i| i64::from(memory[ORDER - 1 - i])),
-            limit: i64::from(limit),
-            beyond: false,
         }
     }
 
+    /// Ten outputs, after which the past has turned round once. Written out: in a loop the past would be moved on
+    /// at every step.
     #[inline(always)]
-    fn step(&mut self, &[first, second]: &[i16; 2]) -> [i16; 2] {
+    fn turn(&mut self, input: &[i16; 10]) -> [i32; 10] {
+        let &[i0, i1, i2, i3, i4, i5, i6, i7, i8, i9] = input;
+        let [o0, o1] = self.step([i0, i1]);
+        let [o2, o3] = self.step([i2, i3]);
+        let [o4, o5] = self.step([i4, i5]);
+        let [o6, o7] = self.step([i6, i7]);
+        let [o8, o9] = self.step([i8, i9]);
+        [o0, o1, o2, o3, o4, o5, o6, o7, o8, o9]
+    }
+
+    #[inline(always)]
+    fn step(&mut self, [first, second]: [i16; 2]) -> [i32; 2] {
         let (taps, past) = (&self.taps, &self.past);
+        // Both inputs in Q12, with what rounds them.
+        let inputs = (i64::from(first) << 12) + (i64::from(second) << 44) + (0x800 + (0x800 << 32));
         // The newest last: the others are ready before it is. Beyond the limit the sums mean nothing, and wrap.
-        let mut sums = taps[9].wrapping_mul(past[9]);
+        let mut sums = inputs.wrapping_add(taps[9].wrapping_mul(past[9]));
         for j in (0..9).rev() {
             sums = sums.wrapping_add(taps[j].wrapping_mul(past[j]));
         }
-        let lower = i64::from(sums as i32);
+        let one = i64::from(sums as i32) >> 12;
         let upper = sums.wrapping_add(1 << 31) >> 32;
-        let one = ((i64::from(first) << 12) + 0x800 - lower) >> 12;
-        let other = ((i64::from(second) << 12) + 0x800 - upper - self.first_tap * one) >> 12;
-        self.beyond |= one > self.limit || one < -self.limit || other > self.limit || other < -self.limit;
+        let other = (upper - self.first_tap * one) >> 12;
         self.past = [other, one, past[0], past[1], past[2], past[3], past[4], past[5], past[6], past[7]];
-        [one as i16, other as i16]
+        [one as i32, other as i32]
     }
 }
 

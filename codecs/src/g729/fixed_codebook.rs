@@ -3,12 +3,14 @@
 
 use super::SUBFRAME;
 use super::vector::{each, energy, mapped};
-use crate::fixed::{add, extract_h, l_mac, mult, negate, norm_l, shl, sub};
+use crate::fixed::{add, extract_h, l_mac, mult, negate, norm_l, saturate, shl, sub};
 
 /// Positions of a track.
 const PLACES: usize = 8;
 /// Tracks: position = 5 · place + track. The fourth pulse has the last two tracks.
 const TRACKS: usize = 5;
+/// Tracks that a position is not on.
+const OTHERS: usize = TRACKS - 1;
 
 /// What the search found.
 pub(super) struct Innovation {
@@ -75,8 +77,8 @@ struct Candidate {
 /// are a vector.
 type ByTrack<T> = [T; SUBFRAME];
 
-/// Correlations of a position with all others, and behind them those with the first track once more, one place on.
-type Sums = [i32; SUBFRAME + PLACES];
+/// Correlations of a position with those of the other four tracks, beginning with the track after its own.
+type Row<T> = [T; OTHERS * PLACES];
 
 struct Search {
     /// Magnitudes of the target's correlations.
@@ -85,12 +87,10 @@ struct Search {
     negative: ByTrack<i16>,
     /// Power of a pulse alone.
     powers: ByTrack<i16>,
-    /// Correlations of the impulse response between all pairs of positions; the last row is zero.
-    rows: [Sums; SUBFRAME + 1],
+    /// Correlations of the impulse response between positions on different tracks, by position.
+    rows: [Row<i16>; SUBFRAME],
     /// Those between tracks 0 and 1 and between 1 and 2, with their signs, place by place.
     cross: [[[i16; PLACES]; PLACES]; 2],
-    /// What leaves the upper half of twice a sum: the plain sums are not doubled, the saturated ones are.
-    shift: u32,
 }
 
 impl Search {
@@ -99,9 +99,8 @@ impl Search {
         magnitudes: [0; SUBFRAME],
         negative: [0; SUBFRAME],
         powers: [0; SUBFRAME],
-        rows: [[0; SUBFRAME + PLACES]; SUBFRAME + 1],
+        rows: [[0; OTHERS * PLACES]; SUBFRAME],
         cross: [[[0; PLACES]; PLACES]; 2],
-        shift: 15,
     };
 
     fn prepare(&mut self, response: &[i16; SUBFRAME], correlations: &[i16; SUBFRAME]) {
@@ -116,10 +115,9 @@ impl Search {
             mapped(response, |sample| shl(sample, shift))
         };
         if 2 * energy(&scaled) < 1 << 31 {
-            self.correlate::<false>(&scaled);
+            self.correlate(&scaled, advance);
         } else {
-            self.shift = 16;
-            self.correlate::<true>(&scaled);
+            self.correlate(&scaled, saturating_advance);
         }
         for track in 0..2 {
             for place in 0..PLACES {
@@ -129,25 +127,46 @@ impl Search {
     }
 
     /// The correlation of positions `m` and `n` is that of `m + 1` and `n + 1` and one product more, so a row
-    /// follows from the row after it, all at once.
-    fn correlate<const SATURATE: bool>(&mut self, response: &[i16; SUBFRAME]) {
-        // The response backwards, by track.
-        let backwards: ByTrack<i16> = each(|i| response[SUBFRAME - 1 - position_at(i)]);
-        for position in (0..SUBFRAME).rev() {
-            let index = index_of(position);
-            let [to, from, ..] = &mut self.rows[position..] else { continue };
-            advance::<SATURATE>(from, response[SUBFRAME - 1 - position], &backwards, to);
-            self.powers[index] = (to[index] >> self.shift) as i16;
+    /// follows from the row after it, all at once; and the track after a position's own stays the track after it.
+    fn correlate(
+        &mut self,
+        response: &[i16; SUBFRAME],
+        advance: fn(&mut Row<i32>, i16, &Row<i16>, &mut Row<i16>),
+    ) {
+        // The response backwards, by track, and once more: behind the last track the first follows.
+        let by_track: ByTrack<i16> = each(|i| response[SUBFRAME - 1 - position_at(i)]);
+        let mut backwards = [0; (TRACKS + OTHERS) * PLACES];
+        backwards[..SUBFRAME].copy_from_slice(&by_track);
+        backwards[SUBFRAME..].copy_from_slice(&by_track[..OTHERS * PLACES]);
+        let mut sums = [0; OTHERS * PLACES];
+        let mut power = 0;
+        for (place, rows) in self.rows.as_chunks_mut::<TRACKS>().0.iter_mut().enumerate().rev() {
+            for (own, row) in rows.iter_mut().enumerate().rev() {
+                // One position before the first track is the last track, one place on.
+                if own < OTHERS {
+                    let from = (OTHERS - 1 - own) * PLACES;
+                    sums.copy_within(from + 1..from + PLACES, from);
+                    sums[from + PLACES - 1] = 0;
+                }
+                let sample = by_track[PLACES * own + place];
+                if let Some(others) = backwards[PLACES * own + PLACES..].first_chunk() {
+                    advance(&mut sums, sample, others, row);
+                }
+                power += i64::from(sample) * i64::from(sample);
+                self.powers[PLACES * own + place] = (power >> 15).min(i64::from(i16::MAX)) as i16;
+            }
         }
     }
 
-    /// Correlations of a position with a track, with the signs that the target gives the pulses.
+    /// Correlations of a position with another track, with the signs that the target gives the pulses.
     #[inline(always)]
     fn signed(&self, index: usize, track: usize) -> [i16; PLACES] {
         let mut signed = [0; PLACES];
-        let sums = self.rows[position_at(index)][track..].first_chunk();
-        if let (Some(sums), Some(others)) = (sums, self.negative[track..].first_chunk()) {
-            give_signs(&mut signed, sums, self.shift, self.negative[index], others);
+        let (position, own) = (position_at(index), index / PLACES);
+        let other = (track / PLACES + OTHERS - own) % TRACKS;
+        let row = self.rows[position][PLACES * other..].first_chunk();
+        if let (Some(row), Some(others)) = (row, self.negative[track..].first_chunk()) {
+            give_signs(&mut signed, row, self.negative[index], others);
         }
         signed
     }
@@ -180,15 +199,15 @@ impl Search {
             self.track(&self.powers, outer),
         );
 
+        let sums = mapped(self.track(&self.magnitudes, outer), |magnitude| add(pair.sum, magnitude));
         let mut grid = Grid { squares: [[0; PLACES]; PLACES], powers: [[0; PLACES]; PLACES] };
-        let magnitudes = self.track(&self.magnitudes, inner);
-        for (row, &magnitude) in grid.squares.iter_mut().zip(self.track(&self.magnitudes, outer)) {
-            fill_squares(row, add(pair.sum, magnitude), magnitudes);
-        }
-        let cross = &self.cross[outer / PLACES];
-        for ((row, cross), power) in grid.powers.iter_mut().zip(cross).zip(outer_powers) {
-            fill_powers::<13, 15>(row, power, cross, &inner_terms);
-        }
+        fill_squares(&mut grid.squares, &sums, self.track(&self.magnitudes, inner));
+        fill_powers::<13, 15>(
+            &mut grid.powers,
+            &outer_powers,
+            self.cross[outer / PLACES].as_flattened(),
+            &inner_terms,
+        );
         let (square, power, at) = grid.best();
         Candidate { square, power, indices: [a, b, outer + at / PLACES, inner + at % PLACES] }
     }
@@ -198,12 +217,11 @@ impl Search {
         let (magnitudes, alone) = (self.track(&self.magnitudes, second), self.track(&self.powers, second));
         let places = two_greatest(self.track(&self.magnitudes, first));
         let mut grid = Grid { squares: [[0; PLACES]; 2], powers: [[0; PLACES]; 2] };
-        for (row, place) in places.into_iter().enumerate() {
-            let index = first + place;
-            let power = (i32::from(self.powers[index]) << 14) + 0x8000;
-            fill_squares(&mut grid.squares[row], self.magnitudes[index], magnitudes);
-            fill_powers::<15, 14>(&mut grid.powers[row], power, &self.signed(index, second), alone);
-        }
+        let indices = places.map(|place| first + place);
+        fill_squares(&mut grid.squares, &indices.map(|index| self.magnitudes[index]), magnitudes);
+        let powers = indices.map(|index| (i32::from(self.powers[index]) << 14) + 0x8000);
+        let cross = indices.map(|index| self.signed(index, second));
+        fill_powers::<15, 14>(&mut grid.powers, &powers, cross.as_flattened(), alone);
         let (_, power, at) = grid.best();
         let indices = [first + places[at / PLACES], second + at % PLACES];
         Pair { power, sum: add(self.magnitudes[indices[0]], self.magnitudes[indices[1]]), indices }
@@ -212,14 +230,16 @@ impl Search {
     fn innovation(&self, response: &[i16; SUBFRAME], indices: [usize; 4]) -> Innovation {
         let mut code = [0; SUBFRAME];
         let mut filtered = [0; SUBFRAME];
+        let mut delayed = [0; 2 * SUBFRAME];
+        delayed[SUBFRAME..].copy_from_slice(response);
         let mut signs = 0;
         for (pulse, &index) in indices.iter().enumerate() {
             let position = position_at(index);
             let negative = self.negative[index] != 0;
             code[position] = if negative { -8192 } else { 8191 };
             signs |= u8::from(!negative) << pulse;
-            for (filtered, &response) in filtered[position..].iter_mut().zip(response) {
-                *filtered = if negative { sub(*filtered, response) } else { add(*filtered, response) };
+            if let Some(delayed) = delayed[SUBFRAME - position..].first_chunk() {
+                add_pulse(&mut filtered, delayed, negative);
             }
         }
         let place = indices.map(|index| (index % PLACES) as u16);
@@ -233,10 +253,6 @@ fn position_at(index: usize) -> usize {
     index % PLACES * TRACKS + index / PLACES
 }
 
-fn index_of(position: usize) -> usize {
-    position % TRACKS * PLACES + position / TRACKS
-}
-
 /// The standard multiplies by 32767, which takes 1 from what is positive, or by -32768. `sign` is zero or all ones.
 #[inline(always)]
 fn with_sign(value: i16, sign: i16) -> i16 {
@@ -245,10 +261,10 @@ fn with_sign(value: i16, sign: i16) -> i16 {
     (kept & !sign) | (turned & sign)
 }
 
-/// Q15 square.
+/// Q15 square of a sum of magnitudes, which is not negative.
 #[inline(always)]
-fn square(sum: i16) -> i32 {
-    (i32::from(sum) * i32::from(sum)) >> 15
+fn square(sum: i16) -> i16 {
+    ((i32::from(sum) * i32::from(sum)) >> 15) as i16
 }
 
 struct Pair {
@@ -277,15 +293,15 @@ impl<const N: usize> Grid<N> {
         if lanes.least_powers.iter().any(|&power| power <= 0) {
             return self.best_one_by_one();
         }
-        let lane = |i: usize| {
-            (i32::from(lanes.squares[i]), i32::from(lanes.powers[i]), PLACES * lanes.rows[i] as usize + i)
+        let mut best = Rivals {
+            squares: lanes.squares,
+            powers: lanes.powers,
+            at: each(|i| PLACES as i16 * lanes.rows[i] + i as i16),
         };
-        let better = |a: (i32, i32, usize), b: (i32, i32, usize)| {
-            let advantage = a.1 * b.0 - a.0 * b.1;
-            if (advantage > 0) | ((advantage == 0) & (b.2 < a.2)) { b } else { a }
-        };
-        let pairs = [0, 2, 4, 6].map(|i| better(lane(i), lane(i + 1)));
-        better(better(pairs[0], pairs[1]), better(pairs[2], pairs[3]))
+        best.halve::<4>();
+        best.halve::<2>();
+        best.halve::<1>();
+        (i32::from(best.squares[0]), i32::from(best.powers[0]), usize::from(best.at[0].unsigned_abs()))
     }
 
     /// The same if powers are not positive, which is not a matter of quotients any more.
@@ -303,24 +319,42 @@ impl<const N: usize> Grid<N> {
     }
 }
 
+#[inline(never)]
+fn add_pulse(filtered: &mut [i16; SUBFRAME], delayed: &[i16; SUBFRAME], negative: bool) {
+    if negative {
+        for (filtered, &sample) in filtered.iter_mut().zip(delayed) {
+            *filtered = sub(*filtered, sample);
+        }
+    } else {
+        for (filtered, &sample) in filtered.iter_mut().zip(delayed) {
+            *filtered = add(*filtered, sample);
+        }
+    }
+}
+
 // These are not inlined, or the eight lanes fall apart into scalars.
 
 #[inline(never)]
-fn fill_squares(row: &mut [i16; PLACES], sum: i16, magnitudes: &[i16; PLACES]) {
-    for (square_of, &magnitude) in row.iter_mut().zip(magnitudes) {
-        *square_of = square(add(sum, magnitude)) as i16;
+fn fill_squares(rows: &mut [[i16; PLACES]], sums: &[i16], magnitudes: &[i16; PLACES]) {
+    for (row, &sum) in rows.iter_mut().zip(sums) {
+        for (square_of, &magnitude) in row.iter_mut().zip(magnitudes) {
+            *square_of = square(add(sum, magnitude));
+        }
     }
 }
 
 #[inline(never)]
 fn fill_powers<const CROSS: u32, const TERM: u32>(
-    row: &mut [i16; PLACES],
-    power: i32,
-    cross: &[i16; PLACES],
+    rows: &mut [[i16; PLACES]],
+    powers: &[i32],
+    cross: &[i16],
     terms: &[i16; PLACES],
 ) {
-    for ((power_of, &cross), &term) in row.iter_mut().zip(cross).zip(terms) {
-        *power_of = extract_h(power + (i32::from(cross) << CROSS) + (i32::from(term) << TERM));
+    let cross = cross.as_chunks::<PLACES>().0;
+    for ((row, &power), cross) in rows.iter_mut().zip(powers).zip(cross) {
+        for ((power_of, &cross), &term) in row.iter_mut().zip(cross).zip(terms) {
+            *power_of = extract_h(power + (i32::from(cross) << CROSS) + (i32::from(term) << TERM));
+        }
     }
 }
 
@@ -352,31 +386,59 @@ impl Lanes {
     }
 }
 
-/// The sums of a position from those of the next. One position further is the next track, eight on; from the last
-/// track it is the first, one place on, which therefore is there once more behind the last.
-#[inline(never)]
-fn advance<const SATURATE: bool>(from: &Sums, factor: i16, backwards: &ByTrack<i16>, to: &mut Sums) {
-    for ((to, &from), &other) in to.iter_mut().zip(&from[PLACES..]).zip(backwards) {
-        *to = if SATURATE {
-            l_mac(from, factor, other)
-        } else {
-            from.wrapping_add(i32::from(factor) * i32::from(other))
-        };
+/// The bests of the lanes, and where they are.
+struct Rivals {
+    squares: [i16; PLACES],
+    powers: [i16; PLACES],
+    at: [i16; PLACES],
+}
+
+impl Rivals {
+    /// Leaves the better one of each of the first `N` lanes and the one that many behind it. Of equals the first.
+    #[inline(never)]
+    fn halve<const N: usize>(&mut self) {
+        let mut wins = [0i16; N];
+        for (a, wins) in wins.iter_mut().enumerate() {
+            let b = a + N;
+            let advantage = i32::from(self.powers[a]) * i32::from(self.squares[b])
+                - i32::from(self.squares[a]) * i32::from(self.powers[b]);
+            *wins = -i16::from((advantage > 0) | ((advantage == 0) & (self.at[b] < self.at[a])));
+        }
+        for (a, wins) in wins.into_iter().enumerate() {
+            let b = a + N;
+            self.squares[a] = (self.squares[b] & wins) | (self.squares[a] & !wins);
+            self.powers[a] = (self.powers[b] & wins) | (self.powers[a] & !wins);
+            self.at[a] = (self.at[b] & wins) | (self.at[a] & !wins);
+        }
     }
-    to.copy_within(1..PLACES, SUBFRAME);
-    to[SUBFRAME + PLACES - 1] = 0;
+}
+
+/// The sums of a position from those of the next, and the upper halves of twice the sums.
+#[inline(never)]
+fn advance(sums: &mut Row<i32>, factor: i16, others: &Row<i16>, row: &mut Row<i16>) {
+    for (sum, &other) in sums.iter_mut().zip(others) {
+        *sum = sum.wrapping_add(i32::from(factor) * i32::from(other));
+    }
+    for (upper, &sum) in row.iter_mut().zip(&*sums) {
+        // Twice the sum fits in 32 bits.
+        *upper = saturate(sum >> 15);
+    }
+}
+
+/// The same if the sums may saturate, for which they are doubled.
+#[cold]
+#[inline(never)]
+fn saturating_advance(sums: &mut Row<i32>, factor: i16, others: &Row<i16>, row: &mut Row<i16>) {
+    for ((sum, &other), upper) in sums.iter_mut().zip(others).zip(row) {
+        *sum = l_mac(*sum, factor, other);
+        *upper = extract_h(*sum);
+    }
 }
 
 #[inline(never)]
-fn give_signs(
-    signed: &mut [i16; PLACES],
-    sums: &[i32; PLACES],
-    shift: u32,
-    own: i16,
-    others: &[i16; PLACES],
-) {
-    for ((signed, &sum), &other) in signed.iter_mut().zip(sums).zip(others) {
-        *signed = with_sign((sum >> shift) as i16, own ^ other);
+fn give_signs(signed: &mut [i16; PLACES], row: &[i16; PLACES], own: i16, others: &[i16; PLACES]) {
+    for ((signed, &value), &other) in signed.iter_mut().zip(row).zip(others) {
+        *signed = with_sign(value, own ^ other);
     }
 }
 

@@ -6,7 +6,9 @@ use super::tables::{
     GAIN_FIRST, GAIN_FIRST_FROM_WIRE, GAIN_FIRST_THRESHOLD, GAIN_FIRST_TO_WIRE, GAIN_PREDICTOR, GAIN_SECOND,
     GAIN_SECOND_FROM_WIRE, GAIN_SECOND_THRESHOLD, GAIN_SECOND_TO_WIRE,
 };
-use super::vector::{checked_chain, dot, each, energy, fits, mapped, round_shift, saturated_energy, scale};
+use super::vector::{
+    checked_chain, each, energy, fits, mapped, round_shift, saturated_energy, scale, subframe_dot,
+};
 use crate::fixed::{
     add, deposit_h, div_s, extract_h, extract_l, l_comp, l_extract, l_mac, l_mult, l_shl, l_shr, l_sub,
     mpy_32_16, mult, negate, norm_l, round, saturate, shl, shr, sub,
@@ -123,7 +125,7 @@ impl PitchCorrelations {
             Scaled::from_sum(saturated_energy(1, &filtered.map(|sample| sample >> 2)), -4)
         };
         let sum = if fits(filtered_energy, target_energy) {
-            Some(2 * dot(target, filtered))
+            Some(2 * subframe_dot(target, filtered))
         } else {
             checked_chain(0, target, filtered)
         };
@@ -156,7 +158,7 @@ impl PitchCorrelations {
         let code_energy = energy(&code);
         let with = |other: &[i16; SUBFRAME]| {
             let sum = if fits(energy(other), code_energy) {
-                2 * dot(other, &code) + 1
+                2 * subframe_dot(other, &code) + 1
             } else {
                 super::vector::chain(1, other, &code)
             };

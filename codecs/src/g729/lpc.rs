@@ -2,7 +2,7 @@
 #![expect(clippy::indexing_slicing, reason = "fixed arrays, indices bounded by the order")]
 
 use super::tables::{LAG_WINDOW_HIGH, LAG_WINDOW_LOW, WINDOW};
-use super::vector::{dot, each, energy, multiply};
+use super::vector::{block_dot, each, energy, multiply};
 use super::{Lpc, ORDER, WINDOW_SAMPLES};
 use crate::fixed::{
     abs_s, add, div_32, extract_h, l_abs, l_add, l_comp, l_extract, l_negate, l_shl, l_shr, l_sub, mult_r,
@@ -20,7 +20,8 @@ pub(super) struct Autocorrelation {
 
 impl Autocorrelation {
     pub(super) fn of(signal: &[i16; WINDOW_SAMPLES]) -> Self {
-        let mut windowed = [0; WINDOW_SAMPLES];
+        // Zeros behind the window: the sums of all lags have the same length.
+        let mut windowed = [0; WINDOW_SAMPLES + 16];
         for ((windowed, &sample), &window) in windowed.iter_mut().zip(signal).zip(&WINDOW) {
             *windowed = mult_r(sample, window);
         }
@@ -36,7 +37,9 @@ impl Autocorrelation {
         let mut values = [power << shift; LAGS + 1];
         for (lag, value) in values.iter_mut().enumerate().skip(1) {
             // |2·Σ| is at most the power, so neither the sum nor the shift saturates.
-            *value = (2 * dot(&windowed[lag..], &windowed[..WINDOW_SAMPLES - lag])) << shift;
+            if let (Some(later), Some(earlier)) = (windowed[lag..].first_chunk(), windowed.first_chunk()) {
+                *value = (2 * window_dot(later, earlier)) << shift;
+            }
         }
         Self { values, exponent: exponent - shift }
     }
@@ -52,6 +55,12 @@ impl Autocorrelation {
             *value = multiply(*value, l_comp(high, low));
         }
     }
+}
+
+/// [`block_dot`] of a window. A function of its own, where it becomes multiply-and-add instructions.
+#[inline(never)]
+fn window_dot(a: &[i16; WINDOW_SAMPLES], b: &[i16; WINDOW_SAMPLES]) -> i32 {
+    block_dot(a, b)
 }
 
 /// What the recursion found.

@@ -153,8 +153,9 @@ fn nearest_first(target: &Lsp) -> usize {
     });
     let mut distances = [0i32; 128];
     if plain {
+        let pairs = each(|pair| each(|i| target[2 * pair + i % 2]));
         for (distances, codewords) in distances.as_chunks_mut().0.iter_mut().zip(&FIRST_STAGE_BLOCKS) {
-            block_distances(distances, codewords, target);
+            block_distances(distances, codewords, &pairs);
         }
     } else {
         for (distance, codeword) in distances.iter_mut().zip(&LSF_FIRST_STAGE) {
@@ -167,14 +168,18 @@ fn nearest_first(target: &Lsp) -> usize {
     least_of(&distances)
 }
 
-/// Squared distances to eight codewords. Not inlined: eight lanes at once.
+/// Two dimensions of eight codewords, in turn.
+type Pairs = [i16; 16];
+
+/// Squared distances to eight codewords. Not inlined: it becomes multiply-and-add instructions.
 #[inline(never)]
-fn block_distances(distances: &mut [i32; 8], codewords: &[[i16; 8]; ORDER], target: &Lsp) {
+fn block_distances(distances: &mut [i32; 8], codewords: &[Pairs; HALF], target: &[Pairs; HALF]) {
     let mut sums = [0i32; 8];
-    for (row, &value) in codewords.iter().zip(target) {
-        for (sum, &codeword) in sums.iter_mut().zip(row) {
-            let difference = i32::from(value.wrapping_sub(codeword));
-            *sum += difference * difference;
+    for (codewords, target) in codewords.iter().zip(target) {
+        let differences: Pairs = each(|i| target[i].wrapping_sub(codewords[i]));
+        for (sum, pair) in sums.iter_mut().zip(differences.as_chunks::<2>().0) {
+            let [a, b] = pair.map(i32::from);
+            *sum += a * a + b * b;
         }
     }
     *distances = sums;
@@ -273,14 +278,14 @@ pub(super) fn weights(lsf: &Lsp) -> Lsp {
     weights.map(|weight| shl(weight, shift))
 }
 
-/// The first stage, eight codewords at a time and these dimension by dimension, for the vector unit.
-const FIRST_STAGE_BLOCKS: [[[i16; 8]; ORDER]; 16] = {
-    let mut blocks = [[[0; 8]; ORDER]; 16];
+/// The first stage, eight codewords at a time and these by pairs of dimensions, for the vector unit.
+const FIRST_STAGE_BLOCKS: [[Pairs; HALF]; 16] = {
+    let mut blocks = [[[0; 16]; HALF]; 16];
     let mut index = 0;
     while index < 128 {
         let mut j = 0;
         while j < ORDER {
-            blocks[index / 8][j][index % 8] = LSF_FIRST_STAGE[index][j];
+            blocks[index / 8][j / 2][2 * (index % 8) + j % 2] = LSF_FIRST_STAGE[index][j];
             j += 1;
         }
         index += 1;

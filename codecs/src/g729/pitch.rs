@@ -6,7 +6,8 @@
 
 use super::tables::INTERPOLATION;
 use super::vector::{
-    chain, correlation, delayed_dots, each, energy, fits, mapped, multiply, peak, round_shift, subframe_dot,
+    chain, correlation, delayed_dots, dot_32, each, energy, fits, mapped, multiply, peak, round_shift,
+    subframe_dot,
 };
 use super::{FRAME, HISTORY, LAG_MAX, LAG_MIN, SUBFRAME};
 use crate::fixed::{add, extract_l, l_mac, l_shr, mult, norm_l, round, shl};
@@ -172,11 +173,12 @@ pub(super) fn closed_loop(
 }
 
 /// Taps around a sample, by thirds: the oldest sample first.
-const TAPS: [[i16; 20]; 3] = [taps(0), taps(1), taps(2)];
+const TAPS: [[i16; 32]; 3] = [taps(0), taps(1), taps(2)];
 
-/// The two interleaved halves of the interpolation filter for a position `phase` thirds after a sample.
-const fn taps(phase: usize) -> [i16; 20] {
-    let mut taps = [0; 20];
+/// The two interleaved halves of the interpolation filter for a position `phase` thirds after a sample: twenty taps,
+/// and zeros to the length that the dot product has.
+const fn taps(phase: usize) -> [i16; 32] {
+    let mut taps = [0; 32];
     let mut i = 0;
     while i < 10 {
         taps[9 - i] = INTERPOLATION[phase + 3 * i];
@@ -202,12 +204,9 @@ pub(super) fn predict(excitation: &mut [i16], lag: Lag) {
         let Some(past) = excitation[to - whole - 9..].first_chunk::<27>() else { return };
         let block: [i16; 8] = if peak(past) < 16_000 {
             // The taps' magnitudes add up to less than 2 in Q15.
-            let mut sums = [0i32; 8];
-            for (tap, &coefficient) in taps.iter().enumerate() {
-                for (sum, &sample) in sums.iter_mut().zip(&past[tap..]) {
-                    *sum += i32::from(coefficient) * i32::from(sample);
-                }
-            }
+            let mut padded = [0; 40];
+            padded[..27].copy_from_slice(past);
+            let sums: [i32; 8] = each(|i| padded[i..].first_chunk().map_or(0, |past| dot_32(past, taps)));
             mapped(&sums, |sum| round_shift(sum, 15))
         } else {
             each(|i| saturating_prediction(&past[i..], taps))
@@ -219,7 +218,7 @@ pub(super) fn predict(excitation: &mut [i16], lag: Lag) {
 /// The standard's order: from the middle outwards, both sides in turn.
 #[cold]
 #[inline(never)]
-fn saturating_prediction(past: &[i16], taps: &[i16; 20]) -> i16 {
+fn saturating_prediction(past: &[i16], taps: &[i16; 32]) -> i16 {
     round((0..10).fold(0, |sum, i| l_mac(l_mac(sum, past[9 - i], taps[9 - i]), past[10 + i], taps[10 + i])))
 }
 

@@ -38,16 +38,54 @@ pub(super) fn dot(a: &[i16], b: &[i16]) -> i32 {
     a.iter().zip(b).fold(0, |sum, (&a, &b)| sum.wrapping_add(i32::from(a) * i32::from(b)))
 }
 
-/// [`dot`] of a subframe. A function of its own, where it stays a loop of vector instructions.
-#[inline(never)]
+/// [`dot`] of a subframe.
+#[inline(always)]
 pub(super) fn subframe_dot(a: &[i16; SUBFRAME], b: &[i16; SUBFRAME]) -> i32 {
+    long_subframe_dot(a, b) as i32
+}
+
+// Functions of their own, where a loop over a power of two samples becomes multiply-and-add instructions. Other lengths
+// are composed of such, in 64 bits: in 32 the compiler would join the parts again and lose them.
+
+#[inline(never)]
+fn long_subframe_dot(a: &[i16; SUBFRAME], b: &[i16; SUBFRAME]) -> i64 {
+    let (Some(a_start), Some(b_start)) = (a.first_chunk::<32>(), b.first_chunk::<32>()) else { return 0 };
+    let (Some(a_end), Some(b_end)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) else { return 0 };
+    i64::from(dot(a_start, b_start)) + i64::from(dot(a_end, b_end))
+}
+
+#[inline(never)]
+pub(super) fn dot_32(a: &[i16; 32], b: &[i16; 32]) -> i32 {
     dot(a, b)
 }
 
-/// [`dot`] of vectors of one of a few lengths.
 #[inline(never)]
-fn fixed_dot<const N: usize>(a: &[i16; N], b: &[i16; N]) -> i32 {
+fn long_dot_24(a: &[i16; 24], b: &[i16; 24]) -> i64 {
+    let (Some(a_start), Some(b_start)) = (a.first_chunk::<16>(), b.first_chunk::<16>()) else { return 0 };
+    let (Some(a_end), Some(b_end)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) else { return 0 };
+    i64::from(dot(a_start, b_start)) + i64::from(dot(a_end, b_end))
+}
+
+#[inline(never)]
+fn dot_16(a: &[i16; 16], b: &[i16; 16]) -> i32 {
     dot(a, b)
+}
+
+#[inline(never)]
+fn dot_8(a: &[i16; 8], b: &[i16; 8]) -> i32 {
+    dot(a, b)
+}
+
+/// [`dot`] of a whole number of blocks of eight, for long vectors.
+#[inline(always)]
+pub(super) fn block_dot<const N: usize>(a: &[i16; N], b: &[i16; N]) -> i32 {
+    let mut lanes = [0i32; 8];
+    for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
+        for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane = lane.wrapping_add(i32::from(a) * i32::from(b));
+        }
+    }
+    lanes.iter().fold(0, |sum, &lane| sum.wrapping_add(lane))
 }
 
 /// The products of `signal`, from every sample on, with the beginning of `response`.
@@ -55,11 +93,11 @@ pub(super) fn delayed_dots(signal: &[i16; SUBFRAME], response: &[i16; SUBFRAME])
     let mut padded = [0; SUBFRAME + 8];
     padded[..SUBFRAME].copy_from_slice(signal);
     let mut sums = [0; SUBFRAME];
-    delayed_block::<40>(&padded, response, &mut sums);
-    delayed_block::<32>(&padded, response, &mut sums);
-    delayed_block::<24>(&padded, response, &mut sums);
-    delayed_block::<16>(&padded, response, &mut sums);
-    delayed_block::<8>(&padded, response, &mut sums);
+    delayed_block(&padded, response, &mut sums, subframe_dot);
+    delayed_block(&padded, response, &mut sums, dot_32);
+    delayed_block(&padded, response, &mut sums, |a, b| long_dot_24(a, b) as i32);
+    delayed_block(&padded, response, &mut sums, dot_16);
+    delayed_block(&padded, response, &mut sums, dot_8);
     sums
 }
 
@@ -69,12 +107,13 @@ fn delayed_block<const N: usize>(
     padded: &[i16; SUBFRAME + 8],
     response: &[i16; SUBFRAME],
     sums: &mut [i32; SUBFRAME],
+    dot: impl Fn(&[i16; N], &[i16; N]) -> i32,
 ) {
     let from = SUBFRAME - N;
     let Some(response) = response.first_chunk::<N>() else { return };
     for (sum, delay) in sums[from..from + 8].iter_mut().zip(from..) {
         if let Some(delayed) = padded[delay..].first_chunk::<N>() {
-            *sum = fixed_dot(delayed, response);
+            *sum = dot(delayed, response);
         }
     }
 }
