@@ -10,7 +10,7 @@ mod common;
 
 use common::signal::{Random, noise, speech};
 use common::vectors::folder;
-use common::{octets, sha256, sha256_pcm, snr};
+use common::{octets, sha256, sha256_pcm};
 use sidetone_codecs::g722::{self, Decoder, Encoder, Mode};
 use sidetone_codecs::{CodecError, Decoder as _, Encoded, Encoder as _};
 
@@ -270,8 +270,8 @@ fn the_voice_comes_back_after_garbage() {
     decoder.decode_pairs(&random_octets(), &mut heard);
     let mut heard = vec![0; clean.len()];
     decoder.decode_pairs(&codes, &mut heard);
-    let late = clean.len() / 2;
-    assert!(snr(&clean[late..], &heard[late..]) > 40.0, "{} dB", snr(&clean[late..], &heard[late..]));
+    // The predictors leak: after a second nothing is left of the garbage.
+    assert_eq!(clean[16_000..], heard[16_000..]);
 }
 
 #[test]

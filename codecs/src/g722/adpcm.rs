@@ -84,23 +84,8 @@ pub(super) fn sum(products: &[i16; 8]) -> i16 {
     products.iter().map(|&product| i32::from(product)).sum::<i32>() as i16
 }
 
-/// The rows of [`MOVES`] for the sixth difference and those after it, by the six before each.
 #[inline(always)]
-pub(super) fn rows(differences: &[i16; BLOCK + 8]) -> [u8; BLOCK] {
-    let mut rows = [0; BLOCK];
-    for n in 0..BLOCK {
-        let newest = differences[n + 6];
-        let mut row = i16::from(newest == 0) << 6;
-        for i in 0..6 {
-            row |= ((newest ^ differences[n + 5 - i]) >> 15) & 1 << i;
-        }
-        rows[n] = row as u8;
-    }
-    rows
-}
-
-#[inline(always)]
-fn upper_half(a: i16, b: i16) -> i16 {
+pub(super) fn upper_half(a: i16, b: i16) -> i16 {
     ((i32::from(a) * i32::from(b)) >> 16) as i16
 }
 
@@ -183,8 +168,7 @@ impl Poles {
     /// Takes the quantised differences of a sample and what the zeros predict for the next; adapts, and predicts
     /// the next.
     #[inline(always)]
-    pub(super) fn advance(&mut self, differences: &Lanes, zeros: &Lanes) {
-        let [leak_first, leak_second] = self.leaks;
+    pub(super) fn advance(&mut self, differences: &Lanes, zeros: &Lanes, leaks: &[Lanes; 2]) {
         for i in 0..8 {
             let difference = differences[i];
             let reconstructed = self.prediction[i].saturating_add(difference);
@@ -197,13 +181,13 @@ impl Poles {
                 ((partial ^ self.newer[i]) >> 15, (partial ^ self.older[i]) >> 15);
             let cross = (((first ^ !differ_newer).wrapping_sub(!differ_newer)) >> 5).clamp(-256, 255);
             let drift = (128 ^ differ_older).wrapping_sub(differ_older);
-            let leaked = second.wrapping_add(upper_half(second, leak_second));
+            let leaked = second.wrapping_add(upper_half(second, leaks[1][i]));
             let second = cross.wrapping_add(drift).wrapping_add(leaked).clamp(-12_288, 12_288);
 
             // Clause 6.2.1.6, UPPOL1.
             let drift = (192 ^ differ_newer).wrapping_sub(differ_newer);
             let limit = 15_360_i16.wrapping_sub(second);
-            let leaked = first.wrapping_add(upper_half(first, leak_first));
+            let leaked = first.wrapping_add(upper_half(first, leaks[0][i]));
             let first = drift.wrapping_add(leaked).max(0_i16.wrapping_sub(limit)).min(limit);
 
             // FILTEP and PREDIC.
@@ -222,22 +206,58 @@ impl Poles {
 
     #[inline(never)]
     pub(super) fn advance_lanes(&mut self, differences: &Lanes, zeros: &Lanes) {
-        self.advance(differences, zeros);
+        let leaks = self.leaks.map(|leak| [leak; 8]);
+        self.advance(differences, zeros, &leaks);
+    }
+
+    /// The same for a block of two bands, given as pairs. Adds what was predicted before each sample to `decoded`.
+    ///
+    /// The pairs are repeated to fill the lanes, and the leaks alternate between two equal copies: a constant lane
+    /// or factor is known outside of the loop, and the compiler then takes the products apart into wider ones.
+    #[inline(never)]
+    pub(super) fn advance_block(
+        &mut self,
+        differences: &[i16],
+        zeros: &[i16],
+        decoded: &mut [i16; 2 * BLOCK],
+        count: usize,
+    ) {
+        let mut poles = self.clone();
+        let leaks = black_box([[[-256; 8], [-512; 8]]; 2]);
+        for (n, ((differences, zeros), decoded)) in differences
+            .chunks_exact(2)
+            .zip(zeros.chunks_exact(2))
+            .zip(decoded.chunks_exact_mut(2))
+            .take(count)
+            .enumerate()
+        {
+            for (decoded, &prediction) in decoded.iter_mut().zip(&poles.prediction) {
+                *decoded = decoded.saturating_add(prediction);
+            }
+            let lanes = |pair: &[i16]| core::array::from_fn(|i| pair[i & 1]);
+            poles.advance(&lanes(differences), &lanes(zeros), &leaks[n & 1]);
+        }
+        *self = poles;
     }
 
     /// The same for two bands.
     #[inline(never)]
     pub(super) fn advance_pair(&mut self, differences: [i16; 2], zeros: [i16; 2]) {
         let lanes = |[a, b]: [i16; 2]| [a, b, 0, 0, 0, 0, 0, 0];
-        self.advance(&lanes(differences), &lanes(zeros));
+        let leaks = self.leaks.map(|leak| [leak; 8]);
+        self.advance(&lanes(differences), &lanes(zeros), &leaks);
     }
 }
 
-/// Bits 15 to 30 of the product.
+/// Bits 15 to 30 of the product, not of the lowest number with itself.
+///
+/// The upper half is doubled by an addition that saturates, although it never does: of a shift the compiler would
+/// make one of 32 bits.
 #[inline(always)]
-fn product(a: i16, b: i16) -> i16 {
+pub(super) fn product(a: i16, b: i16) -> i16 {
     let low = a.wrapping_mul(b) as u16 >> 15;
-    (upper_half(a, b) << 1) | low as i16
+    let high = upper_half(a, b);
+    high.saturating_add(high) | low as i16
 }
 
 /// The poles of one band between blocks.

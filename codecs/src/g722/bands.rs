@@ -3,9 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "fixed arrays; each index is bounded where it is made")]
 
 use super::Mode;
-use super::adpcm::{
-    BandPoles, Lanes, Leak, Poles, Signs, ZeroLanes, Zeros, are_quiet, predict_saturating, rows, sum,
-};
+use super::adpcm::{BandPoles, Leak, Poles, Signs, ZeroLanes, Zeros, are_quiet, predict_saturating, sum};
 use super::qmf::BLOCK;
 use super::tables::{
     LEVEL, LOWER, LOWER_BY_LEVEL, LOWER_LOG_MAX, LOWER_OUTPUT, LOWER_SCALE, LowerCode, RECIPROCAL, SCALE,
@@ -16,9 +14,9 @@ use super::tables::{
 #[derive(Clone, Debug)]
 pub(super) struct Band {
     /// Coefficients of the zeros.
-    zeros: Zeros,
+    pub(super) zeros: Zeros,
     /// The last six quantised differences, the oldest first.
-    differences: [i16; 6],
+    pub(super) differences: [i16; 6],
     /// Logarithm of the scale factor.
     log_scale: i16,
     pub(super) poles: BandPoles,
@@ -132,7 +130,7 @@ impl Quantiser for Upper {
 }
 
 #[inline(always)]
-fn next_log_scale<Q: Quantiser>(log_scale: i32, step: i32) -> i32 {
+pub(super) fn next_log_scale<Q: Quantiser>(log_scale: i32, step: i32) -> i32 {
     (((log_scale * 127) >> 7) + step).clamp(0, Q::LOG_MAX)
 }
 
@@ -270,80 +268,6 @@ impl EncoderAtWork {
         let newest = ((i32::from(difference) * i32::from(zeros[5])) >> 14) as i16;
         sum(products).wrapping_add(newest)
     }
-}
-
-/// Decodes a block of both bands.
-///
-/// Differences follow from the codes alone, zeros from the differences alone; only the poles need what was
-/// predicted.
-#[inline]
-pub(super) fn decode(
-    bands: (&mut Band, &mut Band),
-    mode: Mode,
-    octets: &[u8],
-    lower: &mut [i16; BLOCK],
-    upper: &mut [i16; BLOCK],
-) {
-    let count = octets.len().min(BLOCK);
-    let mut added = [0; BLOCK];
-    let mut past = [PastDifferences::new(bands.0), PastDifferences::new(bands.1)];
-    let mut differences = [[0; 8]; BLOCK];
-    let (mut log_scale, mut upper_log_scale) = (bands.0.log_scale.into(), bands.1.log_scale.into());
-    for n in 0..count {
-        let octet = octets[n];
-        added[n] = output(mode, octet, log_scale);
-        differences[n][0] = dequantise::<Lower>(octet, &mut log_scale);
-        differences[n][1] = dequantise::<Upper>(octet >> 6, &mut upper_log_scale);
-        past[0].values[n + 6] = differences[n][0];
-        past[1].values[n + 6] = differences[n][1];
-    }
-    let predictions = predict_from_zeros(&bands, &mut past, count);
-    (bands.0.zeros, bands.1.zeros) = predictions.1;
-    let mut poles = Poles::load([&bands.0.poles, &bands.1.poles]);
-    for n in 0..count {
-        lower[n] = poles.prediction[0];
-        poles.advance_lanes(&differences[n], &predictions.0[n]);
-        upper[n] = poles.reconstructed[1];
-    }
-    for n in 0..BLOCK {
-        lower[n] = limit(lower[n].saturating_add(added[n]));
-        upper[n] = limit(upper[n]);
-    }
-    poles.store([&mut bands.0.poles, &mut bands.1.poles]);
-    past[0].store(bands.0, count);
-    past[1].store(bands.1, count);
-    bands.0.log_scale = log_scale as i16;
-    bands.1.log_scale = upper_log_scale as i16;
-}
-
-/// What the zeros predict after each sample of a block, in the first two lanes, and the zeros after the last.
-#[inline(never)]
-fn predict_from_zeros(
-    bands: &(&mut Band, &mut Band),
-    past: &mut [PastDifferences; 2],
-    count: usize,
-) -> ([Lanes; BLOCK], (Zeros, Zeros)) {
-    let quiet = past.each_ref().map(|past| are_quiet(&past.values));
-    let rows = past.each_ref().map(|past| rows(&past.values));
-    for past in past.iter_mut() {
-        past.fourfold = past.values.map(|difference| difference.wrapping_mul(4));
-    }
-    let mut zeros = [bands.0.zeros, bands.1.zeros];
-    let mut products = [[0; 8]; 2];
-    let mut predictions = [[0; 8]; BLOCK];
-    let leak = Leak::new();
-    for n in 0..count.min(BLOCK) {
-        for i in 0..2 {
-            leak.adapt_and_multiply(&mut zeros[i], rows[i][n], past[i].window(n), &mut products[i]);
-            predictions[n][i] = if quiet[i] {
-                sum(&products[i])
-            } else {
-                predict_saturating(&past[i].values[n + 1..n + 7], &zeros[i])
-            };
-        }
-    }
-    let [lower, upper] = zeros;
-    (predictions, (lower, upper))
 }
 
 /// LIMIT: 15 bits.

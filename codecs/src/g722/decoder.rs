@@ -1,6 +1,7 @@
 //! Octets to samples.
 
-use super::bands::{Band, decode};
+use super::bands::Band;
+use super::block::decode;
 use super::conceal::Concealer;
 use super::qmf::{BLOCK, Synthesis};
 use super::{Mode, SPEC};
