@@ -56,10 +56,7 @@ impl fmt::Display for CodecChoice {
     /// As [`CodecChoice::parse`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.codec.name)?;
-        if self.fmtp != self.codec.defaults() {
-            write!(f, ";{}", self.fmtp)?;
-        }
-        Ok(())
+        if self.fmtp.says_something() { write!(f, ";{}", self.fmtp) } else { Ok(()) }
     }
 }
 

@@ -25,7 +25,7 @@ pub enum Values {
     Flag,
     /// `no` is 0, `yes` is 1.
     YesNo,
-    /// One of these words, each with its number.
+    /// One of these words, each with its number. It is said even at its default: FFmpeg takes no iLBC without `mode`.
     OneOf(&'static [(&'static str, u32)]),
     /// A decimal number in this range, both ends included.
     Range(u32, u32),
@@ -145,6 +145,16 @@ impl Fmtp {
         Some(agreed)
     }
 
+    /// Whether there is anything to write in `a=fmtp`.
+    #[must_use]
+    pub fn says_something(&self) -> bool {
+        self.said().next().is_some()
+    }
+
+    fn said(&self) -> impl Iterator<Item = (&'static Rule, u32)> + use<> {
+        self.pairs().filter(|(rule, value)| *value != rule.default || matches!(rule.values, Values::OneOf(_)))
+    }
+
     fn slot(&mut self, name: &str) -> Option<(&'static Rule, &mut u32)> {
         self.rules.iter().zip(&mut self.values).find(|(rule, _)| rule.name.eq_ignore_ascii_case(name))
     }
@@ -155,10 +165,10 @@ impl Fmtp {
 }
 
 impl fmt::Display for Fmtp {
-    /// As it stands in `a=fmtp`: the parameters that are not at their default, with `;` between them.
+    /// As it stands in `a=fmtp`: the parameters that are not at their default or must be said, with `;` between them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut between = "";
-        for (rule, value) in self.pairs().filter(|(rule, value)| *value != rule.default) {
+        for (rule, value) in self.said() {
             write!(f, "{between}{}=", rule.name)?;
             rule.values.write(value, f)?;
             between = ";";
@@ -285,9 +295,9 @@ mod tests {
         assert_eq!(read(line).to_string(), line);
         assert_eq!(
             read(" Octet-Align=1 ; Mode-Set = 0, 2 ,7;unknown=5;flag").to_string(),
-            "octet-align=1;mode-set=0,2,7"
+            "octet-align=1;mode-set=0,2,7;mode=30"
         );
-        assert_eq!(read("").to_string(), "");
+        assert_eq!(read("").to_string(), "mode=30");
         assert_eq!(read("mode=20").get("MODE"), Some(20));
         assert_eq!(read("").get("nothing"), None);
     }
@@ -314,9 +324,9 @@ mod tests {
     fn two_sides_agree_by_the_rule_of_each_parameter() {
         let ours = read("mode-set=0,1,2;mode=20");
         let agreed = ours.agree(&read("mode-set=2,7;annexb=no;maxplaybackrate=8000")).expect("one format");
-        assert_eq!(agreed.to_string(), "mode-set=2;annexb=no;maxplaybackrate=8000");
+        assert_eq!(agreed.to_string(), "mode-set=2;annexb=no;mode=30;maxplaybackrate=8000");
         let answered = ours.answer(&read("octet-align=1;maxplaybackrate=8000")).expect("one format");
-        assert_eq!(answered.to_string(), "octet-align=1;mode-set=0,1,2");
+        assert_eq!(answered.to_string(), "octet-align=1;mode-set=0,1,2;mode=30");
         assert_eq!(ours.agree(&read("crc=1")), None);
         assert_eq!(ours.agree(&read("mode-set=7")), None);
     }

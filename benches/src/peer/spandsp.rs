@@ -1,109 +1,53 @@
 //! spandsp: G.722 and G.726 (Debian package `libspandsp2`).
 
-use super::open;
-use core::ffi::{c_int, c_void};
-use core::marker::PhantomData;
-use core::ptr::NonNull;
-use libloading::Library;
-use std::sync::OnceLock;
+use super::{Free, Instance, State, functions};
+use core::ffi::c_int;
+use core::ptr::null_mut;
 
-type State = c_void;
 type InitG722 = unsafe extern "C" fn(*mut State, c_int, c_int) -> *mut State;
 type InitG726 = unsafe extern "C" fn(*mut State, c_int, c_int, c_int) -> *mut State;
 type Encode = unsafe extern "C" fn(*mut State, *mut u8, *const i16, c_int) -> c_int;
 type Decode = unsafe extern "C" fn(*mut State, *mut i16, *const u8, c_int) -> c_int;
-type Free = unsafe extern "C" fn(*mut State) -> c_int;
 
 /// `G726_PACKING_RIGHT`: the first code in the least significant bits, as in RFC 3551.
 const PACKING_RIGHT: c_int = 2;
 
-/// The functions that are measured. The library stays open for as long as the process lives.
-struct Api {
-    g722_encode_init: InitG722,
-    g722_encode: Encode,
-    g722_encode_free: Free,
-    g722_decode_init: InitG722,
-    g722_decode: Decode,
-    g722_decode_free: Free,
-    g726_init: InitG726,
-    g726_encode: Encode,
-    g726_decode: Decode,
-    g726_free: Free,
-    _library: Library,
+functions! {
+    /// spandsp 0.0.6, `spandsp/g722.h` and `spandsp/g726.h`.
+    Api from ["libspandsp.so.2", "libspandsp.so"], "libspandsp2";
+    g722_encode_init: InitG722 = "g722_encode_init",
+    g722_encode: Encode = "g722_encode",
+    g722_encode_free: Free<c_int> = "g722_encode_free",
+    g722_decode_init: InitG722 = "g722_decode_init",
+    g722_decode: Decode = "g722_decode",
+    g722_decode_free: Free<c_int> = "g722_decode_free",
+    g726_init: InitG726 = "g726_init",
+    g726_encode: Encode = "g726_encode",
+    g726_decode: Decode = "g726_decode",
+    g726_free: Free<c_int> = "g726_free",
 }
 
-impl Api {
-    fn get() -> Option<&'static Self> {
-        static API: OnceLock<Option<Api>> = OnceLock::new();
-        API.get_or_init(Self::load).as_ref()
-    }
-
-    fn load() -> Option<Self> {
-        let library = open(&["libspandsp.so.2", "libspandsp.so"], "libspandsp2")?;
-        // SAFETY: names and signatures are those of spandsp 0.0.6, <spandsp/g722.h> and <spandsp/g726.h>.
-        unsafe {
-            Some(Self {
-                g722_encode_init: *library.get(b"g722_encode_init\0").ok()?,
-                g722_encode: *library.get(b"g722_encode\0").ok()?,
-                g722_encode_free: *library.get(b"g722_encode_free\0").ok()?,
-                g722_decode_init: *library.get(b"g722_decode_init\0").ok()?,
-                g722_decode: *library.get(b"g722_decode\0").ok()?,
-                g722_decode_free: *library.get(b"g722_decode_free\0").ok()?,
-                g726_init: *library.get(b"g726_init\0").ok()?,
-                g726_encode: *library.get(b"g726_encode\0").ok()?,
-                g726_decode: *library.get(b"g726_decode\0").ok()?,
-                g726_free: *library.get(b"g726_free\0").ok()?,
-                _library: library,
-            })
-        }
-    }
-}
-
-/// A state that one of the `init` functions allocated, with the function that works on it.
-struct Context<Work> {
-    state: NonNull<State>,
-    work: Work,
-    free: Free,
-    /// A state belongs to one thread at a time.
-    _not_sync: PhantomData<*mut ()>,
-}
-
-impl<Work> Context<Work> {
-    fn new(state: *mut State, work: Work, free: Free) -> Option<Self> {
-        Some(Self { state: NonNull::new(state)?, work, free, _not_sync: PhantomData })
-    }
-}
-
-impl Context<Encode> {
+impl Instance<Encode, c_int> {
     fn encode(&mut self, pcm: &[i16], out: &mut [u8], bits_per_sample_pair: usize) -> usize {
         assert!(out.len() * 16 >= pcm.len() * bits_per_sample_pair, "room for the codes");
         // SAFETY: the state is alive and ours alone; the assertion above bounds what is written.
-        let octets =
-            unsafe { (self.work)(self.state.as_ptr(), out.as_mut_ptr(), pcm.as_ptr(), pcm.len() as c_int) };
+        let octets = unsafe { (self.work)(self.state(), out.as_mut_ptr(), pcm.as_ptr(), pcm.len() as c_int) };
         octets as usize
     }
 }
 
-impl Context<Decode> {
+impl Instance<Decode, c_int> {
     fn decode(&mut self, octets: &[u8], pcm: &mut [i16], bits_per_sample: usize) -> usize {
         assert!(pcm.len() * bits_per_sample >= octets.len() * 8, "room for the samples");
         // SAFETY: the state is alive and ours alone; the assertion above bounds what is written.
-        let samples = unsafe {
-            (self.work)(self.state.as_ptr(), pcm.as_mut_ptr(), octets.as_ptr(), octets.len() as c_int)
-        };
+        let samples =
+            unsafe { (self.work)(self.state(), pcm.as_mut_ptr(), octets.as_ptr(), octets.len() as c_int) };
         samples as usize
     }
 }
 
-impl<Work> Drop for Context<Work> {
-    fn drop(&mut self) {
-        // SAFETY: the state came from the `init` function that belongs to this `free`, and is not used again.
-        unsafe { (self.free)(self.state.as_ptr()) };
-    }
-}
-
 /// spandsp's G.722 encoder, 16 kHz in.
-pub struct G722Encoder(Context<Encode>);
+pub struct G722Encoder(Instance<Encode, c_int>);
 
 impl G722Encoder {
     /// `bit_rate` is 48 000, 56 000 or 64 000.
@@ -111,8 +55,8 @@ impl G722Encoder {
     pub fn new(bit_rate: u32) -> Option<Self> {
         let api = Api::get()?;
         // SAFETY: a null state makes the function allocate one.
-        let state = unsafe { (api.g722_encode_init)(core::ptr::null_mut(), bit_rate as c_int, 0) };
-        Context::new(state, api.g722_encode, api.g722_encode_free).map(Self)
+        let state = unsafe { (api.g722_encode_init)(null_mut(), bit_rate as c_int, 0) };
+        Instance::new(state, api.g722_encode, api.g722_encode_free).map(Self)
     }
 
     /// Encodes an even number of samples, an octet for every two; returns the octets.
@@ -122,7 +66,7 @@ impl G722Encoder {
 }
 
 /// spandsp's G.722 decoder, 16 kHz out.
-pub struct G722Decoder(Context<Decode>);
+pub struct G722Decoder(Instance<Decode, c_int>);
 
 impl G722Decoder {
     /// `bit_rate` is 48 000, 56 000 or 64 000.
@@ -130,8 +74,8 @@ impl G722Decoder {
     pub fn new(bit_rate: u32) -> Option<Self> {
         let api = Api::get()?;
         // SAFETY: a null state makes the function allocate one.
-        let state = unsafe { (api.g722_decode_init)(core::ptr::null_mut(), bit_rate as c_int, 0) };
-        Context::new(state, api.g722_decode, api.g722_decode_free).map(Self)
+        let state = unsafe { (api.g722_decode_init)(null_mut(), bit_rate as c_int, 0) };
+        Instance::new(state, api.g722_decode, api.g722_decode_free).map(Self)
     }
 
     /// Decodes octets to two samples each; returns the samples.
@@ -142,7 +86,7 @@ impl G722Decoder {
 
 /// spandsp's G.726 encoder for 16-bit linear samples, packed as in RFC 3551.
 pub struct G726Encoder {
-    context: Context<Encode>,
+    context: Instance<Encode, c_int>,
     bits: usize,
 }
 
@@ -152,8 +96,8 @@ impl G726Encoder {
     pub fn new(bit_rate: u32) -> Option<Self> {
         let api = Api::get()?;
         // SAFETY: a null state makes the function allocate one.
-        let state = unsafe { (api.g726_init)(core::ptr::null_mut(), bit_rate as c_int, 0, PACKING_RIGHT) };
-        let context = Context::new(state, api.g726_encode, api.g726_free)?;
+        let state = unsafe { (api.g726_init)(null_mut(), bit_rate as c_int, 0, PACKING_RIGHT) };
+        let context = Instance::new(state, api.g726_encode, api.g726_free)?;
         Some(Self { context, bits: bit_rate as usize / 8000 })
     }
 
@@ -165,7 +109,7 @@ impl G726Encoder {
 
 /// spandsp's G.726 decoder to 16-bit linear samples, packed as in RFC 3551.
 pub struct G726Decoder {
-    context: Context<Decode>,
+    context: Instance<Decode, c_int>,
     bits: usize,
 }
 
@@ -175,8 +119,8 @@ impl G726Decoder {
     pub fn new(bit_rate: u32) -> Option<Self> {
         let api = Api::get()?;
         // SAFETY: a null state makes the function allocate one.
-        let state = unsafe { (api.g726_init)(core::ptr::null_mut(), bit_rate as c_int, 0, PACKING_RIGHT) };
-        let context = Context::new(state, api.g726_decode, api.g726_free)?;
+        let state = unsafe { (api.g726_init)(null_mut(), bit_rate as c_int, 0, PACKING_RIGHT) };
+        let context = Instance::new(state, api.g726_decode, api.g726_free)?;
         Some(Self { context, bits: bit_rate as usize / 8000 })
     }
 

@@ -395,7 +395,7 @@ impl Negotiator {
         for Format { payload_type, codec, fmtp } in formats {
             let channels = if codec.channels == 1 { String::new() } else { format!("/{}", codec.channels) };
             add("rtpmap", format!("{payload_type} {}/{}{channels}", codec.name, codec.rtp_clock));
-            if *fmtp != codec.defaults() {
+            if fmtp.says_something() {
                 add("fmtp", format!("{payload_type} {fmtp}"));
             }
         }

@@ -362,7 +362,7 @@ fn format_parameters_are_agreed_on() {
     let text = String::from_utf8(text).unwrap();
     assert_eq!((agreed.codec, agreed.fmtp.get("annexb")), (&g729::SPEC, Some(0)));
     // iLBC: 30 ms if either side says so, and our silence says so (RFC 3952 §5).
-    assert_eq!(lines(&text, "a=fmtp:97"), [""; 0]);
+    assert_eq!(lines(&text, "a=fmtp:97"), ["a=fmtp:97 mode=30"]);
     assert_eq!(lines(&text, "a=fmtp:18"), ["a=fmtp:18 annexb=no"]);
     assert_eq!(lines(&text, "a=fmtp:98"), ["a=fmtp:98 octet-align=1;mode-set=0,2,4,7"]);
     // What we cannot do is another format.

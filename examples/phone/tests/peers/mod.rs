@@ -14,6 +14,7 @@
 
 pub(crate) mod baresip;
 pub(crate) mod browser;
+pub(crate) mod ffmpeg;
 pub(crate) mod kamailio;
 pub(crate) mod phone;
 pub(crate) mod process;
@@ -41,21 +42,26 @@ pub(crate) struct Needs {
 pub(crate) const KAMAILIO: Needs = Needs { program: "kamailio", package: "kamailio" };
 pub(crate) const BARESIP: Needs = Needs { program: "baresip", package: "baresip-core" };
 pub(crate) const SIPP: Needs = Needs { program: "sipp", package: "sip-tester" };
+pub(crate) const FFMPEG: Needs = Needs { program: "ffmpeg", package: "ffmpeg" };
 pub(crate) const CHROMIUM: Needs = Needs { program: "chromium", package: "chromium" };
 
-/// A trial that is ignored, saying why, on a machine without the program; `SIDETONE_REQUIRE_PEERS=1` makes
-/// that a failure, so that a CI run cannot pass by not trying.
+/// How a trial ends that lacks something: ignored, saying why. `SIDETONE_REQUIRE_PEERS=1` makes that a failure, so that
+/// a CI run cannot pass by not trying.
+pub(crate) fn cannot_run(why: String) -> Result<Completion, Failed> {
+    match std::env::var_os("SIDETONE_REQUIRE_PEERS") {
+        Some(value) if value == "1" => Err(why.into()),
+        _ => Ok(Completion::ignored_with(why)),
+    }
+}
+
+/// A trial that is ignored, saying why, on a machine without the program.
 pub(crate) fn trial(name: &'static str, needs: &'static [Needs], run: fn(&Stage) -> Outcome) -> Trial {
     Trial::ignorable_test(name, move || {
         let missing: Vec<_> = needs.iter().filter(|needs| find_program(needs.program).is_none()).collect();
         if !missing.is_empty() {
             let wanted: Vec<_> =
                 missing.iter().map(|n| format!("{} (Debian package {})", n.program, n.package)).collect();
-            let message = format!("not installed: {}", wanted.join(", "));
-            return match std::env::var_os("SIDETONE_REQUIRE_PEERS") {
-                Some(value) if value == "1" => Err(message.into()),
-                _ => Ok(Completion::ignored_with(message)),
-            };
+            return cannot_run(format!("not installed: {}", wanted.join(", ")));
         }
         let stage = Stage::new(name);
         // A panic must not skip the logs of the peers: without them an interop failure says nothing.
