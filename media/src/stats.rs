@@ -25,6 +25,9 @@ pub struct StreamStats {
     pub packets_duplicate: u64,
     /// Packets that were no RTP, of an unknown payload type, or from a stranger.
     pub packets_refused: u64,
+    /// Packets that came in time and were not heard: longer than the buffer takes, more than it holds, or nothing that
+    /// the codec can decode.
+    pub packets_dropped: u64,
     /// Speech that was invented because a packet was lost or late.
     pub concealed: Duration,
     /// Speech that was played, with what was concealed.

@@ -237,6 +237,38 @@ fn a_peer_behind_a_nat_is_found_and_a_stranger_is_not_listened_to() {
 }
 
 #[test]
+fn what_came_in_time_and_cannot_be_played_is_counted() {
+    let agreed = negotiated(&g729::SPEC, address(2, 4000));
+    let mut stream = Stream::new(StreamConfig::new(agreed, "phone@192.0.2.1", Rng::from_u64(3)));
+    let mut pcm = [0; 80];
+    // A second of packets with two frames each; every tenth is no G.729, every tenth longer than any packet of speech.
+    for packet in 0..50_u16 {
+        let payload: &[u8] = match packet % 10 {
+            3 => &[0; 7],
+            6 => &[0; 1200],
+            _ => &[0; 20],
+        };
+        let packet = Packet {
+            payload_type: 18,
+            marker: packet == 0,
+            sequence: packet,
+            timestamp: u32::from(packet) * 160,
+            ssrc: 7,
+            payload,
+        };
+        let mut octets = vec![0; 12 + payload.len()];
+        packet.write(&mut octets).unwrap();
+        let now = Instant::from_millis(u64::from(packet.sequence) * 20);
+        stream.handle_rtp(now, address(2, 4000), &octets);
+        stream.playout(now, &mut pcm);
+        stream.playout(now + ms(10), &mut pcm);
+    }
+    let stats = stream.stats();
+    assert_eq!((stats.packets_received, stats.packets_refused, stats.packets_lost), (50, 0, 0));
+    assert_eq!(stats.packets_dropped, 10, "{stats:?}");
+}
+
+#[test]
 fn a_peer_that_begins_anew_with_another_ssrc_is_heard_on() {
     let mut call = Call::new(8, link(0.0, 0));
     call.phones[0].mouth = Box::new(|at| sine(1000.0, at));

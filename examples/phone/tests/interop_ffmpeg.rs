@@ -267,8 +267,8 @@ fn play(stage: &Stage, who: &str, agreed: Negotiated, rtp: &[Vec<u8>], rtcp: &[V
     }
     let stats = stream.stats();
     println!("{who}: {stats:?}");
-    if (stats.packets_refused, stats.packets_lost) != (0, 0) {
-        return Err(format!("{who}: packets were refused or lost: {stats:?}").into());
+    if (stats.packets_refused, stats.packets_lost, stats.packets_dropped) != (0, 0, 0) {
+        return Err(format!("{who}: packets were refused, lost or dropped: {stats:?}").into());
     }
     let bye = core::iter::from_fn(|| stream.poll_event()).any(|event| event == StreamEvent::Bye);
     if !bye && !rtcp.is_empty() {

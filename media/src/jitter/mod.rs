@@ -44,7 +44,7 @@ pub trait PayloadDecoder {
 pub struct JitterStats {
     /// Packets that came after their time.
     pub late: u64,
-    /// Packets that did not fit: too long, or the buffer was full.
+    /// Packets that did not fit (too long, or the buffer was full), or that did not decode.
     pub dropped: u64,
     /// Samples played while speech was expected.
     pub played: u64,
@@ -242,6 +242,9 @@ impl JitterBuffer {
                 decoded = decoder.decode(waiting.payload_type, payload, pcm);
                 (decoded, overlap.min(decoded as i64) as usize)
             });
+            if decoded == 0 {
+                self.stats.dropped += 1;
+            }
             if decoded > 0 && overlap >= decoded as i64 {
                 self.stats.late += 1;
             } else {

@@ -293,6 +293,7 @@ impl Stream {
             packets_late: jitter.stats().late,
             packets_duplicate: source.map_or(0, |source| source.duplicates()),
             packets_refused: self.receiver.refused,
+            packets_dropped: jitter.stats().dropped,
             concealed: samples(jitter.stats().concealed),
             played: samples(jitter.stats().played),
             playout_delay: jitter.current_delay(self.now),

@@ -21,6 +21,7 @@ pub(super) struct Report {
     pub(super) packets_received: u64,
     pub(super) lost: u64,
     pub(super) late: u64,
+    pub(super) dropped: u64,
     pub(super) jitter_ms: f64,
     pub(super) round_trip_ms: Option<f64>,
     pub(super) concealed_ms: u64,
@@ -58,6 +59,7 @@ impl Report {
         self.packets_received = stats.packets_received;
         self.lost = stats.packets_lost;
         self.late = stats.packets_late;
+        self.dropped = stats.packets_dropped;
         self.jitter_ms = milliseconds(stats.jitter);
         self.round_trip_ms = stats.round_trip.map(milliseconds);
         self.concealed_ms = u64::try_from(stats.concealed.as_millis()).unwrap_or(u64::MAX);
