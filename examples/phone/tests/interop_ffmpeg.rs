@@ -106,19 +106,9 @@ struct Sockets {
 
 impl Sockets {
     fn bind() -> Result<Self, Failed> {
-        let port = even_port();
+        let port = free_port();
         let open = |port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port));
         Ok(Self { port, rtp: open(port)?, rtcp: open(port + 1)? })
-    }
-}
-
-/// RTP has the even port of a pair (RFC 3550 section 11), and FFmpeg holds everybody to it.
-fn even_port() -> u16 {
-    loop {
-        let port = free_port();
-        if port.is_multiple_of(2) {
-            return port;
-        }
     }
 }
 
@@ -141,7 +131,7 @@ fn stream(agreed: Negotiated) -> Stream {
 
 /// We speak until FFmpeg, which reads an offer of ours as its session, has heard enough.
 fn speak(stage: &Stage, decoder: &str, codec: &str, rate: u32) -> Outcome {
-    let (ours, theirs) = (Sockets::bind()?, even_port());
+    let (ours, theirs) = (Sockets::bind()?, free_port());
     let offer = negotiator(codec, rate, theirs).offer(Direction::SendRecv);
     let (_, agreed) = negotiator(codec, rate, ours.port).answer(&offer, Direction::SendRecv)?;
     let (sdp, wav) = (stage.path("session.sdp"), stage.path("heard.wav"));
@@ -181,7 +171,7 @@ fn speak(stage: &Stage, decoder: &str, codec: &str, rate: u32) -> Outcome {
 
 /// FFmpeg speaks, and we read the session that it describes.
 fn hear(stage: &Stage, encoder: &str, codec: &str, rate: u32) -> Outcome {
-    let (ours, theirs) = (Sockets::bind()?, even_port());
+    let (ours, theirs) = (Sockets::bind()?, free_port());
     let (wav, sdp) = (stage.path("tone.wav"), stage.path("session.sdp"));
     write_tone(&wav, HERTZ, Duration::from_secs(SECONDS.into()))?;
     let choice = CodecChoice::parse(codec, rate).map_err(|error| error.to_string())?;
