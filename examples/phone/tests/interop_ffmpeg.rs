@@ -106,9 +106,17 @@ struct Sockets {
 
 impl Sockets {
     fn bind() -> Result<Self, Failed> {
-        let port = free_port();
         let open = |port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port));
-        Ok(Self { port, rtp: open(port)?, rtcp: open(port + 1)? })
+        let pair = |port| std::io::Result::Ok(Self { port, rtp: open(port)?, rtcp: open(port + 1)? });
+        // Another thread's child has a copy of the socket that found the port free, until it becomes FFmpeg.
+        let taken = |result: &std::io::Result<Self>| {
+            result.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+        };
+        let mut bound = pair(free_port());
+        while taken(&bound) {
+            bound = pair(free_port());
+        }
+        Ok(bound?)
     }
 }
 
