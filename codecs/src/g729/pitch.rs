@@ -6,7 +6,7 @@
 
 use super::tables::INTERPOLATION;
 use super::vector::{
-    chain, correlation, delayed_dots, dot_32, each, energy, fits, mapped, multiply, peak, round_shift,
+    chain, correlation, delayed_dots, each, energy, fits, mapped, multiply, peak, round_shift, short_dot,
     subframe_dot,
 };
 use super::{FRAME, HISTORY, LAG_MAX, LAG_MIN, SUBFRAME};
@@ -206,7 +206,7 @@ pub(super) fn predict(excitation: &mut [i16], lag: Lag) {
             // The taps' magnitudes add up to less than 2 in Q15.
             let mut padded = [0; 40];
             padded[..27].copy_from_slice(past);
-            let sums: [i32; 8] = each(|i| padded[i..].first_chunk().map_or(0, |past| dot_32(past, taps)));
+            let sums: [i32; 8] = each(|i| padded[i..].first_chunk().map_or(0, |past| short_dot(past, taps)));
             mapped(&sums, |sum| round_shift(sum, 15))
         } else {
             each(|i| saturating_prediction(&past[i..], taps))

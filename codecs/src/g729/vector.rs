@@ -41,39 +41,25 @@ pub(super) fn dot(a: &[i16], b: &[i16]) -> i32 {
 /// [`dot`] of a subframe.
 #[inline(always)]
 pub(super) fn subframe_dot(a: &[i16; SUBFRAME], b: &[i16; SUBFRAME]) -> i32 {
-    long_subframe_dot(a, b) as i32
+    long_dot::<SUBFRAME, 32>(a, b) as i32
 }
 
 // Functions of their own, where a loop over a power of two samples becomes multiply-and-add instructions. Other lengths
 // are composed of such, in 64 bits: in 32 the compiler would join the parts again and lose them.
 
+/// [`dot`] of a power of two samples.
 #[inline(never)]
-fn long_subframe_dot(a: &[i16; SUBFRAME], b: &[i16; SUBFRAME]) -> i64 {
-    let (Some(a_start), Some(b_start)) = (a.first_chunk::<32>(), b.first_chunk::<32>()) else { return 0 };
+pub(super) fn short_dot<const N: usize>(a: &[i16; N], b: &[i16; N]) -> i32 {
+    dot(a, b)
+}
+
+/// [`dot`] of `HEAD` samples, a power of two, and eight more.
+#[inline(never)]
+fn long_dot<const N: usize, const HEAD: usize>(a: &[i16; N], b: &[i16; N]) -> i64 {
+    const { assert!(N == HEAD + 8 && HEAD.is_power_of_two(), "no sample is left out or counted twice") };
+    let (Some(a_start), Some(b_start)) = (a.first_chunk::<HEAD>(), b.first_chunk::<HEAD>()) else { return 0 };
     let (Some(a_end), Some(b_end)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) else { return 0 };
     i64::from(dot(a_start, b_start)) + i64::from(dot(a_end, b_end))
-}
-
-#[inline(never)]
-pub(super) fn dot_32(a: &[i16; 32], b: &[i16; 32]) -> i32 {
-    dot(a, b)
-}
-
-#[inline(never)]
-fn long_dot_24(a: &[i16; 24], b: &[i16; 24]) -> i64 {
-    let (Some(a_start), Some(b_start)) = (a.first_chunk::<16>(), b.first_chunk::<16>()) else { return 0 };
-    let (Some(a_end), Some(b_end)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) else { return 0 };
-    i64::from(dot(a_start, b_start)) + i64::from(dot(a_end, b_end))
-}
-
-#[inline(never)]
-fn dot_16(a: &[i16; 16], b: &[i16; 16]) -> i32 {
-    dot(a, b)
-}
-
-#[inline(never)]
-fn dot_8(a: &[i16; 8], b: &[i16; 8]) -> i32 {
-    dot(a, b)
 }
 
 /// [`dot`] of a whole number of blocks of eight, for long vectors.
@@ -94,10 +80,10 @@ pub(super) fn delayed_dots(signal: &[i16; SUBFRAME], response: &[i16; SUBFRAME])
     padded[..SUBFRAME].copy_from_slice(signal);
     let mut sums = [0; SUBFRAME];
     delayed_block(&padded, response, &mut sums, subframe_dot);
-    delayed_block(&padded, response, &mut sums, dot_32);
-    delayed_block(&padded, response, &mut sums, |a, b| long_dot_24(a, b) as i32);
-    delayed_block(&padded, response, &mut sums, dot_16);
-    delayed_block(&padded, response, &mut sums, dot_8);
+    delayed_block(&padded, response, &mut sums, short_dot::<32>);
+    delayed_block(&padded, response, &mut sums, |a, b| long_dot::<24, 16>(a, b) as i32);
+    delayed_block(&padded, response, &mut sums, short_dot::<16>);
+    delayed_block(&padded, response, &mut sums, short_dot::<8>);
     sums
 }
 
