@@ -108,15 +108,13 @@ impl Sockets {
     fn bind() -> Result<Self, Failed> {
         let open = |port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port));
         let pair = |port| std::io::Result::Ok(Self { port, rtp: open(port)?, rtcp: open(port + 1)? });
-        // Another thread's child has a copy of the socket that found the port free, until it becomes FFmpeg.
-        let taken = |result: &std::io::Result<Self>| {
-            result.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
-        };
-        let mut bound = pair(free_port());
-        while taken(&bound) {
-            bound = pair(free_port());
+        loop {
+            match pair(free_port()) {
+                // Another thread's child has a copy of the socket that found the port free, until it becomes FFmpeg.
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
+                bound => return Ok(bound?),
+            }
         }
-        Ok(bound?)
     }
 }
 
