@@ -44,5 +44,5 @@ pub use sidetone_hal::time::Instant;
 pub use status::StatusCode;
 pub use text::Text;
 pub use transaction::{TransactionFailure, TransactionId};
-pub use transport::{Deframer, FlowError, FlowRequest, Frame, Input, Source, Target};
+pub use transport::{CertificateError, Deframer, FlowError, FlowRequest, Frame, Input, Source, Target};
 pub use uri::{Host, Scheme, Uri};

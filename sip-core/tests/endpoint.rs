@@ -332,7 +332,9 @@ fn the_best_local_address_is_named() {
 
 fn connect(endpoint: &mut Endpoint) -> FlowId {
     match endpoint.poll_flow() {
-        Some(FlowRequest::Connect { flow, protocol: Protocol::Tcp, remote }) if remote == address(PEER) => {
+        Some(FlowRequest::Connect { flow, protocol: Protocol::Tcp, remote, .. })
+            if remote == address(PEER) =>
+        {
             flow
         }
         other => panic!("{other:?}"),

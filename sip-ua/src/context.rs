@@ -195,7 +195,7 @@ impl Context {
 
     fn transmit_ack(&mut self, now: Instant, request: Request, protocol: Protocol, address: SocketAddr) {
         // A lost ACK is asked for again by the repeated 2xx.
-        let _ = self.endpoint.send_ack(now, request, &Target { protocol, address, flow: None });
+        let _ = self.endpoint.send_ack(now, request, &Target::new(protocol, address));
     }
 
     /// Waits for the address of an exchange's next hop; numeric hosts have it at once.

@@ -193,7 +193,7 @@ impl Context {
             set_contact(&mut exchange.request.headers, uri);
         }
         let request = exchange.request.clone();
-        match self.endpoint.request(now, request, &Target { protocol, address, flow: None }) {
+        match self.endpoint.request(now, request, &Target::new(protocol, address)) {
             Ok(transaction) => {
                 exchange.transaction = Some(transaction);
                 self.by_transaction.insert(transaction, id);

@@ -35,7 +35,7 @@ impl Binding {
     /// The way to the device.
     #[must_use]
     pub fn target(&self) -> Target {
-        Target { protocol: self.protocol, address: self.remote, flow: Some(self.flow) }
+        Target::new(self.protocol, self.remote).on(self.flow)
     }
 
     /// Whole seconds left at `now`, rounded up, so that a live binding never shows 0.

@@ -129,11 +129,8 @@ impl<'a> Reader<'a> {
             IpAddr::V6(Ipv6Addr::from(self.array::<16>()?))
         };
         let port = u16::from_le_bytes(self.array()?);
-        Some(Target {
-            protocol,
-            address: SocketAddr::new(ip, port),
-            flow: (head & 0x40 != 0).then_some(flow),
-        })
+        let target = Target::new(protocol, SocketAddr::new(ip, port));
+        Some(if head & 0x40 == 0 { target } else { target.on(flow) })
     }
 }
 
@@ -152,13 +149,8 @@ mod tests {
     use super::*;
 
     fn hops() -> (Target, Target) {
-        let caller = Target {
-            protocol: Protocol::Tcp,
-            address: "192.0.2.7:40000".parse().unwrap(),
-            flow: Some(FlowId(u64::MAX)),
-        };
-        let callee =
-            Target { protocol: Protocol::Udp, address: "[2001:db8::9]:5060".parse().unwrap(), flow: None };
+        let caller = Target::new(Protocol::Tcp, "192.0.2.7:40000".parse().unwrap()).on(FlowId(u64::MAX));
+        let callee = Target::new(Protocol::Udp, "[2001:db8::9]:5060".parse().unwrap());
         (caller, callee)
     }
 

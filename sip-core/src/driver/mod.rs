@@ -279,7 +279,7 @@ impl Io {
     /// Makes or closes a connection.
     pub fn apply(&mut self, request: FlowRequest) {
         match request {
-            FlowRequest::Connect { flow, protocol: Protocol::Tcp, remote } => {
+            FlowRequest::Connect { flow, protocol: Protocol::Tcp, remote, .. } => {
                 let task = tcp::connect(flow, remote, self.config.connect_limit, self.inbox.clone());
                 self.connections.insert(flow, Connection::Connecting(self.tasks.spawn(task)));
             }
@@ -340,7 +340,9 @@ impl Io {
                     self.learn_route(endpoint, *source);
                     Some(input)
                 }
-                Input::Stream { flow, .. } => self.connections.contains_key(flow).then_some(input),
+                Input::Stream { flow, .. } | Input::Frame { flow, .. } => {
+                    self.connections.contains_key(flow).then_some(input)
+                }
                 Input::FlowDown { flow, .. } => self.connections.remove(flow).map(|_| input),
                 Input::FlowUp { .. } => Some(input),
             },

@@ -127,7 +127,7 @@ impl Endpoint {
                     self.layer.reports.counters.overflowed += 1;
                     return;
                 }
-                Input::Stream { flow, .. } => {
+                Input::Stream { flow, .. } | Input::Frame { flow, .. } => {
                     // A stream with a hole is no stream any more.
                     self.layer.reports.counters.overflowed += 1;
                     self.drop_flow(now, flow, FlowError::Overflow);
@@ -139,6 +139,7 @@ impl Endpoint {
         match input {
             Input::Datagram { flow, source, payload } => self.handle_datagram(now, flow, source, payload),
             Input::Stream { flow, bytes } => self.handle_stream(now, flow, &bytes),
+            Input::Frame { flow, payload } => self.handle_frame(now, flow, payload),
             Input::FlowUp { flow, local } => {
                 self.transports.flow_up(now, flow, local);
             }

@@ -56,6 +56,14 @@ impl Endpoint {
         }
     }
 
+    /// A message of a connection that keeps message boundaries.
+    pub(super) fn handle_frame(&mut self, now: Instant, flow: FlowId, payload: Bytes) {
+        let Some(stream) = self.transports.stream_mut(flow) else { return };
+        stream.touch(now);
+        let source = Source { flow, protocol: stream.protocol, remote: stream.remote };
+        self.handle_message(now, source, payload);
+    }
+
     fn handle_message(&mut self, now: Instant, source: Source, bytes: Bytes) {
         self.transports.tap(now, Direction::Received, source.flow, source.remote, &bytes);
         let result = match Message::parse(bytes.clone(), &self.config.limits) {

@@ -1,6 +1,6 @@
 //! One stream connection: on its way up with messages waiting, then up with a deframer.
 
-use super::{Deframer, FlowError, Frame};
+use super::{Deframer, FlowError, Frame, Remote};
 use crate::error::ParseError;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -10,6 +10,8 @@ use sidetone_hal::time::Instant;
 pub(crate) struct Stream {
     pub(crate) protocol: Protocol,
     pub(crate) remote: SocketAddr,
+    /// What its certificate was checked for.
+    pub(crate) domain: Option<Arc<str>>,
     /// Our end, once the connection is up.
     pub(crate) local: Option<SocketAddr>,
     /// When the endpoint looks at the idle time next.
@@ -20,15 +22,10 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(
-        protocol: Protocol,
-        remote: SocketAddr,
-        now: Instant,
-        idle_check: Instant,
-        deframer: Deframer,
-    ) -> Self {
+    pub(crate) fn new(remote: &Remote, now: Instant, idle_check: Instant, deframer: Deframer) -> Self {
+        let (protocol, remote, domain) = remote.clone();
         let held = VecDeque::new();
-        Self { protocol, remote, local: None, idle_check, last_active: now, held, deframer }
+        Self { protocol, remote, domain, local: None, idle_check, last_active: now, held, deframer }
     }
 
     /// The connection is there; what waited for it.

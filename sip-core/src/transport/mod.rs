@@ -22,7 +22,7 @@ use sidetone_hal::net::{FlowId, IpAddr, Protocol, SocketAddr, Transmit};
 use sidetone_hal::time::Instant;
 
 /// Where a request goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// The transport.
     pub protocol: Protocol,
@@ -31,13 +31,31 @@ pub struct Target {
     /// `Some`: this very socket or connection (responses on a connection, registered flows of RFC 5626), and none
     /// other if it is gone. `None`: whatever reaches the address, connecting if need be.
     pub flow: Option<FlowId>,
+    /// The SIP domain, or host, that the address was found for: what TLS names in SNI and what the certificate must
+    /// be for (RFC 5922 §7.1). A secure connection is used for one domain only. `None` with a secure transport: the
+    /// certificate must name the address.
+    pub domain: Option<Arc<str>>,
 }
 
 impl Target {
     /// Whatever reaches `address` over `protocol`.
     #[must_use]
     pub const fn new(protocol: Protocol, address: SocketAddr) -> Self {
-        Self { protocol, address, flow: None }
+        Self { protocol, address, flow: None, domain: None }
+    }
+
+    /// The same, over this very socket or connection.
+    #[must_use]
+    pub const fn on(mut self, flow: FlowId) -> Self {
+        self.flow = Some(flow);
+        self
+    }
+
+    /// The same, for a domain.
+    #[must_use]
+    pub fn with_domain(mut self, domain: impl Into<Arc<str>>) -> Self {
+        self.domain = Some(domain.into());
+        self
     }
 }
 
@@ -56,7 +74,7 @@ impl Source {
     /// The way back: the same flow, to the sender's address.
     #[must_use]
     pub const fn target(&self) -> Target {
-        Target { protocol: self.protocol, address: self.remote, flow: Some(self.flow) }
+        Target::new(self.protocol, self.remote).on(self.flow)
     }
 }
 
@@ -80,6 +98,13 @@ pub enum Input {
         /// At least one byte.
         bytes: Bytes,
     },
+    /// A whole message came over a connection that keeps message boundaries: WebSocket (RFC 7118 §5).
+    Frame {
+        /// The connection.
+        flow: FlowId,
+        /// The message.
+        payload: Bytes,
+    },
     /// The connection of a [`FlowRequest::Connect`] is there.
     FlowUp {
         /// The connection.
@@ -97,7 +122,7 @@ pub enum Input {
 }
 
 /// What the endpoint asks of the outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FlowRequest {
     /// Connect; answered by [`Input::FlowUp`] or [`Input::FlowDown`].
@@ -108,6 +133,9 @@ pub enum FlowRequest {
         protocol: Protocol,
         /// Where to.
         remote: SocketAddr,
+        /// For a secure transport: the domain to name in SNI and to find in the certificate; without one, the address
+        /// ([`Target::domain`]).
+        domain: Option<Arc<str>>,
     },
     /// Send what was queued, then close, and report nothing about this flow any more.
     Close {
@@ -141,12 +169,54 @@ pub enum FlowError {
     /// The bytes are no SIP stream any more.
     #[error("lost the message boundaries")]
     Framing,
+    /// TLS could not be agreed on: no common version or cipher, or the other side speaks none.
+    #[error("TLS handshake failed")]
+    Handshake,
+    /// A certificate was not accepted, by us or by the other side.
+    #[error("{0}")]
+    Certificate(#[from] CertificateError),
+    /// The WebSocket was not opened, or its rules were broken.
+    #[error("WebSocket refused")]
+    WebSocket,
     /// The flow is not known (any more).
     #[error("no such flow")]
     Unknown,
     /// Anything else the operating system said.
     #[error("input/output error")]
     Io,
+}
+
+/// Why a certificate was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// None of the certificates that we trust signed it.
+    #[error("the certificate's issuer is not trusted")]
+    UnknownIssuer,
+    /// Its time is over.
+    #[error("the certificate has expired")]
+    Expired,
+    /// Its time has not begun; our clock may be wrong.
+    #[error("the certificate is not valid yet")]
+    NotValidYet,
+    /// It is for other domains (RFC 5922 §7.2).
+    #[error("the certificate is not for this domain")]
+    WrongName,
+    /// It was revoked.
+    #[error("the certificate was revoked")]
+    Revoked,
+    /// It may not be used for this purpose, as a client's certificate in a server.
+    #[error("the certificate is not for this purpose")]
+    WrongPurpose,
+    /// It cannot be read, or a signature is wrong.
+    #[error("the certificate is not valid")]
+    Invalid,
+    /// The other side sent none and one is compulsory.
+    #[error("the other side sent no certificate")]
+    Missing,
+    /// The other side did not accept ours, or misses it.
+    #[error("the other side did not accept our certificate")]
+    Refused,
 }
 
 /// The way that one transaction's messages go.
@@ -167,6 +237,9 @@ struct Bound {
     local: SocketAddr,
 }
 
+/// What makes a connection the same: transport, address, and the domain of a secure one.
+type Remote = (Protocol, SocketAddr, Option<Arc<str>>);
+
 /// At most this many learned routes: a cache, not a table of record.
 const MAX_ROUTES: usize = 4096;
 
@@ -174,7 +247,8 @@ const MAX_ROUTES: usize = 4096;
 pub(crate) struct Transports {
     bound: Vec<Bound>,
     streams: BTreeMap<FlowId, Stream>,
-    by_remote: BTreeMap<(Protocol, SocketAddr), FlowId>,
+    /// Connections by where they lead; of a secure one, also by the domain that its certificate was checked for.
+    by_remote: BTreeMap<Remote, FlowId>,
     /// Remote address → the local address that reaches it; the unspecified address stands for every other.
     routes: BTreeMap<IpAddr, IpAddr>,
     idle_checks: BTreeSet<(Instant, FlowId)>,
@@ -220,7 +294,7 @@ impl Transports {
         local: SocketAddr,
         remote: SocketAddr,
     ) -> Option<FlowId> {
-        let flow = self.open(now, protocol, remote, Deframer::new(self.limits))?;
+        let flow = self.open(now, (protocol, remote, None), Deframer::new(self.limits))?;
         if let Some(stream) = self.streams.get_mut(&flow) {
             stream.up(local);
         }
@@ -247,7 +321,10 @@ impl Transports {
         let flow = match target.flow {
             Some(flow) if self.protocol_of(flow) == Some(target.protocol) => flow,
             Some(_) => return Err(SendError::Flow(FlowError::Unknown)),
-            None if target.protocol.is_reliable() => self.connection(now, target.protocol, target.address)?,
+            None if target.protocol.is_reliable() => {
+                let domain = target.domain.clone().filter(|_| target.protocol.is_secure());
+                self.connection(now, (target.protocol, target.address, domain))?
+            }
             None => {
                 let bound = self.best(target.protocol, Some(target.address.ip()));
                 bound.ok_or(SendError::NoLocalAddress(target.protocol))?.flow
@@ -268,7 +345,8 @@ impl Transports {
     ) -> Result<(), FlowError> {
         if path.protocol.is_reliable() && !self.streams.contains_key(&path.flow) {
             let remote = path.reconnect.ok_or(FlowError::Unknown)?;
-            path.flow = self.connection(now, path.protocol, remote).map_err(|_| FlowError::Overflow)?;
+            path.flow =
+                self.connection(now, (path.protocol, remote, None)).map_err(|_| FlowError::Overflow)?;
             path.destination = remote;
         }
         let transmit =
@@ -305,8 +383,9 @@ impl Transports {
     pub(crate) fn flow_down(&mut self, flow: FlowId) -> bool {
         let Some(stream) = self.streams.remove(&flow) else { return false };
         self.idle_checks.remove(&(stream.idle_check, flow));
-        if self.by_remote.get(&(stream.protocol, stream.remote)) == Some(&flow) {
-            self.by_remote.remove(&(stream.protocol, stream.remote));
+        let remote = (stream.protocol, stream.remote, stream.domain);
+        if self.by_remote.get(&remote) == Some(&flow) {
+            self.by_remote.remove(&remote);
         }
         true
     }
@@ -421,36 +500,26 @@ impl Transports {
     }
 
     /// The connection to `remote`, asked for when there is none.
-    fn connection(
-        &mut self,
-        now: Instant,
-        protocol: Protocol,
-        remote: SocketAddr,
-    ) -> Result<FlowId, SendError> {
-        if let Some(flow) = self.by_remote.get(&(protocol, remote)) {
+    fn connection(&mut self, now: Instant, remote: Remote) -> Result<FlowId, SendError> {
+        if let Some(flow) = self.by_remote.get(&remote) {
             return Ok(*flow);
         }
         let deframer = Deframer::new(self.limits).connected();
-        let flow = self.open(now, protocol, remote, deframer).ok_or(SendError::TooManyFlows)?;
-        self.requests.push_back(FlowRequest::Connect { flow, protocol, remote });
+        let flow = self.open(now, remote.clone(), deframer).ok_or(SendError::TooManyFlows)?;
+        let (protocol, remote, domain) = remote;
+        self.requests.push_back(FlowRequest::Connect { flow, protocol, remote, domain });
         Ok(flow)
     }
 
-    fn open(
-        &mut self,
-        now: Instant,
-        protocol: Protocol,
-        remote: SocketAddr,
-        deframer: Deframer,
-    ) -> Option<FlowId> {
+    fn open(&mut self, now: Instant, remote: Remote, deframer: Deframer) -> Option<FlowId> {
         if self.streams.len() >= self.max_flows {
             return None;
         }
         let flow = self.new_flow();
         let idle_check = now + self.idle;
         self.idle_checks.insert((idle_check, flow));
-        self.streams.insert(flow, Stream::new(protocol, remote, now, idle_check, deframer));
-        self.by_remote.insert((protocol, remote), flow);
+        self.streams.insert(flow, Stream::new(&remote, now, idle_check, deframer));
+        self.by_remote.insert(remote, flow);
         Some(flow)
     }
 

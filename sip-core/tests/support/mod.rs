@@ -200,7 +200,7 @@ impl Bench {
 
     fn request(&mut self, method: &str) {
         let request = request(&method.parse().unwrap(), "one@192.0.2.1");
-        let target = Target { protocol: self.protocol, address: address(PEER), flow: Some(self.flow) };
+        let target = Target::new(self.protocol, address(PEER)).on(self.flow);
         self.transaction = Some(self.endpoint.request(self.now, request, &target).unwrap());
     }
 
