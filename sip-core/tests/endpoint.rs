@@ -589,5 +589,5 @@ fn sizes_are_known() {
     assert_eq!(size_of::<TransactionId>(), 8);
     assert!(size_of::<Event>() <= 320, "{}", size_of::<Event>());
     assert!(size_of::<Input>() <= 80, "{}", size_of::<Input>());
-    assert!(size_of::<Target>() <= 56, "{}", size_of::<Target>());
+    assert!(size_of::<Target>() <= 72, "{}", size_of::<Target>());
 }
