@@ -4,6 +4,7 @@
 //! - [`LinkConfig`] says what the network does to datagrams: latency, jitter, loss single and in bursts,
 //!   reordering, duplication, size and rate limits;
 //! - streams (TCP) connect, deliver in order, in chunks cut at random places, and break;
+//! - [`NatConfig`] says what a translator between two networks does to addresses;
 //! - [`Script`] is a peer that follows a list of steps;
 //! - [`ladder::Ladder`] draws who sent what to whom. A world that is dropped by a panic prints it (feature
 //!   `std`).
@@ -13,6 +14,7 @@
 mod failure;
 pub mod ladder;
 mod link;
+mod nat;
 mod node;
 mod script;
 mod stream;
@@ -22,6 +24,7 @@ mod world;
 
 pub use failure::{Failure, FailureKind};
 pub use link::{Burst, Fate, Link, LinkConfig, LinkStats, LossCause, Rate};
+pub use nat::{Filtering, Mapping, NatConfig, NatId};
 pub use node::{Node, NodeId};
 pub use script::{Received, Script, ScriptFailure};
 pub use stream::{StreamError, StreamEvent, StreamRequest};

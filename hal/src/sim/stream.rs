@@ -16,6 +16,8 @@ use core::fmt;
 
 /// How long a connection attempt to an address where nobody is takes to fail.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a sender repeats what a translator does not let through any more.
+const GIVE_UP: Duration = Duration::from_secs(51);
 /// The bytes of a segment that only opens or closes a stream.
 const CONTROL: usize = 40;
 
@@ -96,6 +98,19 @@ impl Side {
 pub(super) struct Stream {
     pub(super) connector: End,
     pub(super) acceptor: End,
+    /// The connector as the acceptor sees it.
+    pub(super) seen: SocketAddr,
+    /// The translator that it goes through.
+    pub(super) passed: Option<Passed>,
+}
+
+/// A connection in the table of a translator.
+pub(super) struct Passed {
+    pub(super) nat: usize,
+    /// When something went through last.
+    pub(super) last: Instant,
+    /// It was forgotten: nothing goes through any more.
+    pub(super) dead: bool,
 }
 
 /// One end of a connection, with what is on its way to it.
@@ -156,8 +171,15 @@ impl World {
         self.sequence += 1;
         let stream = self.sequence;
         let connector = End::new(Some(from), flow, local);
-        self.streams.insert(stream, Stream { connector, acceptor: End::new(None, flow, remote) });
+        let passage = self.pass_connection(from, local, remote);
+        let (seen, nat) = passage.unwrap_or((local, None));
+        let passed = nat.map(|nat| Passed { nat, last: self.now, dead: false });
+        let acceptor = End::new(None, flow, remote);
+        self.streams.insert(stream, Stream { connector, acceptor, seen, passed });
         self.flows.insert((from, flow), Binding::Stream(stream, Side::Connector));
+        if passage.is_none() {
+            return self.give_up(stream, self.now + CONNECT_TIMEOUT);
+        }
         match self.listener_at(remote).map(|to| self.carry(from, to, CONTROL)) {
             Some(Ok(at)) => self.schedule(at, Happening::Knock { stream }),
             Some(Err(at)) => self.give_up(stream, at),
@@ -175,8 +197,8 @@ impl World {
 
     /// The request to connect is there: the listener accepts or refuses.
     pub(super) fn knock(&mut self, stream: u64) -> Result<(), Failure> {
-        let Some(Stream { connector, acceptor }) = self.streams.get(&stream) else { return Ok(()) };
-        let (local, remote, from) = (acceptor.address, connector.address, connector.node);
+        let Some(Stream { connector, acceptor, seen, .. }) = self.streams.get(&stream) else { return Ok(()) };
+        let (local, remote, from) = (acceptor.address, *seen, connector.node);
         let (Some(from), Some(to)) = (from, self.listener_at(local)) else { return Ok(()) };
         let now = self.now;
         let listens = self.listeners.contains_key(&local);
@@ -192,7 +214,7 @@ impl World {
             return Ok(());
         };
         self.flows.insert((to, flow), Binding::Stream(stream, Side::Acceptor));
-        if let Some(Stream { connector, acceptor }) = self.streams.get_mut(&stream) {
+        if let Some(Stream { connector, acceptor, .. }) = self.streams.get_mut(&stream) {
             *acceptor = End::new(Some(to), flow, local);
             acceptor.up = true;
             // What the acceptor sends at once does not overtake the news that the stream is there.
@@ -221,6 +243,11 @@ impl World {
             let (from, to) = (self.slot(from).column, self.slot(to).column);
             self.ladder.arrow(self.now, from, to, &label);
         }
+        if !self.passes(stream) {
+            // Only the sender gives up; the other end goes on waiting.
+            let at = self.now + GIVE_UP;
+            return self.schedule(at, Happening::Down { stream, side, error: StreamError::TimedOut });
+        }
         match self.carry(from, to, payload.len()) {
             Ok(arrival) => {
                 let at = self.in_order(stream, side.other(), arrival);
@@ -235,7 +262,8 @@ impl World {
     pub(super) fn close(&mut self, from: usize, flow: FlowId) {
         let Some(Binding::Stream(stream, side)) = self.flows.get(&(from, flow)).copied() else { return };
         let to = self.streams.get_mut(&stream).and_then(|stream| stream.end(side.other()).node);
-        if let Some(to) = to {
+        let passes = self.passes(stream);
+        if let Some(to) = to.filter(|_| passes) {
             let arrival = self.carry(from, to, CONTROL).unwrap_or_else(|at| at);
             let at = self.in_order(stream, side.other(), arrival);
             self.schedule(at, Happening::Down { stream, side: side.other(), error: StreamError::Closed });

@@ -439,3 +439,219 @@ fn a_panic_prints_the_ladder() {
     assert!(!output.status.success());
     assert!(text.contains("the network until 1.000000 s:") && text.contains("-last words-"), "{text}");
 }
+
+mod nat {
+    use super::super::{NatConfig, NatId};
+    use super::*;
+
+    const PUBLIC: &str = "203.0.113.1";
+    const SERVER: &str = "192.0.2.2:5060";
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    /// Sends what it is told to, and remembers what came from where.
+    #[derive(Default)]
+    struct Station {
+        out: VecDeque<Transmit>,
+        requests: VecDeque<StreamRequest>,
+        heard: Vec<(SocketAddr, Vec<u8>)>,
+        streams: Vec<(FlowId, Option<StreamError>, Vec<u8>)>,
+        accepted: Vec<SocketAddr>,
+    }
+
+    impl Station {
+        fn send(&mut self, destination: SocketAddr, text: &str) {
+            let payload = text.as_bytes().into();
+            self.out.push_back(Transmit { flow: FlowId(0), destination, payload });
+        }
+
+        fn send_on(&mut self, flow: FlowId, text: &str) {
+            let (destination, payload) = (address(SERVER), text.as_bytes().into());
+            self.out.push_back(Transmit { flow, destination, payload });
+        }
+    }
+
+    impl Node for Station {
+        fn handle_datagram(&mut self, _: Instant, _: FlowId, source: SocketAddr, payload: &[u8]) {
+            self.heard.push((source, payload.to_vec()));
+        }
+
+        fn handle_stream(&mut self, _: Instant, flow: FlowId, event: StreamEvent<'_>) {
+            match event {
+                StreamEvent::Up { .. } => {}
+                StreamEvent::Data(bytes) => self.streams.push((flow, None, bytes.to_vec())),
+                StreamEvent::Down(error) => self.streams.push((flow, Some(error), Vec::new())),
+            }
+        }
+
+        fn accept_stream(&mut self, _: Instant, _: SocketAddr, remote: SocketAddr) -> Option<FlowId> {
+            self.accepted.push(remote);
+            Some(FlowId(100))
+        }
+
+        fn handle_timeout(&mut self, _: Instant) {}
+
+        fn poll_transmit(&mut self) -> Option<Transmit> {
+            self.out.pop_front()
+        }
+
+        fn poll_stream(&mut self) -> Option<StreamRequest> {
+            self.requests.pop_front()
+        }
+
+        fn poll_timeout(&self) -> Option<Instant> {
+            None
+        }
+    }
+
+    struct Net {
+        world: World,
+        nat: NatId,
+        /// Behind the translator.
+        phone: NodeId<Station>,
+        /// The phone's server, another one, and another port of the server's machine.
+        servers: [NodeId<Station>; 3],
+    }
+
+    fn net(config: NatConfig) -> Net {
+        let mut world = World::new(1);
+        let nat = world.add_nat(PUBLIC.parse().unwrap(), config);
+        let mut station = |name: &str, at: &str| {
+            let at = address(at);
+            let id = world.add(name, at.ip(), Station::default());
+            world.bind(id, FlowId(0), at.port());
+            id
+        };
+        let phone = station("phone", "192.168.1.20:5060");
+        let servers = [
+            station("server", SERVER),
+            station("other", "198.51.100.3:5060"),
+            station("port", "192.0.2.2:5070"),
+        ];
+        world.put_behind(phone, nat);
+        Net { world, nat, phone, servers }
+    }
+
+    impl Net {
+        fn pass(&mut self, seconds: u64) {
+            self.world.run_for(Duration::from_secs(seconds)).unwrap();
+        }
+
+        /// The phone sends to a server, which sees it come from there.
+        fn out(&mut self, to: usize) -> SocketAddr {
+            let destination = ["192.0.2.2:5060", "198.51.100.3:5060", "192.0.2.2:5070"][to];
+            self.world[self.phone].send(address(destination), "out");
+            self.pass(1);
+            self.world[self.servers[to]].heard.pop().expect("it gets out").0
+        }
+
+        /// Whether what a server sends to a public address reaches the phone.
+        fn gets_in(&mut self, from: usize, to: SocketAddr) -> bool {
+            self.world[self.servers[from]].send(to, "in");
+            self.pass(1);
+            self.world[self.phone].heard.pop().is_some()
+        }
+    }
+
+    #[test]
+    fn each_kind_maps_and_filters_as_it_is_called() {
+        // Whether the server, another one, and another port of the server get in.
+        let table = [
+            (NatConfig::full_cone(), [true, true, true]),
+            (NatConfig::address_restricted(), [true, false, true]),
+            (NatConfig::port_restricted(), [true, false, false]),
+            (NatConfig::symmetric(), [true, false, false]),
+        ];
+        for (config, expected) in table {
+            let mut net = net(config);
+            let public = net.out(0);
+            assert_eq!(public, address("203.0.113.1:61001"));
+            assert_eq!([0, 1, 2].map(|from| net.gets_in(from, public)), expected, "{config:?}");
+            // A cone keeps its port, whoever is sent to.
+            assert_eq!(net.out(1) == public, config != NatConfig::symmetric());
+        }
+    }
+
+    #[test]
+    fn a_binding_lives_as_long_as_something_goes_out() {
+        let mut net = net(NatConfig::full_cone());
+        let public = net.out(0);
+        for _ in 0..10 {
+            net.pass(27);
+            assert_eq!(net.out(0), public);
+        }
+        net.pass(27);
+        // What comes in does not refresh it.
+        assert!(net.gets_in(0, public));
+        net.pass(4);
+        assert!(!net.gets_in(0, public));
+        assert_ne!(net.out(0), public);
+    }
+
+    #[test]
+    fn inner_addresses_are_nobody_outside_and_neighbours_inside() {
+        let mut net = net(NatConfig::full_cone());
+        assert!(!net.gets_in(0, address("192.168.1.20:5060")));
+        let at = address("192.168.1.21:5060");
+        let neighbour = net.world.add("neighbour", at.ip(), Station::default());
+        net.world.bind(neighbour, FlowId(0), 5060);
+        net.world.put_behind(neighbour, net.nat);
+        net.world[neighbour].send(address("192.168.1.20:5060"), "hello");
+        net.pass(1);
+        assert_eq!(net.world[net.phone].heard.pop(), Some((at, b"hello".to_vec())));
+        // And by the public address, which is that of both.
+        let public = net.out(0);
+        net.world[neighbour].send(public, "round");
+        net.pass(1);
+        let (source, _) = net.world[net.phone].heard.pop().unwrap();
+        assert_eq!(source.ip(), public.ip());
+    }
+
+    #[test]
+    fn a_renumbered_translator_has_new_bindings() {
+        let mut net = net(NatConfig::full_cone());
+        let before = net.out(0);
+        net.world.renumber_nat(net.nat, "203.0.113.2".parse().unwrap());
+        assert!(!net.gets_in(0, before));
+        assert_eq!(net.out(0).ip().to_string(), "203.0.113.2");
+        let public = net.out(0);
+        net.world.reset_nat(net.nat);
+        assert!(!net.gets_in(0, public));
+    }
+
+    #[test]
+    fn an_idle_connection_is_forgotten_and_only_who_sends_learns_of_it() {
+        let mut net = net(NatConfig::full_cone());
+        net.world.listen(net.servers[0], 5060);
+        let flow = FlowId(7);
+        net.world[net.phone].requests.push_back(StreamRequest::Connect { flow, remote: address(SERVER) });
+        net.pass(1);
+        assert_eq!(net.world[net.servers[0]].accepted, [address("203.0.113.1:61001")]);
+        net.pass(298);
+        net.world[net.phone].send_on(flow, "first");
+        net.pass(298);
+        net.world[net.servers[0]].send_on(FlowId(100), "second");
+        net.pass(298);
+        let text = |station: &Station| -> Vec<u8> {
+            station.streams.iter().flat_map(|(_, _, bytes)| bytes.clone()).collect()
+        };
+        assert_eq!(text(&net.world[net.servers[0]]), b"first");
+        assert_eq!(text(&net.world[net.phone]), b"second");
+        net.pass(301);
+        net.world[net.servers[0]].send_on(FlowId(100), "lost");
+        net.pass(60);
+        assert_eq!(text(&net.world[net.phone]), b"second");
+        let last = net.world[net.servers[0]].streams.last().cloned();
+        assert_eq!(last, Some((FlowId(100), Some(StreamError::TimedOut), Vec::new())));
+        assert!(net.world[net.phone].streams.iter().all(|(_, error, _)| error.is_none()));
+        // Nobody connects inwards.
+        net.world.listen(net.phone, 5060);
+        for remote in ["192.168.1.20:5060", "203.0.113.1:5060"].map(address) {
+            net.world[net.servers[1]].requests.push_back(StreamRequest::Connect { flow, remote });
+            net.pass(31);
+            assert!(net.world[net.phone].accepted.is_empty());
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use super::failure::{Failure, FailureKind};
 use super::ladder::{Column, Ladder};
 use super::link::{Fate, Link, LinkConfig, LinkStats, LossCause};
+use super::nat::{Nat, Passage};
 use super::node::{Node, NodeId};
 use super::stream::{Side, Stream, StreamError, StreamRequest};
 use crate::net::{FlowId, IpAddr, SocketAddr, Transmit};
@@ -57,6 +58,9 @@ pub struct World {
     pub(super) sequence: u64,
     pub(super) flows: BTreeMap<(usize, FlowId), Binding>,
     sockets: BTreeMap<SocketAddr, (usize, FlowId)>,
+    pub(super) nats: Vec<Nat>,
+    /// The translators that nodes are behind.
+    pub(super) behind: BTreeMap<usize, usize>,
     pub(super) listeners: BTreeMap<SocketAddr, usize>,
     pub(super) streams: BTreeMap<u64, Stream>,
     pub(super) next_port: u16,
@@ -135,6 +139,8 @@ impl World {
             sequence: 0,
             flows: BTreeMap::new(),
             sockets: BTreeMap::new(),
+            nats: Vec::new(),
+            behind: BTreeMap::new(),
             listeners: BTreeMap::new(),
             streams: BTreeMap::new(),
             next_port: 49_152,
@@ -393,6 +399,10 @@ impl World {
         payload: &Arc<[u8]>,
     ) {
         let label = (self.labeller)(payload);
+        let Passage::Open { source, destination } = self.pass_datagram(from, source, destination) else {
+            let label = label.unwrap_or_default();
+            return self.note_at(from, &format!("{label} to {destination} does not get through"));
+        };
         let Some(to) = self.node_at(destination) else {
             let label = label.unwrap_or_default();
             return self.note_at(from, &format!("{label} to {destination}, where nobody is"));
@@ -453,6 +463,11 @@ impl World {
     pub(super) fn listener_at(&self, address: SocketAddr) -> Option<usize> {
         let listener = self.listeners.get(&address).copied();
         listener.or_else(|| self.nodes.iter().position(|slot| slot.address == address.ip()))
+    }
+
+    /// The node that has this address.
+    pub(super) fn place_of(&self, address: SocketAddr) -> Option<usize> {
+        self.nodes.iter().position(|slot| slot.address == address.ip())
     }
 
     pub(super) fn schedule(&mut self, at: Instant, happening: Happening) {
