@@ -25,8 +25,7 @@ impl Emitter {
     /// What was written, spaces at both ends aside.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        let value = Bytes::from(self.out);
-        crate::text::sub(&value, crate::parse::class::trim(&value))
+        Bytes::copy_from_slice(crate::parse::class::trim(&self.out))
     }
 }
 
@@ -45,7 +44,7 @@ pub(crate) enum StartLine<'a> {
 
 /// Writes a whole message. Content-Length is the body's true length, in its place or after all headers.
 pub(crate) fn message(start: &StartLine<'_>, headers: &Headers, body: &[u8]) -> Vec<u8> {
-    let head: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let head: usize = headers.raw_lines().map(|(name, value)| name.len() + value.len() + 4).sum();
     let mut line = Emitter { out: Vec::with_capacity(head + body.len() + 160) };
     // Writing to a vector does not fail.
     let _ = match start {
@@ -55,8 +54,9 @@ pub(crate) fn message(start: &StartLine<'_>, headers: &Headers, body: &[u8]) -> 
     let mut out = line.out;
     out.extend_from_slice(b"\r\n");
     let mut length_is_written = false;
-    for (name, value) in headers.iter() {
-        if *name != HeaderName::CONTENT_LENGTH {
+    let length_name = HeaderName::CONTENT_LENGTH.known_str().as_bytes();
+    for (name, value) in headers.raw_lines() {
+        if name != length_name {
             header(&mut out, name, value);
         } else if !length_is_written {
             content_length(&mut out, body.len());
@@ -71,8 +71,9 @@ pub(crate) fn message(start: &StartLine<'_>, headers: &Headers, body: &[u8]) -> 
     out
 }
 
-fn header(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
-    out.extend_from_slice(name.as_str().as_bytes());
+/// Writes one header line.
+pub(crate) fn header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
@@ -81,5 +82,5 @@ fn header(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
 fn content_length(out: &mut Vec<u8>, length: usize) {
     let mut digits = Emitter::default();
     let _ = write!(digits, "{length}");
-    header(out, &HeaderName::CONTENT_LENGTH, &digits.out);
+    header(out, HeaderName::CONTENT_LENGTH.known_str().as_bytes(), &digits.out);
 }

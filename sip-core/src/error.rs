@@ -38,7 +38,14 @@ impl ParseError {
     pub const fn status(&self) -> StatusCode {
         match self.kind {
             ParseErrorKind::Version => StatusCode::VERSION_NOT_SUPPORTED,
-            ParseErrorKind::MessageTooLarge => StatusCode::MESSAGE_TOO_LARGE,
+            ParseErrorKind::MessageTooLarge
+            | ParseErrorKind::TooManyHeaders
+            | ParseErrorKind::HeaderTooLong
+            | ParseErrorKind::TooManyValues
+            | ParseErrorKind::TooManyParams => StatusCode::MESSAGE_TOO_LARGE,
+            ParseErrorKind::BodyTooLarge | ParseErrorKind::TooManyParts => {
+                StatusCode::REQUEST_ENTITY_TOO_LARGE
+            }
             ParseErrorKind::UriTooLong => StatusCode::URI_TOO_LONG,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -87,6 +94,16 @@ pub enum ParseErrorKind {
     /// There are more headers than [`Limits::headers`](crate::Limits::headers).
     #[error("there are more headers than the limit")]
     TooManyHeaders,
+    /// Via, or a header of routes, has more values than [`Limits::vias`](crate::Limits::vias) or
+    /// [`Limits::routes`](crate::Limits::routes).
+    #[error("there are more values of this header than the limit")]
+    TooManyValues,
+    /// A value or a URI has more parameters than [`Limits::params`](crate::Limits::params).
+    #[error("there are more parameters than the limit")]
+    TooManyParams,
+    /// The body is longer than [`Limits::body`](crate::Limits::body).
+    #[error("the body is longer than the limit")]
+    BodyTooLarge,
     /// A URI is longer than [`Limits::uri`](crate::Limits::uri) or 65 535 bytes.
     #[error("the URI is longer than the limit")]
     UriTooLong,
@@ -105,6 +122,12 @@ pub enum ParseErrorKind {
     /// A header that may be there once is there twice.
     #[error("the header may occur only once")]
     Duplicate,
+    /// A Via without a branch, or with the magic cookie alone, where that is not forgiven (RFC 3261 §8.1.1.7).
+    #[error("expected a branch, and more than z9hG4bK")]
+    Branch,
+    /// A From without a tag, where that is not forgiven.
+    #[error("expected a tag")]
+    Tag,
     /// The method in CSeq is not the request's.
     #[error("expected the method of the request line")]
     CSeqMethod,
@@ -156,6 +179,15 @@ pub enum ParseErrorKind {
     /// An authentication scheme other than Digest.
     #[error("expected the authentication scheme Digest")]
     AuthScheme,
+    /// A multipart body without a `boundary` of 1 to 70 characters (RFC 2046 §5.1.1).
+    #[error("expected a `boundary` parameter of 1 to 70 characters, the last no space")]
+    Boundary,
+    /// A multipart body whose parts are not between its boundaries.
+    #[error("expected a line `--boundary` before each part and `--boundary--` after the last")]
+    Multipart,
+    /// There are more body parts, or more levels of them, than [`Limits`](crate::Limits) allows.
+    #[error("there are more body parts, or more levels of them, than the limit")]
+    TooManyParts,
     /// A date that is not as RFC 3261 §20.17 has it.
     #[error("expected a date as in `Sat, 13 Nov 2010 23:29:00 GMT`")]
     Date,

@@ -39,13 +39,24 @@ impl Method {
 
     /// As [`Method::parse`], sharing the bytes.
     pub(crate) fn read(name: &Bytes) -> Result<Self, ParseError> {
+        Self::read_part(name, name)
+    }
+
+    /// The same for a `name` that is part of `source`.
+    pub(crate) fn read_part(source: &Bytes, name: &[u8]) -> Result<Self, ParseError> {
         if let Some(known) = Known::find(name) {
             return Ok(Self(Repr::Known(known)));
         }
         match name.iter().position(|&byte| !class::is(byte, class::TOKEN)) {
-            None if !name.is_empty() => Ok(Self(Repr::Other(Text::slice_ascii(name, name)))),
+            None if !name.is_empty() => Ok(Self(Repr::Other(Text::slice_ascii(source, name)))),
             at => Err(ParseError::new(ParseErrorKind::Token, at.unwrap_or_default())),
         }
+    }
+
+    /// Whether it is one of the constants.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        matches!(self.0, Repr::Known(_))
     }
 
     /// The name.

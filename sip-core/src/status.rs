@@ -95,6 +95,8 @@ codes! {
     CALL_IS_BEING_FORWARDED = 181 "Call Is Being Forwarded";
     QUEUED = 182 "Queued";
     SESSION_PROGRESS = 183 "Session Progress";
+    /// RFC 6228.
+    EARLY_DIALOG_TERMINATED = 199 "Early Dialog Terminated";
     OK = 200 "OK";
     ACCEPTED = 202 "Accepted";
     NO_NOTIFICATION = 204 "No Notification";
@@ -112,19 +114,45 @@ codes! {
     NOT_ACCEPTABLE = 406 "Not Acceptable";
     PROXY_AUTHENTICATION_REQUIRED = 407 "Proxy Authentication Required";
     REQUEST_TIMEOUT = 408 "Request Timeout";
+    /// RFC 2543 alone.
+    CONFLICT = 409 "Conflict";
     GONE = 410 "Gone";
+    /// RFC 2543 alone.
+    LENGTH_REQUIRED = 411 "Length Required";
     CONDITIONAL_REQUEST_FAILED = 412 "Conditional Request Failed";
     REQUEST_ENTITY_TOO_LARGE = 413 "Request Entity Too Large";
     URI_TOO_LONG = 414 "Request-URI Too Long";
     UNSUPPORTED_MEDIA_TYPE = 415 "Unsupported Media Type";
     UNSUPPORTED_URI_SCHEME = 416 "Unsupported URI Scheme";
+    /// RFC 4412.
+    UNKNOWN_RESOURCE_PRIORITY = 417 "Unknown Resource-Priority";
     BAD_EXTENSION = 420 "Bad Extension";
     EXTENSION_REQUIRED = 421 "Extension Required";
     SESSION_INTERVAL_TOO_SMALL = 422 "Session Interval Too Small";
     INTERVAL_TOO_BRIEF = 423 "Interval Too Brief";
+    /// RFC 6442.
+    BAD_LOCATION_INFORMATION = 424 "Bad Location Information";
+    /// RFC 8876.
+    BAD_ALERT_MESSAGE = 425 "Bad Alert Message";
+    /// RFC 8224.
+    USE_IDENTITY_HEADER = 428 "Use Identity Header";
+    /// RFC 3892.
+    PROVIDE_REFERRER_IDENTITY = 429 "Provide Referrer Identity";
     FLOW_FAILED = 430 "Flow Failed";
     ANONYMITY_DISALLOWED = 433 "Anonymity Disallowed";
+    /// RFC 8224.
+    BAD_IDENTITY_INFO = 436 "Bad Identity Info";
+    /// RFC 8224.
+    UNSUPPORTED_CREDENTIAL = 437 "Unsupported Credential";
+    /// RFC 8224.
+    INVALID_IDENTITY_HEADER = 438 "Invalid Identity Header";
     FIRST_HOP_LACKS_OUTBOUND_SUPPORT = 439 "First Hop Lacks Outbound Support";
+    /// RFC 5393.
+    MAX_BREADTH_EXCEEDED = 440 "Max-Breadth Exceeded";
+    /// RFC 6086.
+    BAD_INFO_PACKAGE = 469 "Bad Info Package";
+    /// RFC 5360.
+    CONSENT_NEEDED = 470 "Consent Needed";
     TEMPORARILY_UNAVAILABLE = 480 "Temporarily Unavailable";
     CALL_DOES_NOT_EXIST = 481 "Call/Transaction Does Not Exist";
     LOOP_DETECTED = 482 "Loop Detected";
@@ -145,10 +173,18 @@ codes! {
     SERVER_TIMEOUT = 504 "Server Time-out";
     VERSION_NOT_SUPPORTED = 505 "Version Not Supported";
     MESSAGE_TOO_LARGE = 513 "Message Too Large";
+    /// RFC 8599.
+    PUSH_NOTIFICATION_SERVICE_NOT_SUPPORTED = 555 "Push Notification Service Not Supported";
+    /// RFC 3312.
+    PRECONDITION_FAILURE = 580 "Precondition Failure";
     BUSY_EVERYWHERE = 600 "Busy Everywhere";
     DECLINE = 603 "Decline";
     DOES_NOT_EXIST_ANYWHERE = 604 "Does Not Exist Anywhere";
     NOT_ACCEPTABLE_ANYWHERE = 606 "Not Acceptable";
+    /// RFC 8197.
+    UNWANTED = 607 "Unwanted";
+    /// RFC 8688.
+    REJECTED = 608 "Rejected";
 }
 
 impl fmt::Debug for StatusCode {

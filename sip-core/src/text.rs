@@ -57,13 +57,8 @@ impl Text {
     /// # Errors
     /// It is not UTF-8, or has a CR or LF.
     pub fn from_utf8(bytes: Bytes) -> Result<Self, ParseError> {
-        if let Err(error) = core::str::from_utf8(&bytes) {
-            return Err(ParseError::new(ParseErrorKind::Utf8, error.valid_up_to()));
-        }
-        match line_end(&bytes) {
-            Some(at) => Err(ParseError::new(ParseErrorKind::LineEnd, at)),
-            None => Ok(Self(bytes)),
-        }
+        check(&bytes)?;
+        Ok(Self(bytes))
     }
 
     /// The text that `bytes` holds; what is not UTF-8 becomes U+FFFD, CR and LF become spaces.
@@ -76,12 +71,15 @@ impl Text {
     }
 
     /// The part of `source` that `part` is. `part` must be a sub-slice of `source`.
+    /// An error's place is counted in `part`.
+    #[inline]
     pub(crate) fn slice(source: &Bytes, part: &[u8]) -> Result<Self, ParseError> {
-        let at = offset(source, part);
-        Self::from_utf8(sub(source, part)).map_err(|error| ParseError { at: at + error.at, ..error })
+        check(part)?;
+        Ok(Self(sub(source, part)))
     }
 
     /// As [`Text::slice`], for bytes that a grammar has shown to be visible ASCII.
+    #[inline]
     pub(crate) fn slice_ascii(source: &Bytes, part: &[u8]) -> Self {
         debug_assert!(
             part.is_ascii() && line_end(part).is_none(),
@@ -90,11 +88,33 @@ impl Text {
         Self(sub(source, part))
     }
 
+    /// The same for the whole of `token`.
+    pub(crate) fn token(token: Bytes) -> Self {
+        debug_assert!(token.is_ascii() && line_end(&token).is_none(), "a token is visible ASCII");
+        Self(token)
+    }
+
+    /// The part of `source` that `part` is; what is not UTF-8 becomes U+FFFD when `lossy` says so.
+    #[inline]
+    pub(crate) fn slice_lossy(source: &Bytes, part: &[u8], lossy: bool) -> Result<Self, ParseError> {
+        match Self::slice(source, part) {
+            Err(error) if lossy && error.kind == ParseErrorKind::Utf8 => {
+                Ok(Self::from(String::from_utf8_lossy(part).as_ref()))
+            }
+            done => done,
+        }
+    }
+
     /// The text as a string slice.
     #[must_use]
     pub fn as_str(&self) -> &str {
         // Always `Ok`: each constructor checked it. Checking again costs less than an unsafe block would.
         core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// A part of the text; empty if the range does not begin and end at characters.
+    pub(crate) fn part(&self, range: core::ops::Range<usize>) -> &str {
+        self.0.get(range).and_then(|part| core::str::from_utf8(part).ok()).unwrap_or_default()
     }
 
     /// The shared bytes.
@@ -110,12 +130,43 @@ impl Text {
     }
 }
 
+/// Whether bytes are a text: UTF-8 without line ends.
+fn check(bytes: &[u8]) -> Result<(), ParseError> {
+    if is_plain(bytes) {
+        return Ok(());
+    }
+    if let Some(at) = line_end(bytes) {
+        return Err(ParseError::new(ParseErrorKind::LineEnd, at));
+    }
+    core::str::from_utf8(bytes)
+        .map(drop)
+        .map_err(|error| ParseError::new(ParseErrorKind::Utf8, error.valid_up_to()))
+}
+
+/// Whether bytes are ASCII without control characters, as nearly all text is. Eight at a time.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const SPACES: u64 = 0x2020_2020_2020_2020;
+    // A byte below a space borrows from its high bit, one beyond ASCII has it; without either nothing borrows.
+    let odd = |word: [u8; 8]| {
+        let word = u64::from_le_bytes(word);
+        (word | word.wrapping_sub(SPACES)) & HIGH
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [b' '; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    words.iter().fold(odd(last), |all, word| all | odd(*word)) == 0
+}
+
 /// Where `part`, a sub-slice of `source`, begins in it.
+#[inline]
 pub(crate) fn offset(source: &[u8], part: &[u8]) -> usize {
     (part.as_ptr() as usize).saturating_sub(source.as_ptr() as usize).min(source.len())
 }
 
 /// `part` as a slice that shares `source`'s memory; `part` must be a sub-slice of `source`.
+#[inline]
 pub(crate) fn sub(source: &Bytes, part: &[u8]) -> Bytes {
     let start = offset(source, part);
     source.slice(start..(start + part.len()).min(source.len()))

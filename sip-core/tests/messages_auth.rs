@@ -1,4 +1,4 @@
-//! Digest authentication: published examples, client against server, and what a server must refuse.
+//! Digest authentication: client against server, and what a server must refuse. (Published examples: `auth_vectors.rs`.)
 
 #![allow(clippy::unwrap_used, reason = "a test may fail so")]
 
@@ -7,80 +7,13 @@ use sidetone_sip_core::header::{
     Authorization, CSeq, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate,
 };
 use sidetone_sip_core::{
-    Algorithm, AuthError, Challenge, Credentials, DigestClient, DigestConfig, DigestServer, Instant, Method,
-    Qop, Rejection, Request, Response, Rng, Secret, StatusCode,
+    Algorithm, AuthError, Challenge, CredentialStore, Credentials, DigestClient, DigestConfig, DigestServer,
+    Instant, Login, Method, Qop, Rejection, Request, Response, Rng, Secret, StatusCode,
 };
 
-/// The credentials of an example are right when a server that accepts them says that only the nonce is not its own.
-#[track_caller]
-fn right(credentials: &str, method: &str, body: &[u8], password: &str) {
-    let credentials: Credentials = credentials.parse().unwrap();
-    let mut config = DigestConfig::default();
-    config.algorithms = vec![Algorithm::Md5, Algorithm::Md5Sess, Algorithm::Sha256, Algorithm::Sha256Sess];
-    config.qop = vec![Qop::Auth, Qop::AuthInt];
-    let mut server = DigestServer::with_config(credentials.realm.clone(), config, &mut Rng::from_u64(1));
-    let method = method.parse().unwrap();
-    let verdict = server.verify(Instant::ZERO, &credentials, &method, body, &password.into());
-    assert_eq!(verdict, Err(Rejection::Stale));
-    let verdict = server.verify(Instant::ZERO, &credentials, &method, body, &"wrong".into());
-    assert_eq!(verdict, Err(Rejection::BadResponse));
+fn alice() -> CredentialStore {
+    Login::new("alice", "secret").into()
 }
-
-#[test]
-fn the_examples_of_rfc_7616_section_3_9_1() {
-    let with = |algorithm: &str, response: &str| {
-        format!(
-            "Digest username=\"Mufasa\", realm=\"http-auth@example.org\", uri=\"/dir/index.html\", \
-             algorithm={algorithm}, nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", nc=00000001, \
-             cnonce=\"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ\", qop=auth, response=\"{response}\", \
-             opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\""
-        )
-    };
-    right(&with("MD5", "8ca523f5e9506fed4657c9700eebdbec"), "GET", b"", "Circle of Life");
-    let sha = "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1";
-    right(&with("SHA-256", sha), "GET", b"", "Circle of Life");
-}
-
-#[test]
-fn the_example_of_rfc_2617_section_3_5() {
-    right(
-        "Digest username=\"Mufasa\", realm=\"testrealm@host.com\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\", \
-         uri=\"/dir/index.html\", qop=auth, nc=00000001, cnonce=\"0a4f113b\", \
-         response=\"6629fae49393a05397450978507c4ef1\", opaque=\"5ccc069c403ebaf9f0171e9517f40e41\"",
-        "GET",
-        b"",
-        "Circle Of Life",
-    );
-}
-
-/// Made with Python's `hashlib` after RFC 7616 §3.4.2 to §3.4.3.
-#[test]
-fn session_keys_bodies_and_no_qop() {
-    let with = |rest: &str| {
-        format!(
-            "Digest username=\"bob\", realm=\"biloxi.com\", nonce=\"dcd98b\", uri=\"sip:bob@biloxi.com\", {rest}"
-        )
-    };
-    const QOP: &str = "nc=00000001, cnonce=\"0a4f113b\"";
-    for (algorithm, qop, response) in VECTORS {
-        let qop = if qop.is_empty() { String::new() } else { format!(", qop={qop}, {QOP}") };
-        right(
-            &with(&format!("algorithm={algorithm}, response=\"{response}\"{qop}")),
-            "INVITE",
-            b"v=0\r\n",
-            "zanzibar",
-        );
-    }
-}
-
-const VECTORS: [(&str, &str, &str); 6] = [
-    ("MD5", "", "72752b6ba97db2dae85bf526adfa0680"),
-    ("MD5", "auth", "f804e5cfbc5d9296eb842f80f899c129"),
-    ("MD5", "auth-int", "ad4f8b45c04d0953c46a10c2dbf729c8"),
-    ("MD5-sess", "auth", "0b2f655d646879693c052f5005fa0135"),
-    ("SHA-256", "auth-int", "e466053605192e54e115f8d8703ef469dc2cbda5e571058efa8c940aefbe7411"),
-    ("SHA-256-sess", "auth", "b61f164b220d60c57f37a7cf79b0fc875f004e332cfc5495d740ddbeb6a84e47"),
-];
 
 struct Peer {
     client: DigestClient,
@@ -121,13 +54,13 @@ impl Peer {
     }
 
     fn respond(&mut self, response: &Response, request: &mut Request) -> Result<(), AuthError> {
-        self.client.respond(response, request, "alice", &Secret::from("secret"), &mut self.rng)
+        self.client.respond(response, request, &alice(), &mut self.rng)
     }
 }
 
 #[test]
 fn every_algorithm_and_quality_is_accepted_by_our_server() {
-    for algorithm in [Algorithm::Md5, Algorithm::Md5Sess, Algorithm::Sha256, Algorithm::Sha256Sess] {
+    for algorithm in Algorithm::KNOWN.into_iter().filter(|algorithm| !algorithm.is_aka()) {
         for qop in [vec![], vec![Qop::Auth], vec![Qop::AuthInt], vec![Qop::AuthInt, Qop::Auth]] {
             let mut config = DigestConfig::default();
             config.algorithms = vec![algorithm.clone()];
@@ -138,7 +71,8 @@ fn every_algorithm_and_quality_is_accepted_by_our_server() {
             let challenge = peer.challenge(false);
             peer.respond(&challenge, &mut request).unwrap();
             // Over the wire and back.
-            let text = request.headers.raw(&sidetone_sip_core::HeaderName::AUTHORIZATION).unwrap().clone();
+            let text = request.headers.raw(&sidetone_sip_core::HeaderName::AUTHORIZATION).unwrap();
+            let text = bytes::Bytes::copy_from_slice(text);
             let credentials = Credentials::parse(&text).unwrap();
             assert_eq!(credentials.algorithm(), algorithm);
             assert_eq!(peer.check(&request, "secret"), Ok(()), "{algorithm} {qop:?}");
@@ -157,7 +91,7 @@ fn every_algorithm_and_quality_is_accepted_by_our_server() {
 }
 
 #[test]
-fn the_strongest_algorithm_answers_and_the_nonce_is_used_again() {
+fn the_topmost_algorithm_answers_and_the_nonce_is_used_again() {
     let mut peer = Peer::new(DigestConfig::default());
     let mut request = Peer::register();
     let challenge = peer.challenge(false);
@@ -168,7 +102,7 @@ fn the_strongest_algorithm_answers_and_the_nonce_is_used_again() {
     assert_eq!(peer.check(&request, "secret"), Ok(()));
     for count in 2..10 {
         let mut next = Peer::register();
-        assert_eq!(peer.client.attach(&mut next, "alice", &"secret".into()), 1);
+        assert_eq!(peer.client.attach(&mut next, &alice()), 1);
         assert_eq!(next.headers.require::<Authorization>().unwrap().nc, Some(count));
         assert_eq!(peer.check(&next, "secret"), Ok(()));
     }
@@ -200,14 +134,14 @@ fn refusal_is_told_from_staleness() {
     let challenge = peer.challenge(false);
     peer.respond(&challenge, &mut request).unwrap();
     assert_eq!(peer.respond(&challenge, &mut request), Err(AuthError::Refused), "the same nonce again");
-    assert_eq!(peer.client.attach(&mut Peer::register(), "alice", &"secret".into()), 0, "forgotten");
+    assert_eq!(peer.client.attach(&mut Peer::register(), &alice()), 0, "forgotten");
     assert_eq!(
         peer.respond(&Response::new(StatusCode::UNAUTHORIZED), &mut request),
         Err(AuthError::NoChallenge)
     );
     let mut odd = Response::new(StatusCode::UNAUTHORIZED);
     let mut challenge = Challenge::new("example.com", "1");
-    challenge.algorithm = Some(Algorithm::Other("SHA-512-256".into()));
+    challenge.algorithm = Some(Algorithm::Other("SHA3-256".into()));
     odd.headers.push(&WwwAuthenticate(challenge.clone()));
     assert_eq!(peer.respond(&odd, &mut Peer::register()), Err(AuthError::Unsupported));
     challenge.algorithm = None;
@@ -226,7 +160,7 @@ fn a_server_that_never_says_stale_is_tried_once_more() {
     assert_eq!(peer.respond(&second, &mut request.clone()), Err(AuthError::Refused));
     peer.respond(&first, &mut Peer::register()).unwrap();
     let mut later = Peer::register();
-    assert_eq!(peer.client.attach(&mut later, "alice", &"secret".into()), 1);
+    assert_eq!(peer.client.attach(&mut later, &alice()), 1);
     assert_eq!(peer.respond(&second, &mut later), Ok(()), "the nonce may have grown old");
     assert_eq!(peer.respond(&third, &mut later), Err(AuthError::Refused));
 }
@@ -245,7 +179,7 @@ fn proxies_and_servers_are_answered_side_by_side() {
     assert_eq!(request.headers.count::<ProxyAuthorization>(), 2);
     assert_eq!(request.headers.count::<Authorization>(), 1);
     let mut next = Peer::register();
-    assert_eq!(peer.client.attach(&mut next, "alice", &"secret".into()), 3);
+    assert_eq!(peer.client.attach(&mut next, &alice()), 3);
     // Without qop there is no count (RFC 2069).
     let plain = next.headers.require::<ProxyAuthorization>().unwrap();
     assert_eq!((plain.nc, &plain.cnonce, &plain.qop), (None, &None, &None));

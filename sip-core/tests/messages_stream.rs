@@ -1,10 +1,10 @@
 //! Framing of streams: however the bytes are cut, the same messages come out, within bounds.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail so")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail so")]
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use sidetone_sip_core::{Deframer, Frame, Limits, Message, ParseErrorKind};
+use sidetone_sip_core::{Deframer, Frame, Leniency, Limits, Message, ParseErrorKind, Rng};
 
 fn message(length_header: &str, body: &[u8], lf: bool) -> Vec<u8> {
     let mut text = format!(
@@ -149,4 +149,82 @@ fn a_head_or_body_without_end_is_bounded() {
         assert!(deframer.pending() <= 1200);
     }
     assert!(deframer.next().is_err());
+}
+
+/// What a stream gives until it ends or fails, with how it failed.
+fn outcome(stream: &[u8], cuts: &[usize], leniency: &Leniency) -> (Vec<Frame>, Option<ParseErrorKind>) {
+    let mut limits = Limits::default();
+    limits.message = 600;
+    let mut deframer = Deframer::new(limits).with_leniency(leniency);
+    let mut frames = Vec::new();
+    let mut rest = stream;
+    let mut cuts = cuts.iter().cycle();
+    while !rest.is_empty() {
+        let (piece, more) = rest.split_at((*cuts.next().unwrap()).clamp(1, rest.len()));
+        rest = more;
+        deframer.push(piece);
+        loop {
+            match deframer.next() {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(error) => {
+                    assert_eq!(deframer.pending(), 0, "what failed holds nothing");
+                    return (frames, Some(error.kind));
+                }
+            }
+        }
+        assert!(deframer.pending() <= limits.message + piece.len(), "within its bound and one push");
+    }
+    (frames, None)
+}
+
+/// Pieces of which a stream is made at random: whole messages, their parts, and what breaks them.
+const PIECES: [&[u8]; 12] = [
+    b"MESSAGE sip:a@b SIP/2.0\r\nl: 3\r\nTo: x\r\n\r\nabc",
+    b"OPTIONS sip:a@b SIP/2.0\nContent-Length : 0\n\n",
+    b"BYE sip:a@b SIP/2.0\r\nTo: x\r\n",
+    b"Content-Length:\r\n 2\r\n",
+    b"l: 599\r\n",
+    b"\r\n\r\n",
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"no header\r\n",
+    b"l: -1\r\n",
+    b"\0\xff: ",
+];
+
+#[test]
+fn broken_streams_fail_in_the_same_way_however_they_are_cut() {
+    let mut rng = Rng::from_u64(0xDEF_4A3E);
+    let (mut failed, mut whole) = (0, 0);
+    for round in 0..6_000 {
+        let mut stream = Vec::new();
+        for _ in 0..=rng.below(9) {
+            stream.extend_from_slice(PIECES[rng.below(PIECES.len() as u32) as usize]);
+        }
+        if rng.below(3) == 0 {
+            let at = rng.below(stream.len() as u32) as usize;
+            stream[at] ^= 1 << rng.below(8);
+        }
+        let leniency = [Leniency::STRICT, Leniency::DEFAULT, Leniency::LENIENT][round % 3];
+        let cuts: Vec<usize> = (0..8).map(|_| 1 + rng.below(40) as usize).collect();
+        let expected = outcome(&stream, &[1], &leniency);
+        assert_eq!(outcome(&stream, &cuts, &leniency), expected, "{cuts:?} of {}", stream.escape_ascii());
+        failed += usize::from(expected.1.is_some());
+        whole += expected.0.iter().filter(|frame| matches!(frame, Frame::Message(_))).count();
+    }
+    assert!(failed > 1_000 && whole > 1_000, "{failed} streams failed, {whole} messages came");
+}
+
+#[test]
+fn a_message_that_is_short_waits_for_the_rest() {
+    let body = message("l: 10", b"12345", false);
+    let mut deframer = Deframer::new(Limits::default());
+    deframer.push(&body);
+    assert_eq!(deframer.next(), Ok(None));
+    assert_eq!(deframer.pending(), body.len());
+    deframer.push(b"67890next");
+    assert_eq!(deframer.next(), Ok(Some(Frame::Message([&body[..], b"67890"].concat().into()))));
+    assert_eq!(deframer.pending(), 4);
 }

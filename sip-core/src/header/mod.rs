@@ -6,13 +6,72 @@ pub(crate) mod params;
 mod typed;
 
 pub use map::Headers;
+pub(crate) use map::HeadersBuilder;
 pub use name::HeaderName;
 pub use params::Params;
 pub use typed::*;
 
 use crate::emit::Emitter;
 use crate::error::ParseError;
+use crate::leniency::{Leniency, Lenient};
+use crate::text::sub;
 use bytes::Bytes;
+
+/// The value of a header where it stands: its bytes, what they are a part of, and what is forgiven when they are read.
+#[derive(Clone, Copy, Debug)]
+pub struct HeaderValue<'a> {
+    source: &'a Bytes,
+    part: &'a [u8],
+    lenient: Lenient,
+}
+
+impl<'a> HeaderValue<'a> {
+    /// `part` must be a sub-slice of `source`.
+    pub(crate) const fn new(source: &'a Bytes, part: &'a [u8], lenient: Lenient) -> Self {
+        Self { source, part, lenient }
+    }
+
+    /// The whole of `value`, read with the default leniency.
+    #[must_use]
+    pub fn whole(value: &'a Bytes) -> Self {
+        Self { source: value, part: value, lenient: Lenient::DEFAULT }
+    }
+
+    /// The same with what is forgiven.
+    #[must_use]
+    pub const fn with_leniency(mut self, leniency: &Leniency) -> Self {
+        self.lenient = Lenient::new(leniency);
+        self
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.part
+    }
+
+    /// The bytes, sharing the memory of what they are a part of.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        sub(self.source, self.part)
+    }
+
+    /// What is forgiven.
+    #[must_use]
+    pub const fn leniency(&self) -> Leniency {
+        self.lenient.named()
+    }
+
+    /// What the bytes are a part of.
+    pub(crate) const fn source(&self) -> &'a Bytes {
+        self.source
+    }
+
+    /// What is forgiven, in one word.
+    pub(crate) const fn lenient(&self) -> Lenient {
+        self.lenient
+    }
+}
 
 /// A typed header: how its value is read and written.
 ///
@@ -54,6 +113,15 @@ pub trait Header: Sized {
     /// # Errors
     /// The value does not follow the header's grammar; the error's place is counted in `value`.
     fn parse(value: &Bytes) -> Result<Self, ParseError>;
+
+    /// Reads a value where it stands in a message, as leniently as the message was read. [`Headers`] calls this; it is
+    /// [`Header::parse`] unless a type does better without a `Bytes` of its own, or knows a [`Leniency`].
+    ///
+    /// # Errors
+    /// As [`Header::parse`].
+    fn parse_value(value: HeaderValue<'_>) -> Result<Self, ParseError> {
+        Self::parse(&value.to_bytes())
+    }
 
     /// Writes the value.
     fn emit(&self, out: &mut Emitter);

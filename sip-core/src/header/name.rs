@@ -66,20 +66,52 @@ impl HeaderName {
         }
     }
 
+    /// The known name of this number.
+    pub(crate) const fn known(index: u8) -> Self {
+        Self(Repr::Known(index))
+    }
+
+    /// A name that is none of the known ones; `name` is a token.
+    pub(crate) fn other(name: Bytes) -> Self {
+        Self(Repr::Other(Text::token(name)))
+    }
+
+    /// The number of the known name that the program itself uses; no name has the number of one that is not known.
+    pub(crate) const fn number(name: &'static str) -> u8 {
+        match find_const(name.as_bytes()) {
+            Some(index) => index,
+            None => NONE,
+        }
+    }
+
+    /// The number of a known name.
+    pub(crate) const fn index(&self) -> Option<u8> {
+        match self.0 {
+            Repr::Known(index) => Some(index),
+            Repr::Other(_) => None,
+        }
+    }
+
+    /// The number of the known name that these bytes are, in any case or form.
+    #[inline]
+    pub(crate) fn find(name: &[u8]) -> Option<u8> {
+        find(name)
+    }
+
+    /// The name as bytes.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Repr::Known(_) => Bytes::from_static(self.known_str().as_bytes()),
+            Repr::Other(text) => text.into_bytes(),
+        }
+    }
+
     /// The name: the usual spelling of a known one, others as they were written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Repr::Known(_) => self.known_str(),
             Repr::Other(text) => text,
-        }
-    }
-
-    /// Whether these bytes are this name, in any case or form.
-    pub(crate) fn is_named(&self, name: &[u8]) -> bool {
-        match &self.0 {
-            Repr::Known(index) => find(name) == Some(*index),
-            Repr::Other(text) => text.as_bytes().eq_ignore_ascii_case(name),
         }
     }
 
@@ -93,20 +125,21 @@ impl HeaderName {
 }
 
 /// The index of a known name or compact form.
+#[inline]
 fn find(name: &[u8]) -> Option<u8> {
     if let [letter] = name {
         return COMPACT.get(usize::from(*letter)).copied().filter(|index| *index != NONE);
     }
     let mut slot = hash(name);
     loop {
-        let index = *SLOTS.get(usize::from(slot))?;
+        let index = *SLOTS.get(slot)?;
         // The empty slots are no index.
         let known = NAMES.get(usize::from(index))?;
         // As it is usually written, or else without case.
         if name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes()) {
             return Some(index);
         }
-        slot = slot.wrapping_add(1);
+        slot = (slot + 1) % SLOT_COUNT;
     }
 }
 
@@ -134,34 +167,33 @@ const fn find_const(name: &[u8]) -> Option<u8> {
 
 const NONE: u8 = u8::MAX;
 
+/// How many slots there are: many more than names, so that nearly every name is in its own.
+const SLOT_COUNT: usize = 1024;
+
 /// Spreads the known names over the slots: length, first, middle and last letter, without case.
-const fn hash(name: &[u8]) -> u8 {
+#[inline]
+const fn hash(name: &[u8]) -> usize {
     let (Some(first), Some(last)) = (name.first(), name.last()) else { return 0 };
     let middle = match name.split_at_checked(name.len() / 2) {
         Some((_, [middle, ..])) => *middle,
         _ => 0,
     };
-    let mixed = (name.len() as u32)
-        .wrapping_mul(31)
-        .wrapping_add((*first | 0x20) as u32)
-        .wrapping_mul(31)
-        .wrapping_add((middle | 0x20) as u32)
-        .wrapping_mul(31)
-        .wrapping_add((*last | 0x20) as u32);
-    (mixed.wrapping_mul(0x9E37_79B1) >> 24) as u8
+    let letters = (*first | 0x20) as u32 | ((middle | 0x20) as u32) << 8 | ((*last | 0x20) as u32) << 16;
+    let mixed = letters ^ (name.len() as u32) << 24;
+    (mixed.wrapping_mul(0x9E37_79B1) >> 22) as usize
 }
 
 /// Open addressing: a name is in its slot or in one of those after it, before the first empty one.
 #[expect(clippy::indexing_slicing, reason = "computed when compiled")]
-static SLOTS: [u8; 256] = {
-    let mut slots = [NONE; 256];
+static SLOTS: [u8; SLOT_COUNT] = {
+    let mut slots = [NONE; SLOT_COUNT];
     let mut index = 0;
     while index < NAMES.len() {
         let mut slot = hash(NAMES[index].as_bytes());
-        while slots[slot as usize] != NONE {
-            slot = slot.wrapping_add(1);
+        while slots[slot] != NONE {
+            slot = (slot + 1) % SLOT_COUNT;
         }
-        slots[slot as usize] = index as u8;
+        slots[slot] = index as u8;
         index += 1;
     }
     slots
@@ -216,6 +248,7 @@ names! {
     WWW_AUTHENTICATE = "WWW-Authenticate";
     PROXY_AUTHENTICATE = "Proxy-Authenticate";
     AUTHENTICATION_INFO = "Authentication-Info";
+    PROXY_AUTHENTICATION_INFO = "Proxy-Authentication-Info";
     REQUIRE = "Require";
     PROXY_REQUIRE = "Proxy-Require";
     UNSUPPORTED = "Unsupported";
@@ -266,6 +299,42 @@ names! {
     ACCEPT_CONTACT = "Accept-Contact" b'a';
     REQUEST_DISPOSITION = "Request-Disposition" b'd';
     REJECT_CONTACT = "Reject-Contact" b'j';
+    ACCEPT_RESOURCE_PRIORITY = "Accept-Resource-Priority";
+    ANSWER_MODE = "Answer-Mode";
+    CONTENT_ID = "Content-ID";
+    CONTENT_TRANSFER_ENCODING = "Content-Transfer-Encoding";
+    FEATURE_CAPS = "Feature-Caps";
+    FLOW_TIMER = "Flow-Timer";
+    GEOLOCATION = "Geolocation";
+    GEOLOCATION_ERROR = "Geolocation-Error";
+    GEOLOCATION_ROUTING = "Geolocation-Routing";
+    INFO_PACKAGE = "Info-Package";
+    MAX_BREADTH = "Max-Breadth";
+    P_ACCESS_NETWORK_INFO = "P-Access-Network-Info";
+    P_ASSERTED_SERVICE = "P-Asserted-Service";
+    P_ASSOCIATED_URI = "P-Associated-URI";
+    P_CALLED_PARTY_ID = "P-Called-Party-ID";
+    P_CHARGING_FUNCTION_ADDRESSES = "P-Charging-Function-Addresses";
+    P_CHARGING_VECTOR = "P-Charging-Vector";
+    P_EARLY_MEDIA = "P-Early-Media";
+    P_MEDIA_AUTHORIZATION = "P-Media-Authorization";
+    P_PREFERRED_SERVICE = "P-Preferred-Service";
+    P_PROFILE_KEY = "P-Profile-Key";
+    P_SERVED_USER = "P-Served-User";
+    P_USER_DATABASE = "P-User-Database";
+    P_VISITED_NETWORK_ID = "P-Visited-Network-ID";
+    PERMISSION_MISSING = "Permission-Missing";
+    PRIV_ANSWER_MODE = "Priv-Answer-Mode";
+    RECV_INFO = "Recv-Info";
+    REFER_EVENTS_AT = "Refer-Events-At";
+    RESOURCE_PRIORITY = "Resource-Priority";
+    SECURITY_CLIENT = "Security-Client";
+    SECURITY_SERVER = "Security-Server";
+    SECURITY_VERIFY = "Security-Verify";
+    SESSION_ID = "Session-ID";
+    SUPPRESS_IF_MATCH = "Suppress-If-Match";
+    TARGET_DIALOG = "Target-Dialog";
+    USER_TO_USER = "User-to-User";
 }
 
 impl PartialEq for HeaderName {

@@ -1,6 +1,7 @@
 //! The `;name=value` list after an address, a Via or a media type (RFC 3261 §7.3.1, `generic-param`).
 
 use crate::error::ParseError;
+use crate::leniency::Lenient;
 use crate::parse::{Parsed, class, grammar};
 use crate::text::{Text, one_line};
 use alloc::borrow::Cow;
@@ -34,8 +35,19 @@ impl Params {
 
     /// Reads a list at the front of `rest`, which is part of `source`.
     pub(crate) fn read<'a>(source: &Bytes, rest: &'a [u8]) -> Parsed<'a, Self> {
-        let (after, list) = grammar::params(rest)?;
-        match Text::slice(source, list) {
+        Self::read_with(source, rest, Lenient::DEFAULT)
+    }
+
+    /// The same with what is forgiven.
+    pub(crate) fn read_with<'a>(source: &Bytes, rest: &'a [u8], lenient: Lenient) -> Parsed<'a, Self> {
+        if rest.is_empty() {
+            return Ok((rest, Self::new()));
+        }
+        let (after, (list, has_quotes)) = grammar::params_with(rest, lenient)?;
+        if !has_quotes {
+            return Ok((after, Self(Text::slice_ascii(source, list))));
+        }
+        match Text::slice_lossy(source, list, lenient.non_utf8_text()) {
             Ok(text) => Ok((after, Self(text))),
             Err(error) => grammar::Fault::error(rest, error.kind),
         }
@@ -50,7 +62,8 @@ impl Params {
     /// A parameter's value as written, quotes and all: `None` when it is not there, `Some(None)` without value.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<Option<&str>> {
-        self.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let (_, value) = self.pairs().find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))?;
+        Some(value.map(|value| core::str::from_utf8(value).unwrap_or_default()))
     }
 
     /// Whether the parameter is there, with a value or without.
@@ -61,24 +74,30 @@ impl Params {
 
     /// Every parameter in order, values as written.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        let mut rest = self.0.as_str();
+        // Parts of UTF-8 between ASCII separators are UTF-8.
+        let text = |part| core::str::from_utf8(part).unwrap_or_default();
+        self.pairs().map(move |(name, value)| (text(name), value.map(text)))
+    }
+
+    /// Every parameter in order, as bytes.
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let mut rest = &self.0.as_bytes()[..];
         core::iter::from_fn(move || {
-            let (after, ()) = grammar::separator(b';')(rest.as_bytes()).ok()?;
-            let (after, (name, value)) = grammar::param(after).ok()?;
-            let text = |part: &[u8]| {
-                let at = crate::text::offset(rest.as_bytes(), part);
-                rest.get(at..at + part.len()).unwrap_or_default()
-            };
-            let item = (text(name), value.map(text));
-            rest = rest.get(rest.len() - after.len()..).unwrap_or_default();
-            Some(item)
+            let mut after = grammar::separator(b';')(rest).ok()?.0;
+            // Empty ones are there only where they were forgiven.
+            while let Ok((more, ())) = grammar::separator(b';')(after) {
+                after = more;
+            }
+            let (after, pair) = grammar::param(after).ok()?;
+            rest = after;
+            Some(pair)
         })
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.pairs().next().is_none()
     }
 
     /// Sets a parameter, in its place or at the end; quotes a value that is no token. Characters that a name

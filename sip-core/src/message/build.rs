@@ -2,7 +2,8 @@
 
 use super::{Request, Response};
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::{ContentType, HeaderName, Headers, To, Via};
+use crate::header::{ContentType, Header as _, HeaderName, Headers, HeadersBuilder, To, Via};
+use crate::leniency::Lenient;
 use crate::limits::Limits;
 use crate::method::Method;
 use crate::parse::line::{Lines, leading_line_ends};
@@ -46,18 +47,22 @@ impl Response {
 /// The answer to a datagram that [`Message::parse`](crate::Message::parse) refused with `error`: with
 /// [`ParseError::status`], and with what could be read of Via, From, To, Call-ID and CSeq.
 ///
-/// `None` when there is nobody to answer: the datagram is no request, is an ACK, or has no Via that can be read.
+/// `None` when there is nobody to answer: the datagram is no request, is an ACK, or has no Via. A Via that cannot be read is there as
+/// it came (its version may be what is wrong): then the answer goes to where the request came from.
 #[must_use]
 pub fn rejection(datagram: &Bytes, error: &ParseError, limits: &Limits) -> Option<Response> {
-    let datagram = datagram.slice(..datagram.len().min(limits.message));
-    let mut lines = Lines::new(&datagram, leading_line_ends(&datagram));
+    let datagram = datagram.slice(..datagram.len().min(limits.message).min(u32::MAX as usize - 1));
+    let mut lines = Lines::new(&datagram, leading_line_ends(&datagram), true);
     let start = lines.plain().ok()??;
     let method = start.split(|&byte| byte == b' ').next().and_then(|name| Method::parse(name).ok())?;
     if method == Method::ACK || !start.windows(4).any(|part| part.eq_ignore_ascii_case(b"SIP/")) {
         return None;
     }
-    let headers = readable(&datagram, &mut lines, limits);
-    headers.get::<Via>()?.ok()?;
+    let found = readable(&datagram, &mut lines, limits);
+    let headers = Headers::of(datagram.clone(), found);
+    if !headers.contains(&Via::NAME) {
+        return None;
+    }
     let response = answer(&headers, error.status(), None);
     let mut reason = String::from(error.status().reason());
     if error.kind != ParseErrorKind::Version {
@@ -68,14 +73,12 @@ pub fn rejection(datagram: &Bytes, error: &ParseError, limits: &Limits) -> Optio
 }
 
 /// The headers line by line, leaving out what is no header line, up to the end or a limit.
-fn readable(datagram: &Bytes, lines: &mut Lines<'_>, limits: &Limits) -> Headers {
-    let mut headers = Headers::new();
+fn readable(datagram: &Bytes, lines: &mut Lines<'_>, limits: &Limits) -> HeadersBuilder {
+    let mut headers = HeadersBuilder::new(0, Lenient::DEFAULT);
     for _ in 0..limits.headers {
         match lines.header() {
             Ok(Some(line)) if !line.folded && line.value.len() <= limits.header => {
-                if let Ok(name) = HeaderName::read(datagram, line.name) {
-                    headers.push_line(name, crate::text::sub(datagram, line.value));
-                }
+                headers.push(datagram, line.known, line.name, line.value);
             }
             Ok(Some(_)) => {}
             Err(error) if error.kind == ParseErrorKind::HeaderLine => {}

@@ -2,14 +2,19 @@
 
 mod build;
 mod check;
+mod fragment;
+mod multipart;
 mod read;
 
 pub use build::rejection;
-pub use check::Essentials;
+pub use check::{Capabilities, Essentials, Refusal};
+pub use fragment::{Fragment, FragmentStart};
+pub use multipart::{Multipart, Part};
 
 use crate::emit::{self, StartLine};
 use crate::error::ParseError;
 use crate::header::Headers;
+use crate::leniency::{Lenient, ReadOptions};
 use crate::limits::Limits;
 use crate::method::Method;
 use crate::status::StatusCode;
@@ -42,7 +47,17 @@ impl Message {
     /// The start line or a header line does not follow the grammar, a limit is exceeded, or the body is
     /// shorter than Content-Length says. [`rejection`] makes the answer, if one may be sent.
     pub fn parse(datagram: Bytes, limits: &Limits) -> Result<Self, ParseError> {
-        read::message(&datagram, limits)
+        read::message(datagram, limits, Lenient::DEFAULT.with_limits(limits))
+    }
+
+    /// As [`Message::parse`], with what is forgiven. The message's [`Headers`] carry it, so that typed headers are read
+    /// in the same way.
+    ///
+    /// # Errors
+    /// Those of [`Message::parse`].
+    pub fn parse_with(datagram: Bytes, options: &ReadOptions) -> Result<Self, ParseError> {
+        let lenient = Lenient::new(&options.leniency).with_limits(&options.limits);
+        read::message(datagram, &options.limits, lenient)
     }
 
     /// The headers.

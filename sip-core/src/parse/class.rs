@@ -66,17 +66,40 @@ const fn table() -> [u16; 256] {
 }
 
 /// Whether the byte is in one of the classes.
+#[inline]
 #[expect(clippy::indexing_slicing, reason = "a byte is below 256, the length of the table")]
 pub(crate) const fn is(byte: u8, classes: u16) -> bool {
     CLASSES[byte as usize] & classes != 0
 }
 
+/// How many bytes at the front are in one of the classes. Four at a time.
+#[inline]
+pub(crate) fn span(bytes: &[u8], classes: u16) -> usize {
+    let (fours, rest) = bytes.as_chunks::<4>();
+    let mut at = 0;
+    for [a, b, c, d] in fours {
+        if !is(*a, classes) {
+            return at;
+        } else if !is(*b, classes) {
+            return at + 1;
+        } else if !is(*c, classes) {
+            return at + 2;
+        } else if !is(*d, classes) {
+            return at + 3;
+        }
+        at += 4;
+    }
+    at + rest.iter().position(|&byte| !is(byte, classes)).unwrap_or(rest.len())
+}
+
 /// Whether every byte is in one of the classes.
+#[inline]
 pub(crate) fn all(bytes: &[u8], classes: u16) -> bool {
     bytes.iter().all(|&byte| is(byte, classes))
 }
 
 /// Where the first byte is that is neither in the classes nor part of a `%HH` escape.
+#[inline]
 pub(crate) fn escaped_error(bytes: &[u8], classes: u16) -> Option<usize> {
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -104,11 +127,13 @@ pub(crate) fn escape_at(bytes: &[u8], at: usize) -> Option<u8> {
 }
 
 /// Space or tab.
+#[inline]
 pub(crate) const fn is_space(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
 /// The bytes without spaces and tabs at both ends.
+#[inline]
 pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = bytes
         && is_space(*first)
@@ -124,6 +149,7 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
 }
 
 /// A decimal number of any length; larger than `u32::MAX` becomes that. `None` when it is not all digits.
+#[inline]
 pub(crate) fn saturating_number(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() {
         return None;
@@ -135,6 +161,7 @@ pub(crate) fn saturating_number(digits: &[u8]) -> Option<u32> {
 }
 
 /// A decimal number that fits; leading zeros are legal (RFC 4475 §3.1.1.1).
+#[inline]
 pub(crate) fn number(digits: &[u8]) -> Option<u32> {
     let value = saturating_number(digits)?;
     // Only a number that did not fit saturates, except the largest itself.

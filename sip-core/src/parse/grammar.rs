@@ -5,12 +5,13 @@
 
 use super::class;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::leniency::Lenient;
 use crate::text::Text;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use memchr::memchr2;
-use nom::bytes::complete::{take_while, take_while1};
+use nom::bytes::complete::take_while;
 use nom::{IResult, Parser};
 
 /// Where a parser stopped, and why.
@@ -60,6 +61,7 @@ pub(crate) fn complete<'a, T>(
 }
 
 /// The input after spaces and tabs.
+#[inline]
 pub(crate) fn skip_spaces(mut input: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = input {
         input = rest;
@@ -68,27 +70,35 @@ pub(crate) fn skip_spaces(mut input: &[u8]) -> &[u8] {
 }
 
 /// `token`
+#[inline]
 pub(crate) fn token(input: &[u8]) -> Parsed<'_, &[u8]> {
     class1(input, class::TOKEN, ParseErrorKind::Token)
 }
 
 /// One or more bytes of a class.
+#[inline]
 pub(crate) fn class1(input: &[u8], class: u16, kind: ParseErrorKind) -> Parsed<'_, &[u8]> {
-    match take_while1::<_, _, ()>(|byte| class::is(byte, class)).parse_complete(input) {
-        Ok(done) => Ok(done),
-        Err(_) => Fault::error(input, kind),
+    take1(input, class::span(input, class), kind)
+}
+
+/// The first bytes, at least one.
+#[inline]
+fn take1(input: &[u8], len: usize, kind: ParseErrorKind) -> Parsed<'_, &[u8]> {
+    match input.split_at_checked(len) {
+        Some((taken, rest)) if len > 0 => Ok((rest, taken)),
+        _ => Fault::error(input, kind),
     }
 }
 
 /// One or more decimal digits.
+#[inline]
 pub(crate) fn digits(input: &[u8]) -> Parsed<'_, &[u8]> {
-    match take_while1::<_, _, ()>(|byte: u8| byte.is_ascii_digit()).parse_complete(input) {
-        Ok(done) => Ok(done),
-        Err(_) => Fault::error(input, ParseErrorKind::Number),
-    }
+    let len = input.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(input.len());
+    take1(input, len, ParseErrorKind::Number)
 }
 
 /// A separator with the spaces that may stand around it.
+#[inline]
 pub(crate) fn separator(byte: u8) -> impl FnMut(&[u8]) -> Parsed<'_, ()> {
     move |input| match skip_spaces(input) {
         [first, rest @ ..] if *first == byte => Ok((skip_spaces(rest), ())),
@@ -96,7 +106,21 @@ pub(crate) fn separator(byte: u8) -> impl FnMut(&[u8]) -> Parsed<'_, ()> {
     }
 }
 
+/// As [`quoted`], with whether a backslash escapes something.
+#[inline]
+pub(crate) fn quoted_escaped(input: &[u8]) -> Parsed<'_, (&[u8], bool)> {
+    let inner = input.strip_prefix(b"\"").unwrap_or_default();
+    if let Some(at) = memchr2(b'"', b'\\', inner)
+        && let Some((content, [b'"', rest @ ..])) = inner.split_at_checked(at)
+    {
+        return Ok((rest, (content, false)));
+    }
+    let (rest, content) = quoted(input)?;
+    Ok((rest, (content, true)))
+}
+
 /// `quoted-string`: what is between the quotes, escapes as they are.
+#[inline]
 pub(crate) fn quoted(input: &[u8]) -> Parsed<'_, &[u8]> {
     let Some(inner) = input.strip_prefix(b"\"") else {
         return Fault::error(input, ParseErrorKind::Separator('"'));
@@ -115,9 +139,17 @@ pub(crate) fn quoted(input: &[u8]) -> Parsed<'_, &[u8]> {
 
 /// The text of a quoted string's inside: shares memory unless a backslash escapes something.
 pub(crate) fn unquote(source: &Bytes, inside: &[u8]) -> Result<Text, ParseError> {
+    unquote_with(source, inside, Lenient::DEFAULT)
+}
+
+/// The same with what is forgiven.
+pub(crate) fn unquote_with(source: &Bytes, inside: &[u8], lenient: Lenient) -> Result<Text, ParseError> {
     match without_backslashes(inside) {
-        Cow::Borrowed(_) => Text::slice(source, inside),
-        Cow::Owned(text) => Text::from_utf8(Bytes::from(text)),
+        Cow::Borrowed(_) => Text::slice_lossy(source, inside, lenient.non_utf8_text()),
+        Cow::Owned(text) => {
+            let text = Bytes::from(text);
+            Text::slice_lossy(&text, &text, lenient.non_utf8_text())
+        }
     }
 }
 
@@ -138,9 +170,11 @@ pub(crate) fn without_backslashes(inside: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// One `name` or `name=value` or `name="value"`. The value is as written, quotes and all.
+#[inline]
 pub(crate) fn param(input: &[u8]) -> Parsed<'_, (&[u8], Option<&[u8]>)> {
     let (rest, name) = class1(input, class::TOKEN, ParseErrorKind::Param)?;
-    let Ok((after, ())) = separator(b'=')(rest) else { return Ok((rest, (name, None))) };
+    let [b'=', after @ ..] = skip_spaces(rest) else { return Ok((rest, (name, None))) };
+    let after = skip_spaces(after);
     let (rest, value) = match after {
         [b'"', ..] => {
             let (rest, inside) = quoted(after)?;
@@ -151,15 +185,47 @@ pub(crate) fn param(input: &[u8]) -> Parsed<'_, (&[u8], Option<&[u8]>)> {
     Ok((rest, (name, Some(value))))
 }
 
-/// `*( ";" param )`: checks the list and gives the bytes it takes, from the first `;`.
+/// `*( ";" param )`: checks the list and gives the bytes it takes, from the first `;`. One pass over the bytes.
+#[cfg(test)]
 pub(crate) fn params(input: &[u8]) -> Parsed<'_, &[u8]> {
+    params_with(input, Lenient::DEFAULT).map(|(rest, (list, _))| (rest, list))
+}
+
+/// The same with what is forgiven. Says too whether a value is quoted: else the list is ASCII.
+pub(crate) fn params_with(input: &[u8], lenient: Lenient) -> Parsed<'_, (&[u8], bool)> {
     let begin = skip_spaces(input);
     let mut rest = begin;
-    while let Ok((after, ())) = separator(b';')(rest) {
-        rest = param(after)?.0;
+    let mut has_quotes = false;
+    let mut left = lenient.params();
+    while let [b';', after @ ..] = skip_spaces(rest) {
+        let Some(fewer) = left.checked_sub(1) else {
+            return Fault::error(rest, ParseErrorKind::TooManyParams);
+        };
+        left = fewer;
+        let after = skip_spaces(after);
+        if lenient.empty_parameters() && matches!(after, [] | [b';', ..]) {
+            rest = after;
+            continue;
+        }
+        let (after, (_, value)) = param(after)?;
+        match value {
+            Some([b'"', ..]) => has_quotes = true,
+            Some(value) if !lenient.any_parameter_values() && !is_strict_value(value) => {
+                return Fault::error(value, ParseErrorKind::Param);
+            }
+            _ => {}
+        }
+        rest = after;
     }
     let taken = begin.len() - rest.len();
-    Ok((rest, begin.get(..taken).unwrap_or_default()))
+    Ok((rest, (begin.get(..taken).unwrap_or_default(), has_quotes)))
+}
+
+/// `token / host`: what RFC 3261 has for an unquoted value. An IPv6 address may be bare, as in `received`.
+fn is_strict_value(value: &[u8]) -> bool {
+    class::all(value, class::TOKEN)
+        || crate::uri::Host::len(value) == Some(value.len())
+        || core::str::from_utf8(value).is_ok_and(|text| text.parse::<core::net::Ipv6Addr>().is_ok())
 }
 
 /// `#( name = value )`, the list of a challenge or of credentials; calls `each` with name and value as written.
@@ -212,6 +278,7 @@ fn is_auth_value(byte: u8) -> bool {
 
 /// Splits a list at commas outside quotes and `<>` (RFC 3261 §7.3.1): the first element, and the rest after
 /// its comma. Without a comma there is no rest.
+#[inline]
 pub(crate) fn split_list(value: &[u8]) -> (&[u8], Option<&[u8]>) {
     if memchr::memchr(b',', value).is_none() {
         return (value, None);

@@ -1,7 +1,9 @@
 //! When two URIs are the same (RFC 3261 §19.1.4).
 
-use super::{Kind, Uri};
+use super::{Kind, Uri, tel, unescape_bytes};
+use crate::header::HeaderName;
 use crate::parse::class;
+use alloc::vec::Vec;
 
 impl PartialEq for Uri {
     fn eq(&self, other: &Self) -> bool {
@@ -66,42 +68,53 @@ fn same_value(a: &str, b: &str) -> bool {
         .eq(Canonical::new(b.as_bytes()).map(Byte::to_lowercase))
 }
 
-/// Headers parts hold the same pairs, in any order; names without case.
+/// Headers parts hold the same pairs, in any order; a name's case and compact form do not count. Takes time in
+/// proportion to n log n, for a peer may send as many as fit.
 fn same_headers(a: &Uri, b: &Uri) -> bool {
-    let (Some(a), Some(b)) = (a.headers(), b.headers()) else { return a.headers() == b.headers() };
-    let contains = |list: &str, pair: &str| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        list.split('&').any(|other| {
-            let (other_name, other_value) = other.split_once('=').unwrap_or((other, ""));
-            same_value(name, other_name) && same_text(Some(value), Some(other_value))
-        })
-    };
-    a.split('&').count() == b.split('&').count()
-        && a.split('&').all(|pair| contains(b, pair))
-        && b.split('&').all(|pair| contains(a, pair))
+    match (a.headers(), b.headers()) {
+        (Some(a), Some(b)) => a == b || sorted_pairs(a) == sorted_pairs(b),
+        (a, b) => a.is_none() && b.is_none(),
+    }
 }
 
-/// RFC 3966 §4: visual separators do not count, parameters must be the same.
-fn same_tel(a: &Uri, b: &Uri) -> bool {
-    let digits = |uri: &Uri| {
-        let number = uri.user_escaped().unwrap_or_default().as_bytes();
-        number
-            .iter()
-            .filter(|byte| !matches!(byte, b'-' | b'.' | b'(' | b')'))
-            .map(u8::to_ascii_lowercase)
-            .collect::<alloc::vec::Vec<_>>()
+/// Names as they are usually written, or in lower case, with their values.
+fn sorted_pairs(headers: &str) -> Vec<(Vec<u8>, Vec<Byte>)> {
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = unescape_bytes(name.as_bytes());
+        let name = match HeaderName::find(&name) {
+            Some(index) => HeaderName::known(index).known_str().as_bytes().to_vec(),
+            None => name.to_ascii_lowercase(),
+        };
+        (name, Canonical::new(value.as_bytes()).collect())
     };
+    let mut pairs: Vec<_> = headers.split('&').map(pair).collect();
+    pairs.sort_unstable();
+    pairs
+}
+
+/// RFC 3966 §4: both are global or both are local, visual separators do not count, and the parameters are the same in any
+/// order, without case.
+fn same_tel(a: &Uri, b: &Uri) -> bool {
+    let numbers = |a: &str, b: &str| tel::digits(a).eq(tel::digits(b));
     let all_in = |a: &Uri, b: &Uri| {
         a.params().all(|(name, value)| {
-            b.param(name)
-                .is_some_and(|other| same_value(value.unwrap_or_default(), other.unwrap_or_default()))
+            b.param(name).is_some_and(|other| {
+                let (value, other) = (value.unwrap_or_default(), other.unwrap_or_default());
+                // Numbers within: `ext`, and a `phone-context` that is no domain.
+                let is_number = name.eq_ignore_ascii_case("ext")
+                    || name.eq_ignore_ascii_case("phone-context") && value.starts_with('+');
+                same_value(value, other) || is_number && numbers(value, other)
+            })
         })
     };
-    digits(a) == digits(b) && all_in(a, b) && all_in(b, a)
+    numbers(a.user_escaped().unwrap_or_default(), b.user_escaped().unwrap_or_default())
+        && all_in(a, b)
+        && all_in(b, a)
 }
 
 /// A byte of an escaped text, and whether its escape matters.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Byte {
     /// A character, or the escape of one that is not reserved.
     Plain(u8),

@@ -1,6 +1,7 @@
 //! Hosts of URIs and Via headers.
 
 use crate::error::{ParseError, ParseErrorKind};
+use crate::leniency::Lenient;
 use crate::parse::class;
 use crate::text::Text;
 use bytes::Bytes;
@@ -44,11 +45,17 @@ impl Host {
         if Self::len(part) != Some(part.len()) {
             return Err(ParseError::new(ParseErrorKind::Host, 0));
         }
+        Self::of(source, part)
+    }
+
+    /// The same for a part that [`Host::len`] has measured.
+    pub(crate) fn of(source: &Bytes, part: &[u8]) -> Result<Self, ParseError> {
         if let [b'[', address @ .., b']'] = part {
             let address = core::str::from_utf8(address).ok().and_then(|text| text.parse().ok());
             return address.map(Self::V6).ok_or(ParseError::new(ParseErrorKind::Host, 1));
         }
-        if part.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+        if part.first().is_some_and(u8::is_ascii_digit)
+            && part.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
             && let Some(address) = core::str::from_utf8(part).ok().and_then(|text| text.parse().ok())
         {
             return Ok(Self::V4(address));
@@ -63,8 +70,15 @@ impl Host {
             let address = core::str::from_utf8(text.get(1..end)?).ok()?;
             return address.parse::<Ipv6Addr>().is_ok().then_some(end + 1);
         }
-        let len = text.iter().position(|&byte| !class::is(byte, class::HOST)).unwrap_or(text.len());
+        let len = class::span(text, class::HOST);
         text.first().filter(|&&byte| byte != b'.' && byte != b'-').map(|_| len).filter(|&len| len > 0)
+    }
+
+    /// The same with what is forgiven.
+    pub(crate) fn len_with(text: &[u8], lenient: Lenient) -> Option<usize> {
+        let len = Self::len(text)?;
+        let allowed = lenient.underscore_in_hosts() || memchr(b'_', text.get(..len)?).is_none();
+        allowed.then_some(len)
     }
 
     /// The address, when it is one.

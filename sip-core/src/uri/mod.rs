@@ -1,12 +1,15 @@
 //! URIs: `sip`, `sips` and `tel` in full, others as opaque text (RFC 3261 §19.1, RFC 3966).
 
 mod compare;
+mod headers;
 mod host;
 mod read;
+mod tel;
 
 pub use host::Host;
 
 use crate::error::{ParseError, ParseErrorKind};
+use crate::leniency::Lenient;
 use crate::parse::class;
 use crate::text::Text;
 use alloc::borrow::Cow;
@@ -100,7 +103,12 @@ impl Uri {
 
     /// Parses a URI that is `part` of `source`.
     pub(crate) fn read(source: &Bytes, part: &[u8]) -> Result<Self, ParseError> {
-        let parts = read::uri(part)?;
+        Self::read_with(source, part, Lenient::DEFAULT)
+    }
+
+    /// The same with what is forgiven.
+    pub(crate) fn read_with(source: &Bytes, part: &[u8], lenient: Lenient) -> Result<Self, ParseError> {
+        let parts = read::uri(part, lenient)?;
         Ok(Self { text: Text::slice_ascii(source, part), parts })
     }
 
@@ -118,6 +126,14 @@ impl Uri {
     /// The host is none.
     pub fn sips(user: Option<&str>, host: &str, port: Option<u16>) -> Result<Self, ParseError> {
         Self::build("sips", user, host, port)
+    }
+
+    /// A URI of another scheme; what must be escaped in it is.
+    pub(crate) fn opaque(scheme: &str, rest: &str) -> Result<Self, ParseError> {
+        let mut text = String::from(scheme);
+        text.push(':');
+        escape_bytes(rest.as_bytes(), |byte| class::is(byte, class::URIC), &mut text);
+        Self::from_bytes(Bytes::from(text))
     }
 
     fn build(scheme: &str, user: Option<&str>, host: &str, port: Option<u16>) -> Result<Self, ParseError> {
@@ -222,10 +238,12 @@ impl Uri {
     /// Sets a parameter: in its place, or at the end. Characters that need it are escaped; an empty name does nothing.
     pub fn set_param(&mut self, name: &str, value: Option<&str>) {
         let mut param = String::new();
-        escape_bytes(name.as_bytes(), |byte| class::is(byte, class::URI_PARAM) && byte != b'=', &mut param);
+        // `paramchar`; the class has `=` besides, which is read but not written.
+        let plain = |byte| class::is(byte, class::URI_PARAM) && byte != b'=';
+        escape_bytes(name.as_bytes(), plain, &mut param);
         if let Some(value) = value {
             param.push('=');
-            escape(value.as_bytes(), class::URI_PARAM, &mut param);
+            escape_bytes(value.as_bytes(), plain, &mut param);
         }
         if !name.is_empty() {
             self.edit_params(name, Some(&param));
@@ -339,17 +357,17 @@ impl Uri {
     }
 
     fn part(&self, start: u16, end: u16) -> &str {
-        self.text.as_str().get(usize::from(start)..usize::from(end)).unwrap_or_default()
+        self.text.part(usize::from(start)..usize::from(end))
     }
 
     fn tail(&self, start: u16) -> &str {
-        self.text.as_str().get(usize::from(start)..).unwrap_or_default()
+        self.text.part(usize::from(start)..self.text.as_bytes().len())
     }
 
     fn cut(&self, end: u16) -> Self {
         let part = self.text.as_bytes().get(..usize::from(end)).unwrap_or_default();
-        // A front part of a URI, cut before its parameters or headers, is a URI.
-        Self::read(self.text.as_bytes(), part).unwrap_or_else(|_| self.clone())
+        // A front part of a URI, cut before its parameters or headers, is a URI; it was read as leniently as it had to be.
+        Self::read_with(self.text.as_bytes(), part, Lenient::ALL).unwrap_or_else(|_| self.clone())
     }
 
     fn edit_params(&mut self, name: &str, mut param: Option<&str>) {
@@ -373,7 +391,9 @@ impl Uri {
 
     /// Takes a text put together from valid parts; a text that would be too long changes nothing.
     fn replace(&mut self, text: String) {
-        if let Ok(uri) = Self::from_bytes(Bytes::from(text)) {
+        let text = Bytes::from(text);
+        // What was there was read as leniently as it had to be.
+        if let Ok(uri) = Self::read_with(&text, &text, Lenient::ALL) {
             *self = uri;
         }
     }
@@ -393,10 +413,17 @@ pub(crate) fn protocol(name: &str) -> Option<Protocol> {
 
 /// Undoes `%HH` once; text that would not be UTF-8 stays as it is.
 pub(crate) fn unescape(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
+    match unescape_bytes(text.as_bytes()) {
+        Cow::Borrowed(_) => Cow::Borrowed(text),
+        Cow::Owned(bytes) => String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned),
     }
-    let bytes = text.as_bytes();
+}
+
+/// The same for bytes.
+fn unescape_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if !bytes.contains(&b'%') {
+        return Cow::Borrowed(bytes);
+    }
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -411,7 +438,7 @@ pub(crate) fn unescape(text: &str) -> Cow<'_, str> {
             }
         }
     }
-    String::from_utf8(out).map_or(Cow::Borrowed(text), Cow::Owned)
+    Cow::Owned(out)
 }
 
 /// Appends `bytes`, with `%HH` for what is not in the class.

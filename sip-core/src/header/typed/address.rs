@@ -1,17 +1,19 @@
 //! Addresses: From, To, Contact, Route, Record-Route and their kin (RFC 3261 §20.10, §20.20, §20.30, §20.34, §20.39).
 
 use super::emit_display;
+use super::word::q;
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::{Header, HeaderName, Params, params};
+use crate::header::{Header, HeaderName, HeaderValue, Params, params};
+use crate::leniency::Lenient;
 use crate::parse::{Fault, Parsed, class, grammar};
 use crate::text::Text;
 use crate::uri::Uri;
+use alloc::borrow::Cow;
 use alloc::string::ToString;
 use bytes::Bytes;
 use core::fmt;
-use core::ops::{Deref, DerefMut};
 use core::str::FromStr;
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// A URI with a name to show and parameters: `"Alice" <sip:alice@example.com>;tag=1928301774`.
 ///
@@ -72,62 +74,74 @@ impl NameAddr {
     /// The `q` parameter in thousandths, from 0 to 1000 (RFC 3261 §20.10).
     #[must_use]
     pub fn q(&self) -> Option<u16> {
-        let value = self.params.raw("q")??;
-        let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
-        let thousandths = fraction.bytes().chain(*b"000").take(3);
-        let digits = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
-        let fraction = thousandths.fold(0, |sum, digit| sum * 10 + u16::from(digit.wrapping_sub(b'0')));
-        match whole {
-            "0" | "" if digits && !value.is_empty() => Some(fraction),
-            "1" if digits && fraction == 0 => Some(1000),
-            _ => None,
-        }
+        q(&self.params)
     }
 
     /// Reads an address at the front of `input`, which is part of `source`.
-    pub(crate) fn read<'a>(source: &Bytes, input: &'a [u8]) -> Parsed<'a, Self> {
+    pub(crate) fn read_with<'a>(source: &Bytes, input: &'a [u8], lenient: Lenient) -> Parsed<'a, Self> {
         let fail = |error: ParseError, part: &'a [u8]| {
             Fault::error(part.get(error.at.min(part.len())..).unwrap_or_default(), error.kind)
         };
-        let (rest, display_name) = display_name(source, input)?;
+        let (rest, display_name) = display_name(source, input, lenient)?;
         let (rest, part) = match rest {
             [b'<', rest @ ..] => {
                 let Some(end) = memchr(b'>', rest) else {
                     return Fault::error(rest, ParseErrorKind::Bracket);
                 };
                 let (uri, rest) = rest.split_at_checked(end).unwrap_or_default();
+                let uri = if lenient.spaces_in_brackets() { class::trim(uri) } else { uri };
                 (rest.get(1..).unwrap_or_default(), uri)
             }
-            _ => addr_spec(rest)?,
+            _ => addr_spec(rest, lenient)?,
         };
-        let uri = match Uri::read(source, part) {
+        let uri = match Uri::read_with(source, part, lenient) {
             Ok(uri) => uri,
             Err(error) => return fail(error, part),
         };
-        let (rest, params) = Params::read(source, rest)?;
+        let (rest, params) = Params::read_with(source, rest, lenient)?;
         Ok((rest, Self { display_name, uri, params }))
+    }
+
+    /// Reads a header's value that is an address.
+    pub(crate) fn from_value(value: HeaderValue<'_>) -> Result<Self, ParseError> {
+        grammar::complete(value.as_bytes(), |input| Self::read_with(value.source(), input, value.lenient()))
     }
 }
 
 /// The name before `<`; leaves `input` when no name is there.
-fn display_name<'a>(source: &Bytes, input: &'a [u8]) -> Parsed<'a, Option<Text>> {
+fn display_name<'a>(source: &Bytes, input: &'a [u8], lenient: Lenient) -> Parsed<'a, Option<Text>> {
     if input.first() == Some(&b'<') {
         return Ok((input, None));
     }
     let (rest, name) = if input.first() == Some(&b'"') {
-        let (rest, inside) = grammar::quoted(input)?;
+        let (rest, (inside, escaped)) = grammar::quoted_escaped(input)?;
         let rest = grammar::skip_spaces(rest);
         if rest.first() != Some(&b'<') {
             return Fault::error(rest, ParseErrorKind::Separator('<'));
         }
-        (rest, grammar::unquote(source, inside))
+        let name = if escaped {
+            grammar::unquote_with(source, inside, lenient)
+        } else {
+            Text::slice_lossy(source, inside, lenient.non_utf8_text())
+        };
+        (rest, name)
     } else {
-        let len = input.iter().position(|&byte| !class::is(byte, class::DISPLAY)).unwrap_or(input.len());
+        let mut len = input.iter().position(|&byte| !class::is(byte, class::DISPLAY)).unwrap_or(input.len());
+        if lenient.any_display_names()
+            && let Some(end) = memchr2(b'"', b'<', input)
+        {
+            len = end;
+        }
         let (name, rest) = input.split_at_checked(len).unwrap_or_default();
         if rest.first() != Some(&b'<') {
             return Ok((input, None));
         }
-        (rest, Text::slice(source, class::trim(name)))
+        if !lenient.non_ascii_display_names()
+            && let Some(at) = name.iter().position(|byte| !byte.is_ascii())
+        {
+            return Fault::error(name.get(at..).unwrap_or_default(), ParseErrorKind::Token);
+        }
+        (rest, Text::slice_lossy(source, class::trim(name), lenient.non_utf8_text()))
     };
     match name {
         Ok(name) => Ok((rest, Some(name).filter(|name| !name.is_empty()))),
@@ -136,8 +150,12 @@ fn display_name<'a>(source: &Bytes, input: &'a [u8]) -> Parsed<'a, Option<Text>>
 }
 
 /// A URI without brackets ends at a `;` or a space, and may not have `,` or `?`.
-fn addr_spec(input: &[u8]) -> Parsed<'_, &[u8]> {
-    let end = input.iter().position(|byte| b"; \t,?\"<>".contains(byte)).unwrap_or(input.len());
+fn addr_spec(input: &[u8], lenient: Lenient) -> Parsed<'_, &[u8]> {
+    let mut end = input.iter().position(|byte| b"; \t,?\"<>".contains(byte)).unwrap_or(input.len());
+    if lenient.headers_without_brackets() && input.get(end) == Some(&b'?') {
+        let headers = input.get(end..).unwrap_or_default();
+        end += headers.iter().position(|byte| b"; \t,\"<>".contains(byte)).unwrap_or(headers.len());
+    }
     match input.get(end) {
         Some(b',' | b'?' | b'"' | b'<' | b'>') => {
             Fault::error(input.get(end..).unwrap_or_default(), ParseErrorKind::Separator('<'))
@@ -174,74 +192,79 @@ impl fmt::Display for NameAddr {
 }
 
 fn parse(value: &Bytes) -> Result<NameAddr, ParseError> {
-    grammar::complete(value, |input| NameAddr::read(value, input))
+    NameAddr::from_value(HeaderValue::whole(value))
 }
 
-/// A header whose value is an address.
+/// Headers whose value is an address.
 macro_rules! address {
     ($($(#[$doc:meta])+ $name:ident = $constant:ident, list: $list:literal;)+) => {$(
         $(#[$doc])+
         #[derive(Clone, Debug, PartialEq)]
-        pub struct $name(pub NameAddr);
+        pub struct $name(pub crate::header::NameAddr);
 
-        impl Header for $name {
-            const NAME: HeaderName = HeaderName::$constant;
+        impl crate::header::Header for $name {
+            const NAME: crate::header::HeaderName = crate::header::HeaderName::$constant;
             const LIST: bool = $list;
 
-            fn parse(value: &Bytes) -> Result<Self, ParseError> {
-                parse(value).map(Self)
+            fn parse(value: &bytes::Bytes) -> Result<Self, crate::error::ParseError> {
+                Self::parse_value(crate::header::HeaderValue::whole(value))
             }
 
-            emit_display!();
+            fn parse_value(value: crate::header::HeaderValue<'_>) -> Result<Self, crate::error::ParseError> {
+                crate::header::NameAddr::from_value(value).map(Self)
+            }
+
+            super::emit_display!();
         }
 
         impl $name {
             /// An address without name and parameters.
             #[must_use]
-            pub const fn new(uri: Uri) -> Self {
-                Self(NameAddr::new(uri))
+            pub const fn new(uri: crate::uri::Uri) -> Self {
+                Self(crate::header::NameAddr::new(uri))
             }
         }
 
-        impl Deref for $name {
-            type Target = NameAddr;
-            fn deref(&self) -> &NameAddr {
+        impl core::ops::Deref for $name {
+            type Target = crate::header::NameAddr;
+            fn deref(&self) -> &Self::Target {
                 &self.0
             }
         }
 
-        impl DerefMut for $name {
-            fn deref_mut(&mut self) -> &mut NameAddr {
+        impl core::ops::DerefMut for $name {
+            fn deref_mut(&mut self) -> &mut Self::Target {
                 &mut self.0
             }
         }
 
-        impl core::convert::From<NameAddr> for $name {
-            fn from(address: NameAddr) -> Self {
+        impl core::convert::From<crate::header::NameAddr> for $name {
+            fn from(address: crate::header::NameAddr) -> Self {
                 Self(address)
             }
         }
 
-        impl core::convert::From<Uri> for $name {
-            fn from(uri: Uri) -> Self {
+        impl core::convert::From<crate::uri::Uri> for $name {
+            fn from(uri: crate::uri::Uri) -> Self {
                 Self::new(uri)
             }
         }
 
-        impl FromStr for $name {
-            type Err = ParseError;
-            fn from_str(text: &str) -> Result<Self, ParseError> {
+        impl core::str::FromStr for $name {
+            type Err = crate::error::ParseError;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
                 text.parse().map(Self)
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                core::fmt::Display::fmt(&self.0, f)
             }
         }
     )+};
 }
+pub(super) use address;
 
 address! {
     /// From: who asks (RFC 3261 §20.20).
@@ -260,6 +283,37 @@ address! {
     ReferTo = REFER_TO, list: false;
     /// One value of P-Asserted-Identity: who asks, as a trusted network says (RFC 3325 §9.1).
     PAssertedIdentity = P_ASSERTED_IDENTITY, list: true;
+    /// One value of P-Preferred-Identity: which of its identities the sender wants to be shown (RFC 3325 §9.2).
+    PPreferredIdentity = P_PREFERRED_IDENTITY, list: true;
+    /// One value of Service-Route: a proxy through which requests of a registered telephone go (RFC 3608).
+    ServiceRoute = SERVICE_ROUTE, list: true;
+    /// Referred-By: who has asked for this request by a REFER (RFC 3892). The `cid` parameter names the body
+    /// part that proves it.
+    ReferredBy = REFERRED_BY, list: false;
+    /// P-Called-Party-ID: whom the request was for before a proxy wrote the contact into it (RFC 7315 §4.2).
+    PCalledPartyId = P_CALLED_PARTY_ID, list: false;
+    /// One value of P-Associated-URI: an identity that belongs to the one registered (RFC 7315 §4.1).
+    PAssociatedUri = P_ASSOCIATED_URI, list: true;
+    /// P-Served-User: for whom the application server works; `sescase` and `regstate` say in which role (RFC 5502).
+    PServedUser = P_SERVED_USER, list: false;
+    /// P-Profile-Key: the service profile that fits the request (RFC 5002).
+    PProfileKey = P_PROFILE_KEY, list: false;
+    /// P-User-Database: where the user's data are (RFC 4457).
+    PUserDatabase = P_USER_DATABASE, list: false;
+    /// Refer-Events-At: where to subscribe to what became of a REFER (RFC 7614 §4.1).
+    ReferEventsAt = REFER_EVENTS_AT, list: false;
+    /// One value of Geolocation: where the location of the sender is told, often a `cid:` URL (RFC 6442 §4.1).
+    Geolocation = GEOLOCATION, list: true;
+    /// One value of Permission-Missing: a recipient who has not agreed to be sent to (RFC 5360 §5.9).
+    PermissionMissing = PERMISSION_MISSING, list: true;
+}
+
+impl ReferredBy {
+    /// The Content-ID of the body part that proves who refers, in its brackets' inside.
+    #[must_use]
+    pub fn cid(&self) -> Option<Cow<'_, str>> {
+        self.params.get("cid")
+    }
 }
 
 impl From {
@@ -339,7 +393,14 @@ impl Header for Contact {
     const LIST: bool = true;
 
     fn parse(value: &Bytes) -> Result<Self, ParseError> {
-        if class::trim(value) == b"*" { Ok(Self::Star) } else { parse(value).map(Self::Addr) }
+        Self::parse_value(HeaderValue::whole(value))
+    }
+
+    fn parse_value(value: HeaderValue<'_>) -> Result<Self, ParseError> {
+        if class::trim(value.as_bytes()) == b"*" {
+            return Ok(Self::Star);
+        }
+        NameAddr::from_value(value).map(Self::Addr)
     }
 
     emit_display!();

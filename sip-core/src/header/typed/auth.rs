@@ -1,6 +1,6 @@
-//! The four headers of digest authentication (RFC 3261 §20.7, §20.27, §20.28, §20.44).
+//! The six headers of digest authentication (RFC 3261 §20.6, §20.7, §20.27, §20.28, §20.44; RFC 7615).
 
-use crate::auth::{Challenge, Credentials};
+use crate::auth::{AuthInfo, Challenge, Credentials};
 use crate::emit::Emitter;
 use crate::error::ParseError;
 use crate::header::{Header, HeaderName};
@@ -44,4 +44,8 @@ auth! {
     Authorization(Credentials) = AUTHORIZATION;
     /// Proxy-Authorization: the answer to Proxy-Authenticate.
     ProxyAuthorization(Credentials) = PROXY_AUTHORIZATION;
+    /// Authentication-Info: what a user agent server or registrar says to a right answer.
+    AuthenticationInfo(AuthInfo) = AUTHENTICATION_INFO;
+    /// Proxy-Authentication-Info: what a proxy says to a right answer.
+    ProxyAuthenticationInfo(AuthInfo) = PROXY_AUTHENTICATION_INFO;
 }

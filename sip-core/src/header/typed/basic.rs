@@ -2,10 +2,10 @@
 
 use super::emit_display;
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::{Header, HeaderName};
+use crate::header::{Header, HeaderName, HeaderValue};
 use crate::method::Method;
 use crate::parse::{class, grammar};
-use crate::text::{Text, sub};
+use crate::text::Text;
 use bytes::Bytes;
 use core::fmt;
 use core::ops::Deref;
@@ -32,10 +32,14 @@ impl Header for CSeq {
     const NAME: HeaderName = HeaderName::CSEQ;
 
     fn parse(value: &Bytes) -> Result<Self, ParseError> {
-        let (seq, method) = grammar::complete(value, |input| {
+        Self::parse_value(HeaderValue::whole(value))
+    }
+
+    fn parse_value(value: HeaderValue<'_>) -> Result<Self, ParseError> {
+        let (seq, method) = grammar::complete(value.as_bytes(), |input| {
             let (rest, digits) = grammar::digits(input)?;
             let after = grammar::skip_spaces(rest);
-            if after.len() == rest.len() {
+            if after.len() == rest.len() && !value.lenient().cseq_without_space() {
                 return grammar::Fault::error(rest, ParseErrorKind::Separator(' '));
             }
             let (rest, method) = grammar::token(after)?;
@@ -43,7 +47,7 @@ impl Header for CSeq {
         })?;
         let seq = class::number(seq).filter(|seq| *seq < 1 << 31);
         let seq = seq.ok_or(ParseError::new(ParseErrorKind::Range, 0))?;
-        Ok(Self { seq, method: Method::read(&sub(value, method))? })
+        Ok(Self { seq, method: Method::read_part(value.source(), method)? })
     }
 
     emit_display!();
@@ -84,11 +88,18 @@ impl Header for CallId {
     const NAME: HeaderName = HeaderName::CALL_ID;
 
     fn parse(value: &Bytes) -> Result<Self, ParseError> {
-        let id = class::trim(value);
-        let wrong = id.iter().position(|&byte| !class::is(byte, class::WORD) && byte != b'@');
+        Self::parse_value(HeaderValue::whole(value))
+    }
+
+    fn parse_value(value: HeaderValue<'_>) -> Result<Self, ParseError> {
+        let id = class::trim(value.as_bytes());
+        let mut wrong = id.iter().position(|&byte| !class::is(byte, class::WORD) && byte != b'@');
+        if wrong.is_some() && value.lenient().any_call_ids() {
+            wrong = id.iter().position(|byte| !byte.is_ascii_graphic());
+        }
         match wrong.or_else(|| id.is_empty().then_some(0)) {
             Some(at) => Err(ParseError::new(ParseErrorKind::Token, at)),
-            None => Ok(Self(Text::slice_ascii(value, id))),
+            None => Ok(Self(Text::slice_ascii(value.source(), id))),
         }
     }
 
@@ -112,7 +123,36 @@ macro_rules! plain {
             const NAME: HeaderName = HeaderName::$constant;
 
             fn parse(value: &Bytes) -> Result<Self, ParseError> {
-                Text::slice(value, class::trim(value)).map(Self)
+                Self::parse_value(HeaderValue::whole(value))
+            }
+
+            fn parse_value(value: HeaderValue<'_>) -> Result<Self, ParseError> {
+                let lossy = value.lenient().non_utf8_text();
+                Text::slice_lossy(value.source(), class::trim(value.as_bytes()), lossy).map(Self)
+            }
+
+            emit_display!();
+        }
+
+        impl From<Text> for $name {
+            fn from(text: Text) -> Self {
+                Self(text)
+            }
+        }
+
+        plain!(str $name);
+    )+};
+    (token: $($(#[$doc:meta])+ $name:ident = $constant:ident;)+) => {$(
+        $(#[$doc])+
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(pub Text);
+
+        impl Header for $name {
+            const NAME: HeaderName = HeaderName::$constant;
+
+            fn parse(value: &Bytes) -> Result<Self, ParseError> {
+                let token = grammar::complete(value, grammar::token)?;
+                Ok(Self(Text::slice_ascii(value, token)))
             }
 
             emit_display!();
@@ -161,9 +201,16 @@ macro_rules! plain {
             const NAME: HeaderName = HeaderName::$constant;
 
             fn parse(value: &Bytes) -> Result<Self, ParseError> {
-                let digits = class::trim(value);
+                Self::parse_value(HeaderValue::whole(value))
+            }
+
+            fn parse_value(value: HeaderValue<'_>) -> Result<Self, ParseError> {
+                let digits = class::trim(value.as_bytes());
                 if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
                     return Err(ParseError::new(ParseErrorKind::Number, 0));
+                }
+                if !value.lenient().saturating_numbers() && class::number(digits).is_none() {
+                    return Err(ParseError::new(ParseErrorKind::Range, 0));
                 }
                 let read: fn(&[u8]) -> Option<$kind> = $read;
                 read(digits).map(Self).ok_or(ParseError::new(ParseErrorKind::Range, 0))
@@ -200,8 +247,25 @@ plain! { number:
     Expires(u32) = EXPIRES, class::saturating_number;
     /// Min-Expires: the shortest registration that the registrar takes, in seconds (RFC 3261 §20.23).
     MinExpires(u32) = MIN_EXPIRES, class::saturating_number;
+    /// RSeq: the number of a reliable provisional response (RFC 3262 §7.1).
+    RSeq(u32) = RSEQ, class::number;
+    /// Flow-Timer: after how many seconds a silent flow counts as dead at the edge proxy (RFC 5626 §10).
+    FlowTimer(u32) = FLOW_TIMER, class::saturating_number;
+    /// Max-Breadth: into how many branches the request may yet be forked (RFC 5393 §5.3).
+    MaxBreadth(u32) = MAX_BREADTH, class::saturating_number;
     /// Content-Length: bytes of the body (RFC 3261 §20.14). The emitter writes it from the body itself.
     ContentLength(usize) = CONTENT_LENGTH, |digits| class::number(digits)?.try_into().ok();
+}
+
+plain! { token:
+    /// Priority: `emergency`, `urgent`, `normal`, `non-urgent` or another (RFC 3261 §20.26).
+    Priority = PRIORITY;
+    /// SIP-ETag: the name of what was published (RFC 3903 §11.3.1).
+    SipETag = SIP_ETAG;
+    /// SIP-If-Match: the name of what is to be refreshed, changed or removed (RFC 3903 §11.3.2).
+    SipIfMatch = SIP_IF_MATCH;
+    /// Suppress-If-Match: the name of what the subscriber has already, or `*` (RFC 5839 §7.2).
+    SuppressIfMatch = SUPPRESS_IF_MATCH;
 }
 
 impl Default for MaxForwards {

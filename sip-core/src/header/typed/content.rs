@@ -32,6 +32,8 @@ impl ContentType {
     pub const SDP: Self = Self::from_static("application", "sdp");
     /// `application/dtmf-relay`
     pub const DTMF_RELAY: Self = Self::from_static("application", "dtmf-relay");
+    /// `message/sipfrag` (RFC 3420)
+    pub const SIPFRAG: Self = Self::from_static("message", "sipfrag");
     /// `text/plain`
     pub const TEXT: Self = Self::from_static("text", "plain");
 

@@ -35,11 +35,12 @@ impl fmt::Display for Allow {
     }
 }
 
+/// Headers that are sets of tokens.
 macro_rules! options {
     ($($(#[$doc:meta])+ $name:ident = $constant:ident;)+) => {$(
         $(#[$doc])+
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
-        pub struct $name(pub Vec<Text>);
+        pub struct $name(pub alloc::vec::Vec<crate::text::Text>);
 
         impl $name {
             /// Whether the option is named; without case.
@@ -49,34 +50,37 @@ macro_rules! options {
             }
         }
 
-        impl Header for $name {
-            const NAME: HeaderName = HeaderName::$constant;
+        impl crate::header::Header for $name {
+            const NAME: crate::header::HeaderName = crate::header::HeaderName::$constant;
             const SET: bool = true;
 
-            fn parse(value: &Bytes) -> Result<Self, ParseError> {
-                list(value, |element| option(value, element)).map(Self)
+            fn parse(value: &bytes::Bytes) -> Result<Self, crate::error::ParseError> {
+                super::options::list(value, |element| super::options::option(value, element)).map(Self)
             }
 
-            emit_display!();
+            super::emit_display!();
 
             fn merge(&mut self, more: Self) {
                 self.0.extend(more.0);
             }
         }
 
-        impl<T: Into<Text>> FromIterator<T> for $name {
+        super::word::from_str!($name);
+
+        impl<T: Into<crate::text::Text>> FromIterator<T> for $name {
             fn from_iter<I: IntoIterator<Item = T>>(options: I) -> Self {
                 Self(options.into_iter().map(Into::into).collect())
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_list(f, &self.0)
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                super::options::write_list(f, &self.0)
             }
         }
     )+};
 }
+pub(super) use options;
 
 options! {
     /// Supported: the extensions that the sender has (RFC 3261 §20.37).
@@ -89,7 +93,7 @@ options! {
     Unsupported = UNSUPPORTED;
 }
 
-fn option(source: &Bytes, element: &[u8]) -> Result<Text, ParseError> {
+pub(super) fn option(source: &Bytes, element: &[u8]) -> Result<Text, ParseError> {
     let token = grammar::complete(element, grammar::token)?;
     Ok(Text::slice_ascii(source, token))
 }
@@ -114,7 +118,7 @@ pub(super) fn list<'a, T>(
 }
 
 /// More elements than any peer needs.
-const MOST: usize = 256;
+pub(super) const MOST: usize = 256;
 
 pub(super) fn write_list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T]) -> fmt::Result {
     for (index, item) in items.iter().enumerate() {

@@ -2,7 +2,8 @@
 
 use super::emit_display;
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::{Header, HeaderName, Params};
+use crate::header::{Header, HeaderName, HeaderValue, Params};
+use crate::leniency::Lenient;
 use crate::parse::{Fault, Parsed, class, grammar};
 use crate::text::Text;
 use crate::uri::{Host, protocol};
@@ -116,11 +117,13 @@ impl Via {
         self.params.get("ttl")?.parse().ok()
     }
 
-    fn read<'a>(source: &Bytes, input: &'a [u8]) -> Parsed<'a, Self> {
+    fn read<'a>(source: &Bytes, input: &'a [u8], lenient: Lenient) -> Parsed<'a, Self> {
         let (rest, transport) = sent_protocol(source, input)?;
-        let Some(len) = Host::len(rest) else { return Fault::error(rest, ParseErrorKind::Host) };
+        let Some(len) = Host::len_with(rest, lenient) else {
+            return Fault::error(rest, ParseErrorKind::Host);
+        };
         let (host, after) = rest.split_at_checked(len).unwrap_or_default();
-        let host = match Host::read(source, host) {
+        let host = match Host::of(source, host) {
             Ok(host) => host,
             Err(error) => return Fault::error(rest, error.kind),
         };
@@ -134,26 +137,36 @@ impl Via {
             }
             Err(_) => (after, None),
         };
-        let (rest, params) = Params::read(source, rest)?;
+        let (rest, params) = Params::read_with(source, rest, lenient)?;
         Ok((rest, Self { transport, host, port, params }))
     }
 }
 
 /// `SIP / 2.0 / transport` and the space after it.
 fn sent_protocol<'a>(source: &Bytes, input: &'a [u8]) -> Parsed<'a, ViaTransport> {
-    let (rest, name) = grammar::token(input)?;
-    let (rest, ()) = grammar::separator(b'/')(rest)?;
-    let (rest, version) = grammar::token(rest)?;
-    if !name.eq_ignore_ascii_case(b"SIP") || version != b"2.0" {
-        return Fault::error(input, ParseErrorKind::Version);
-    }
-    let (rest, ()) = grammar::separator(b'/')(rest)?;
+    let rest = match input.strip_prefix(b"SIP/2.0/") {
+        Some(rest) => rest,
+        None => {
+            let (rest, name) = grammar::token(input)?;
+            let (rest, ()) = grammar::separator(b'/')(rest)?;
+            let (rest, version) = grammar::token(rest)?;
+            if !name.eq_ignore_ascii_case(b"SIP") || version != b"2.0" {
+                return Fault::error(input, ParseErrorKind::Version);
+            }
+            grammar::separator(b'/')(rest)?.0
+        }
+    };
     let (rest, transport) = grammar::token(rest)?;
     let after = grammar::skip_spaces(rest);
     if after.len() == rest.len() {
         return Fault::error(rest, ParseErrorKind::Separator(' '));
     }
-    let known = core::str::from_utf8(transport).ok().and_then(protocol);
+    let known = match transport {
+        b"UDP" => Some(Protocol::Udp),
+        b"TCP" => Some(Protocol::Tcp),
+        b"TLS" => Some(Protocol::Tls),
+        _ => core::str::from_utf8(transport).ok().and_then(protocol),
+    };
     let transport =
         known.map_or_else(|| ViaTransport::Other(Text::slice_ascii(source, transport)), ViaTransport::Known);
     Ok((after, transport))
@@ -164,7 +177,11 @@ impl Header for Via {
     const LIST: bool = true;
 
     fn parse(value: &Bytes) -> Result<Self, ParseError> {
-        grammar::complete(value, |input| Self::read(value, input))
+        Self::parse_value(HeaderValue::whole(value))
+    }
+
+    fn parse_value(value: HeaderValue<'_>) -> Result<Self, ParseError> {
+        grammar::complete(value.as_bytes(), |input| Self::read(value.source(), input, value.lenient()))
     }
 
     emit_display!();
