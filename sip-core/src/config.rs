@@ -25,8 +25,30 @@ pub struct EndpointConfig {
     /// Transactions alive at a time. A request beyond it is answered 503 with Retry-After, without state;
     /// [`Endpoint::request`](crate::Endpoint::request) beyond it fails. Default 100 000.
     pub max_transactions: usize,
+    /// New requests in a second, those within dialogs (with a To tag), ACK and CANCEL not counted: what is beyond it is
+    /// answered 503 with Retry-After, without state. A burst of one second's requests is taken at once. `None`: no
+    /// bound. Default none.
+    pub max_request_rate: Option<u32>,
+    /// A request that came by another way already is answered 482 (RFC 3261 §8.2.2.2): right for a user agent, wrong
+    /// for a proxy, which may well be on both ways. Default off.
+    pub refuse_merged: bool,
+    /// A request over UDP that is longer than this goes over TCP, and over UDP all the same when no connection comes up
+    /// in [`Timers::switch`](crate::transaction::Timers) (RFC 3261 §18.1.1). The RFC has 1300 bytes where the path's
+    /// MTU is not known, and 200 less than the MTU where it is; `None` never switches. Default 1300.
+    pub max_datagram: Option<usize>,
     /// Stream connections alive at a time, both directions together. Default 10 000.
     pub max_flows: usize,
+    /// Accepted connections alive at a time from one IPv4 address or one IPv6 network of 64 bits. Default 1000: an
+    /// office behind one address translator.
+    pub max_flows_per_address: usize,
+    /// An accepted connection whose first message is not there by then is closed. Default 30 s.
+    pub first_message: Duration,
+    /// A message that is not whole so long after its first bytes has its connection closed. Default 30 s.
+    pub whole_message: Duration,
+    /// RFC 5923: requests over a connection that we made say with `alias` in Via that requests to us may come back on
+    /// it, and those of a peer that says so go to it by its connection. The RFC wants it for TLS with certificates of both
+    /// sides only; without them anybody who shares the peer's address can take its place. Default off.
+    pub alias: bool,
     /// Messages that wait for one connection to come up. Default 64.
     pub max_pending: usize,
     /// Events, transmits and flow requests that may wait for the caller to take them; while more wait, datagrams
@@ -39,6 +61,12 @@ pub struct EndpointConfig {
     /// The `Server` header of the responses that the endpoint makes by itself (400, 481, 503); the layer above
     /// names itself in its own messages. Default none.
     pub user_agent: Option<String>,
+    /// Answer STUN Binding requests on datagram sockets, as a registrar or edge proxy has to for RFC 5626 §3.5.2.
+    /// Default false.
+    pub stun_server: bool,
+    /// Answer `keep` in the Via of REGISTER and INVITE with this many seconds: send us keep-alives that often (RFC 6223
+    /// §4.4); 0 leaves the interval to the sender. Default none: `keep` is not answered.
+    pub keep: Option<u32>,
 }
 
 impl EndpointConfig {
@@ -50,12 +78,21 @@ impl EndpointConfig {
             limits: Limits::default(),
             timers: Timers::default(),
             max_transactions: 100_000,
+            max_request_rate: None,
+            refuse_merged: false,
+            max_datagram: Some(1300),
             max_flows: 10_000,
+            max_flows_per_address: 1000,
+            first_message: Duration::from_secs(30),
+            whole_message: Duration::from_secs(30),
+            alias: false,
             max_pending: 64,
             max_backlog: 200_000,
             idle: Duration::from_secs(600),
             retry_after: 5,
             user_agent: None,
+            stun_server: false,
+            keep: None,
         }
     }
 }

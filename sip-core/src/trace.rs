@@ -117,7 +117,9 @@ impl Secret {
     fn of(line: &str) -> Self {
         let name = line.split(':').next().unwrap_or_default().trim();
         let is = |other: &str| name.eq_ignore_ascii_case(other);
-        if is("Authorization") || is("Proxy-Authorization") || is("Authentication-Info") {
+        let headers =
+            ["Authorization", "Proxy-Authorization", "Authentication-Info", "Proxy-Authentication-Info"];
+        if headers.into_iter().any(is) {
             Self::Credentials
         } else if line.starts_with("a=crypto:") {
             Self::Key

@@ -13,7 +13,7 @@ mod support;
 use bytes::Bytes;
 use core::net::SocketAddr;
 use sidetone_hal::time::Duration;
-use sidetone_sip_core::header::{CSeq, MaxForwards, RetryAfter, To, Via};
+use sidetone_sip_core::header::{CSeq, CallId, MaxForwards, RetryAfter, To, Via};
 use sidetone_sip_core::trace::{Direction, TapMessage};
 use sidetone_sip_core::transaction::{Timer, TransactionId};
 use sidetone_sip_core::{
@@ -361,7 +361,7 @@ fn a_connection_is_asked_for_once_holds_messages_and_is_used_again() {
     let messages = sent(&mut endpoint);
     let calls: Vec<_> = messages
         .iter()
-        .map(|(_, message)| message.headers().raw(&HeaderName::CALL_ID).unwrap().clone())
+        .map(|(_, message)| message.headers().require::<CallId>().unwrap().as_str().to_owned())
         .collect();
     assert_eq!(calls, ["a@b", "c@d"]);
     // Via names the port that listens, not that of the connection.
@@ -486,6 +486,7 @@ fn keep_alive_datagrams_are_counted_and_not_answered() {
 fn idle_connections_close_and_busy_ones_do_not() {
     let mut config = config();
     config.idle = Duration::from_secs(100);
+    config.first_message = Duration::from_secs(1000);
     config.max_flows = 2;
     let mut endpoint = Endpoint::new(config);
     endpoint.listen(Protocol::Tcp, address(US));

@@ -322,10 +322,6 @@ fn timer_j_repeats_the_final_response_for_32_seconds() {
         "0      recv OPTIONS
          0      event request OPTIONS
          50     recv OPTIONS
-         100    do respond 100
-         100    send 100
-         200    recv OPTIONS
-         200    send 100
          1000   do respond 200
          1000   send 200
          1100   do refuse 200
@@ -393,11 +389,106 @@ fn a_non_invite_answer_that_can_only_be_late_is_not_sent() {
             protocol,
             "0      recv MESSAGE
              0      event request MESSAGE
+             3500   send 100
              32000  event terminated
              32001  do refuse 200
              99000  end",
         );
     }
+}
+
+#[test]
+fn a_non_invite_server_sends_100_when_timer_e_has_grown_to_t2() {
+    // RFC 4320 §4.1: over UDP not earlier, even when the user asks for it.
+    run(
+        Udp,
+        "0      recv OPTIONS
+         0      event request OPTIONS
+         100    do respond 100
+         500    recv OPTIONS
+         1500   recv OPTIONS
+         3500   send 100
+         3501   recv OPTIONS
+         3501   send 100
+         4000   do respond 100
+         4000   send 100
+         5000   do respond 200
+         5000   send 200
+         37000  event terminated
+         99000  end",
+    );
+    run(
+        Tcp,
+        "0      recv OPTIONS
+         0      event request OPTIONS
+         3500   send 100
+         5000   do respond 200
+         5000   send 200
+         5000   event terminated
+         99000  end",
+    );
+    run(
+        Tcp,
+        "0      recv OPTIONS
+         0      event request OPTIONS
+         100    do respond 100
+         100    send 100
+         32000  event terminated
+         99000  end",
+    );
+}
+
+#[test]
+fn timers_set_by_hand_are_kept() {
+    let mut config = support::config();
+    let milliseconds = core::time::Duration::from_millis;
+    config.timers.t1 = milliseconds(250);
+    config.timers.t2 = milliseconds(2000);
+    config.timers.b = Some(milliseconds(1000));
+    config.timers.d = Some(milliseconds(5000));
+    config.timers.f = Some(milliseconds(3000));
+    config.timers.h = Some(milliseconds(900));
+    config.timers.j = Some(milliseconds(5000));
+    let run = |script: &str| Bench::with(Udp, config.clone()).run(script);
+    run("0      do request INVITE
+         0      send INVITE
+         250    send INVITE
+         750    send INVITE
+         1000   event failed timeout
+         1000   event terminated
+         99000  end");
+    run("0      do request INVITE
+         0      send INVITE
+         100    recv 486
+         100    send ACK
+         100    event response 486
+         5100   event terminated
+         99000  end");
+    run("0      do request OPTIONS
+         0      send OPTIONS
+         250    send OPTIONS
+         750    send OPTIONS
+         1750   send OPTIONS
+         3000   event failed timeout
+         3000   event terminated
+         99000  end");
+    run("0      recv INVITE
+         0      event request INVITE
+         0      do respond 486
+         0      send 486
+         250    send 486
+         750    send 486
+         900    event failed timeout
+         900    event terminated
+         99000  end");
+    run("0      recv OPTIONS
+         0      event request OPTIONS
+         0      do respond 200
+         0      send 200
+         4999   recv OPTIONS
+         4999   send 200
+         5000   event terminated
+         99000  end");
 }
 
 #[test]

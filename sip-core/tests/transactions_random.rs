@@ -1,4 +1,5 @@
-//! Anything in any order: nothing panics, no deadline is left behind, and at the end every transaction is gone.
+//! Anything in any order, over UDP, TCP and WebSocket: nothing panics, no deadline is left behind, and at the end every
+//! transaction is gone.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,14 +13,17 @@ mod support;
 
 use bytes::Bytes;
 use sidetone_hal::time::Duration;
+use sidetone_sip_core::header::ContentType;
 use sidetone_sip_core::{
     Endpoint, Event, FlowError, FlowId, FlowRequest, Input, Instant, Message, Method, Protocol, Request, Rng,
     StatusCode, Target, TransactionId,
 };
 use support::{PEER, US, address, config, parse, peer_request, peer_response, request};
 
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 1000;
 const STEPS: usize = 150;
+const MAX_TRANSACTIONS: usize = 40;
+const MAX_FLOWS: usize = 6;
 const METHODS: [Method; 5] = [Method::INVITE, Method::OPTIONS, Method::BYE, Method::ACK, Method::CANCEL];
 const CODES: [u16; 7] = [100, 180, 183, 200, 302, 486, 603];
 
@@ -27,8 +31,13 @@ struct Chaos {
     endpoint: Endpoint,
     rng: Rng,
     now: Instant,
-    protocol: Protocol,
-    flow: Option<FlowId>,
+    udp: FlowId,
+    /// What this run's requests go over.
+    protocols: Vec<Protocol>,
+    /// Connections that are up.
+    flows: Vec<(FlowId, Protocol)>,
+    /// Connections that the endpoint asked for, and that nothing is known of yet.
+    rising: Vec<(FlowId, Protocol)>,
     /// Transactions heard of, dead or alive.
     clients: Vec<TransactionId>,
     servers: Vec<(TransactionId, Request)>,
@@ -40,22 +49,34 @@ struct Chaos {
 
 impl Chaos {
     fn new(seed: u64) -> Self {
+        let mut rng = Rng::from_u64(seed);
         let mut config = config();
-        config.max_transactions = 40;
+        config.max_transactions = MAX_TRANSACTIONS;
+        config.max_flows = MAX_FLOWS;
+        config.max_flows_per_address = 4;
+        config.max_pending = 3;
+        config.refuse_merged = rng.chance(0.5);
+        config.alias = rng.chance(0.5);
+        config.max_request_rate = rng.chance(0.3).then_some(2);
+        config.first_message = Duration::from_secs(20);
+        config.idle = Duration::from_secs(60);
         let mut endpoint = Endpoint::new(config);
-        let protocol = if seed.is_multiple_of(2) { Protocol::Udp } else { Protocol::Tcp };
-        let flow = if protocol == Protocol::Udp {
-            Some(endpoint.bind(protocol, address(US)))
-        } else {
-            endpoint.listen(protocol, address(US));
-            None
+        let udp = endpoint.bind(Protocol::Udp, address(US));
+        endpoint.listen(Protocol::Tcp, address(US));
+        let all = [Protocol::Udp, Protocol::Tcp, Protocol::Ws];
+        let protocols = match seed % 4 {
+            0 => vec![Protocol::Udp],
+            1 => vec![Protocol::Tcp],
+            _ => all.to_vec(),
         };
         Self {
             endpoint,
-            rng: Rng::from_u64(seed),
+            rng,
             now: Instant::ZERO,
-            protocol,
-            flow,
+            udp,
+            protocols,
+            flows: Vec::new(),
+            rising: Vec::new(),
             clients: Vec::new(),
             servers: Vec::new(),
             requests_sent: Vec::new(),
@@ -72,8 +93,13 @@ impl Chaos {
         (!of.is_empty()).then(|| of[self.below(of.len())].clone())
     }
 
+    fn protocol(&mut self) -> Protocol {
+        let protocols = self.protocols.clone();
+        self.one(&protocols).unwrap()
+    }
+
     fn step(&mut self) {
-        match self.below(12) {
+        match self.below(14) {
             0 | 1 => self.request(),
             2 | 3 => self.peer_responds(),
             4 | 5 => self.peer_requests(),
@@ -89,7 +115,9 @@ impl Chaos {
                 }
             }
             10 => self.damaged(),
-            _ => self.break_flow(),
+            11 => self.connect(),
+            12 => self.settle_one(),
+            _ => self.break_one(),
         }
         self.drain();
         let pause = [0, 1, 200, 499, 500, 4000, 32_000][self.below(7)];
@@ -100,14 +128,23 @@ impl Chaos {
     fn request(&mut self) {
         let method = METHODS[self.below(3)].clone();
         let call = format!("{}@us", self.below(5));
-        let target = Target::new(self.protocol, address(PEER));
-        if let Ok(id) = self.endpoint.request(self.now, request(&method, &call), &target) {
+        let mut request = request(&method, &call);
+        if self.rng.chance(0.3) {
+            // Too long for UDP.
+            request.set_body(&"text/plain".parse::<ContentType>().unwrap(), "x".repeat(1200));
+        }
+        let mut target = Target::new(self.protocol(), address(PEER));
+        if self.rng.chance(0.2) {
+            target.flow = self.one(&self.flows.clone()).map(|(flow, _)| flow);
+        }
+        if let Ok(id) = self.endpoint.request(self.now, request, &target) {
             self.clients.push(id);
         }
     }
 
     fn peer_responds(&mut self) {
-        let Some(request) = self.one(&self.requests_sent.clone()) else { return };
+        let latest = self.requests_sent.len().saturating_sub(6);
+        let Some(request) = self.one(&self.requests_sent.clone()[latest..]) else { return };
         let code = CODES[self.below(CODES.len())];
         let bytes = peer_response(&request, code).to_bytes();
         self.history.push(bytes.clone());
@@ -117,7 +154,7 @@ impl Chaos {
     fn peer_requests(&mut self) {
         let method = METHODS[self.below(METHODS.len())].clone();
         let branch = format!("{}{}", ["z9hG4bK", ""][self.below(2)], self.below(4));
-        let bytes = peer_request(&method, self.protocol, &branch, "call@peer").to_bytes();
+        let bytes = peer_request(&method, self.protocol(), &branch, "call@peer").to_bytes();
         self.history.push(bytes.clone());
         self.input(bytes);
     }
@@ -140,24 +177,60 @@ impl Chaos {
         self.input(bytes);
     }
 
-    fn break_flow(&mut self) {
-        if self.protocol == Protocol::Tcp
-            && let Some(flow) = self.flow.take()
-        {
-            self.endpoint.handle_input(self.now, Input::FlowDown { flow, reason: FlowError::Reset });
-        }
+    /// The peer connects.
+    fn connect(&mut self) {
+        let protocol = [Protocol::Tcp, Protocol::Ws][self.below(2)];
+        let remote = format!("192.0.2.2:{}", 40_000 + self.below(3));
+        let flow = self.endpoint.accept(self.now, protocol, address(US), address(&remote));
+        self.flows.extend(flow.map(|flow| (flow, protocol)));
     }
 
+    /// A connection that the endpoint asked for comes up, or does not.
+    fn settle_one(&mut self) {
+        if self.rising.is_empty() {
+            return;
+        }
+        let place = self.below(self.rising.len());
+        let (flow, protocol) = self.rising.swap_remove(place);
+        let input = if self.rng.chance(0.7) {
+            self.flows.push((flow, protocol));
+            Input::FlowUp { flow, local: address("192.0.2.1:49152") }
+        } else {
+            Input::FlowDown { flow, reason: FlowError::Refused }
+        };
+        self.endpoint.handle_input(self.now, input);
+    }
+
+    fn break_one(&mut self) {
+        if self.flows.is_empty() {
+            let destination = address(PEER);
+            let input = Input::Unreachable { flow: self.udp, destination, reason: FlowError::Unreachable };
+            return self.endpoint.handle_input(self.now, input);
+        }
+        let place = self.below(self.flows.len());
+        let (flow, _) = self.flows.swap_remove(place);
+        self.endpoint.handle_input(self.now, Input::FlowDown { flow, reason: FlowError::Reset });
+    }
+
+    /// Bytes of the peer's, over some connection of this run's transports.
     fn input(&mut self, bytes: Vec<u8>) {
-        let bytes = Bytes::from(bytes);
-        let input = match (self.protocol, self.flow) {
-            (Protocol::Udp, Some(flow)) => Input::Datagram { flow, source: address(PEER), payload: bytes },
-            (_, Some(flow)) if !bytes.is_empty() => Input::Stream { flow, bytes },
-            (Protocol::Tcp, None) => {
-                self.flow = self.endpoint.accept(self.now, Protocol::Tcp, address(US), address(PEER));
-                return;
+        let payload = Bytes::from(bytes);
+        let protocol = self.protocol();
+        let flows: Vec<_> = self.flows.iter().filter(|(_, kind)| *kind == protocol).copied().collect();
+        let input = match (protocol, self.one(&flows)) {
+            (Protocol::Udp, _) => Input::Datagram { flow: self.udp, source: address(PEER), payload },
+            (Protocol::Ws, Some((flow, _))) => Input::Frame { flow, payload },
+            (_, Some((flow, _))) if !payload.is_empty() => {
+                // Cut somewhere: the rest may come, or never.
+                let cut = if self.rng.chance(0.3) { self.below(payload.len()).max(1) } else { payload.len() };
+                let first = Input::Stream { flow, bytes: payload.slice(..cut) };
+                self.endpoint.handle_input(self.now, first);
+                if cut == payload.len() || self.rng.chance(0.2) {
+                    return;
+                }
+                Input::Stream { flow, bytes: payload.slice(cut..) }
             }
-            _ => return,
+            _ => return self.connect(),
         };
         self.endpoint.handle_input(self.now, input);
     }
@@ -166,18 +239,11 @@ impl Chaos {
         loop {
             if let Some(request) = self.endpoint.poll_flow() {
                 match request {
-                    FlowRequest::Connect { flow, .. } if self.rng.chance(0.8) => {
-                        self.flow = Some(flow);
-                        self.endpoint.handle_input(
-                            self.now,
-                            Input::FlowUp { flow, local: address("192.0.2.1:49152") },
-                        );
+                    FlowRequest::Connect { flow, protocol, .. } => self.rising.push((flow, protocol)),
+                    FlowRequest::Close { flow } => {
+                        self.flows.retain(|(open, _)| *open != flow);
+                        self.rising.retain(|(open, _)| *open != flow);
                     }
-                    FlowRequest::Connect { flow, .. } => {
-                        self.endpoint
-                            .handle_input(self.now, Input::FlowDown { flow, reason: FlowError::Refused });
-                    }
-                    FlowRequest::Close { flow } => self.flow = self.flow.filter(|open| *open != flow),
                     _ => {}
                 }
             } else if let Some(transmit) = self.endpoint.poll_transmit() {
@@ -199,7 +265,8 @@ impl Chaos {
         if let Some((at, why)) = self.endpoint.poll_timeout() {
             assert!(at > self.now, "{why:?} is due and was not run");
         }
-        assert!(self.endpoint.transaction_count() <= 40);
+        assert!(self.endpoint.transaction_count() <= MAX_TRANSACTIONS);
+        assert!(self.endpoint.flow_count() <= MAX_FLOWS);
     }
 
     fn pass(&mut self, time: Duration) {
@@ -216,7 +283,7 @@ impl Chaos {
     }
 
     /// Only the layer above may end a call that rings; it does, and the rest ends by time.
-    fn end(mut self, seed: u64) -> usize {
+    fn end(mut self, seed: u64) -> (usize, u64) {
         for id in self.clients.clone() {
             let _ = self.endpoint.cancel(self.now, id);
         }
@@ -225,25 +292,34 @@ impl Chaos {
             let _ = self.endpoint.respond(self.now, id, response);
         }
         self.drain();
-        self.pass(Duration::from_secs(200));
-        assert_eq!(self.endpoint.transaction_count(), 0, "seed {seed}");
-        if self.protocol == Protocol::Udp {
-            assert_eq!(self.endpoint.poll_timeout(), None, "seed {seed}");
+        // What waits for a connection hears of it in the end, as a driver has it.
+        for _ in 0..20 {
+            for (flow, _) in core::mem::take(&mut self.rising) {
+                self.endpoint.handle_input(self.now, Input::FlowDown { flow, reason: FlowError::TimedOut });
+            }
+            self.drain();
+            self.pass(Duration::from_secs(40));
         }
-        self.finals
+        assert_eq!(self.endpoint.transaction_count(), 0, "seed {seed}");
+        assert_eq!(self.endpoint.flow_count(), 0, "seed {seed}: idle connections close");
+        assert_eq!(self.endpoint.poll_timeout(), None, "seed {seed}");
+        (self.finals, self.endpoint.counters().switched_back)
     }
 }
 
 #[test]
 fn any_sequence_ends_without_a_transaction_left() {
-    let mut finals = 0;
+    let (mut finals, mut switched_back) = (0, 0);
     for seed in 0..SEEDS {
         let mut chaos = Chaos::new(seed);
         for _ in 0..STEPS {
             chaos.step();
         }
-        finals += chaos.end(seed);
+        let (more, back) = chaos.end(seed);
+        finals += more;
+        switched_back += back;
     }
     // The sequences do reach the depth of the machines.
-    assert!(finals > 1000, "{finals}");
+    assert!(finals > 2000, "{finals}");
+    assert!(switched_back > 100, "{switched_back}");
 }

@@ -3,7 +3,8 @@
 use crate::transaction::{Timer, TransactionFailure, TransactionId};
 use crate::transport::{FlowError, Source};
 use crate::{Method, ParseError, Request, Response};
-use sidetone_hal::net::Protocol;
+use bytes::Bytes;
+use sidetone_hal::net::{FlowId, Protocol, SocketAddr};
 
 /// What the layer above should know.
 #[derive(Clone, Debug)]
@@ -64,6 +65,21 @@ pub enum Event {
         /// Which.
         transaction: TransactionId,
     },
+    /// The other side answered a double CRLF of ours on a connection (RFC 5626 §3.5.1); for [`nat`](crate::nat).
+    KeepAlivePong {
+        /// The connection.
+        flow: FlowId,
+    },
+    /// A STUN response or indication came in on a datagram socket; for [`nat`](crate::nat). Its form is right, whom it is
+    /// for was not looked at.
+    Stun {
+        /// The socket.
+        flow: FlowId,
+        /// Who sent it.
+        source: SocketAddr,
+        /// The whole of it.
+        payload: Bytes,
+    },
 }
 
 /// Why a machine wants to be woken.
@@ -74,6 +90,8 @@ pub enum WakeReason {
     Transaction(Timer),
     /// A connection may have been idle for long enough.
     Idle,
+    /// A connection did not bring its first message, or not the whole of a message that began.
+    Stalled,
 }
 
 /// Why a message was not sent.
@@ -122,12 +140,28 @@ pub struct Counters {
     pub malformed: u64,
     /// Messages absorbed because they repeat an earlier one.
     pub repeated: u64,
-    /// Requests answered 503 for want of room.
+    /// Messages sent again, requests and responses.
+    pub sent_again: u64,
+    /// Requests answered 503 for want of room or because too many came in a second.
     pub refused: u64,
+    /// Requests answered 482 because they came by another way already.
+    pub merged: u64,
+    /// ACKs to responses that were sent without state.
+    pub absorbed_acks: u64,
     /// Responses that match nothing and name none of our addresses.
     pub strays: u64,
     /// Input dropped because the caller did not take what waited.
     pub overflowed: u64,
     /// Keep-alives.
     pub keep_alives: u64,
+    /// Requests that were too long for UDP and went over TCP.
+    pub switched: u64,
+    /// Those of them that went over UDP all the same.
+    pub switched_back: u64,
+    /// Connections that were not accepted: too many, or too many from one address.
+    pub flows_refused: u64,
+    /// Connections closed because they carried nothing for too long.
+    pub flows_idle: u64,
+    /// Connections closed because a message did not come, or not whole.
+    pub flows_stalled: u64,
 }

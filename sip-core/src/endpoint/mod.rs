@@ -5,9 +5,13 @@
 //! [`Endpoint::poll_event`], then wait for input or for [`Endpoint::poll_timeout`]. `driver::Io` does the outer half.
 
 mod event;
+mod nat;
+mod rate;
 mod receive;
 
 pub use event::{Counters, Event, SendError, WakeReason};
+pub use nat::ViaOptions;
+pub(crate) use receive::complete_via;
 
 use crate::config::EndpointConfig;
 use crate::header::{CSeq, CallId, From, HeaderName, MaxForwards, To, Via};
@@ -16,13 +20,15 @@ use crate::transaction::TransactionId;
 use crate::transaction::client::Client;
 use crate::transaction::client_invite::ClientInvite;
 use crate::transaction::key::Keys;
-use crate::transaction::layer::{Layer, Machine};
+use crate::transaction::layer::{Fallback, Layer, Machine, Opening};
+use crate::transaction::timers::Timer;
 use crate::transport::{FlowError, FlowRequest, Input, Path, Source, Target, Transports};
-use crate::{Method, Request, Response};
+use crate::{Host, Method, Request, Response};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use rate::Rate;
 use sidetone_hal::net::{FlowId, IpAddr, Protocol, SocketAddr, Transmit};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::Instant;
@@ -50,6 +56,7 @@ pub struct Endpoint {
     transports: Transports,
     layer: Layer,
     keys: Keys,
+    rate: Option<Rate>,
     rng: Rng,
 }
 
@@ -65,16 +72,24 @@ impl core::fmt::Debug for Endpoint {
 
 /// RFC 3261 §8.1.1.6.
 const MAX_FORWARDS: u8 = 70;
+/// Stands between the two parts of a proxy's branch (RFC 5393 §4.2): the unique one, and the mark of a loop.
+const LOOP_MARK: &str = ".";
 
 impl Endpoint {
     /// An endpoint without sockets.
     #[must_use]
     pub fn new(config: EndpointConfig) -> Self {
         let mut rng = Rng::from_seed(config.seed);
+        let keys = Keys::new(&mut rng);
+        let digits = rng.hex::<12>();
+        let name = format!("{}.invalid", core::str::from_utf8(&digits).unwrap_or_default());
+        // Digits and a domain are a host name.
+        let websocket_host = name.parse().unwrap_or(Host::V4(core::net::Ipv4Addr::UNSPECIFIED));
         Self {
-            transports: Transports::new(&config),
+            transports: Transports::new(&config, websocket_host),
             layer: Layer::new(config.timers, config.max_transactions),
-            keys: Keys::new(&mut rng),
+            keys,
+            rate: config.max_request_rate.map(Rate::new),
             rng,
             config,
         }
@@ -89,6 +104,23 @@ impl Endpoint {
     /// Somebody listens for stream connections at `local`, so that Via and Contact can name it.
     pub fn listen(&mut self, protocol: Protocol, local: SocketAddr) {
         self.transports.bind(protocol, local);
+    }
+
+    /// Another socket takes this one's place: nothing new is sent from it and no Contact names it; the transactions
+    /// that go this way go on. [`Endpoint::unbind`] follows when [`Endpoint::uses`] says no more.
+    pub fn retire(&mut self, flow: FlowId) {
+        self.transports.retire(flow);
+    }
+
+    /// A datagram socket is gone. Its transactions, if there are any, send nothing more.
+    pub fn unbind(&mut self, flow: FlowId) {
+        self.transports.unbind(flow);
+    }
+
+    /// Whether a transaction goes this way. Looks at every transaction when `flow` is a datagram socket.
+    #[must_use]
+    pub fn uses(&self, flow: FlowId) -> bool {
+        self.layer.uses(flow) || self.layer.uses_socket(flow)
     }
 
     /// A listener accepted a connection. `None`: there are too many, close it.
@@ -133,7 +165,7 @@ impl Endpoint {
                     self.drop_flow(now, flow, FlowError::Overflow);
                     return;
                 }
-                Input::FlowUp { .. } | Input::FlowDown { .. } => {}
+                Input::Unreachable { .. } | Input::FlowUp { .. } | Input::FlowDown { .. } => {}
             }
         }
         match input {
@@ -143,6 +175,9 @@ impl Endpoint {
             Input::FlowUp { flow, local } => {
                 self.transports.flow_up(now, flow, local);
             }
+            Input::Unreachable { flow, destination, reason } => {
+                self.layer.handle_unreachable(now, &mut self.transports, flow, destination, reason);
+            }
             Input::FlowDown { flow, reason } => self.flow_down(now, flow, reason),
         }
     }
@@ -150,8 +185,9 @@ impl Endpoint {
     /// Runs what is due; early and repeated calls change nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.layer.handle_timeout(now, &mut self.transports);
-        let layer = &self.layer;
-        self.transports.expire_idle(now, |flow| layer.uses(flow));
+        while let Some(flow) = self.transports.expire(now, |flow| self.layer.uses(flow)) {
+            self.drop_flow(now, flow, FlowError::TimedOut);
+        }
     }
 
     /// The next bytes to send.
@@ -173,19 +209,80 @@ impl Endpoint {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, WakeReason)> {
         let transaction = self.layer.poll_timeout().map(|(at, timer)| (at, WakeReason::Transaction(timer)));
-        transaction.soonest(self.transports.next_idle().map(|at| (at, WakeReason::Idle)))
+        transaction.soonest(self.transports.next_check())
     }
 
     /// Sends a request in a new client transaction. Adds a Via with branch and `rport`, and Max-Forwards when there
     /// is none; everything else is the caller's.
+    ///
+    /// A request over UDP that is longer than [`EndpointConfig::max_datagram`] goes over TCP, unless the target names
+    /// its socket. When no connection comes up or it breaks before anything came back, the same transaction goes on over
+    /// UDP (RFC 3261 §18.1.1), and TCP is not tried again for this address for 5 minutes.
     ///
     /// # Errors
     /// The request is not complete, is ACK or CANCEL, cannot go to the target, or there is no room.
     pub fn request(
         &mut self,
         now: Instant,
+        request: Request,
+        target: &Target,
+    ) -> Result<TransactionId, SendError> {
+        self.start(now, request, target, None, &ViaOptions::default())
+    }
+
+    /// [`Endpoint::request`] with a say in what its Via tells.
+    ///
+    /// # Errors
+    /// Those of [`Endpoint::request`].
+    pub fn request_with(
+        &mut self,
+        now: Instant,
+        request: Request,
+        target: &Target,
+        options: &ViaOptions,
+    ) -> Result<TransactionId, SendError> {
+        self.start(now, request, target, None, options)
+    }
+
+    /// As [`Endpoint::request`], for a proxy that forwards `received` as `request`: the branch also tells, to us only,
+    /// what the choice of the next hop hung on, so that [`Endpoint::is_looped`] knows the request when it comes back.
+    ///
+    /// # Errors
+    /// Those of [`Endpoint::request`].
+    pub fn forward(
+        &mut self,
+        now: Instant,
+        received: &Request,
+        request: Request,
+        target: &Target,
+    ) -> Result<TransactionId, SendError> {
+        let mark = self.keys.loop_mark(received);
+        self.start(now, request, target, Some(&mark), &ViaOptions::default())
+    }
+
+    /// RFC 3261 §16.3 step 4, RFC 5393 §4.2: whether a request that was received has been here by
+    /// [`Endpoint::forward`] before, and nothing has changed since that could send it another way. A proxy answers it
+    /// 482; one that has been here with another Request-URI or Route is a spiral, which is fine.
+    #[must_use]
+    pub fn is_looped(&self, received: &Request) -> bool {
+        let mut ours = received.headers.all::<Via>().flatten().filter(|via| self.is_ours(via)).peekable();
+        if ours.peek().is_none() {
+            return false;
+        }
+        let mark = self.keys.loop_mark(received);
+        ours.any(|via| {
+            let part = via.branch().and_then(|branch| branch.rsplit_once(LOOP_MARK));
+            part.is_some_and(|(_, part)| part == mark)
+        })
+    }
+
+    fn start(
+        &mut self,
+        now: Instant,
         mut request: Request,
         target: &Target,
+        mark: Option<&str>,
+        options: &ViaOptions,
     ) -> Result<TransactionId, SendError> {
         if request.method == Method::ACK || request.method == Method::CANCEL {
             return Err(SendError::NotARequest(request.method));
@@ -195,21 +292,64 @@ impl Endpoint {
             return Err(SendError::TooManyTransactions);
         }
         let mut path = self.transports.route(now, target)?;
-        let branch = self.push_via(&mut request, &path)?;
+        let branch = self.new_branch(mark);
+        let via = self.via(&path, &branch, options)?;
+        request.headers.push_front(&via);
         if !request.headers.contains(&HeaderName::MAX_FORWARDS) {
             request.headers.push(&MaxForwards(MAX_FORWARDS));
         }
-        let bytes: Arc<[u8]> = request.to_bytes().into();
-        self.transports.transmit(now, &mut path, &bytes)?;
+        let mut bytes: Arc<[u8]> = request.to_bytes().into();
+        let mut fallback = None;
+        if self.is_too_long(target, &bytes)
+            && let Some((stream, long)) = self.switch(now, &mut request, target, &branch, options)
+        {
+            self.transports.counters.switched += 1;
+            let until = now + self.layer.timers().duration(Timer::Switch, true);
+            let waiting = (!self.transports.is_connected(Protocol::Tcp, target.address))
+                .then(|| (until, Arc::clone(&long)));
+            fallback = Some(Box::new(Fallback { request: bytes, path, waiting }));
+            (path, bytes) = (stream, long);
+        } else {
+            self.transports.transmit(now, &mut path, &bytes)?;
+        }
         let key = self.keys.client(&branch, &request.method);
-        let id = self.layer.insert(now, &mut self.transports, key, path, false, |context| {
+        let opening = Opening { fallback, ..Opening::new(key, path) };
+        let id = self.layer.insert(now, &mut self.transports, opening, |context| {
             if request.method == Method::INVITE {
-                Machine::ClientInvite(ClientInvite::new(&request, bytes, context))
+                Machine::ClientInvite(ClientInvite::new(bytes, context))
             } else {
                 Machine::Client(Client::new(bytes, context))
             }
         });
         id.ok_or(SendError::TooManyTransactions)
+    }
+
+    /// RFC 3261 §18.1.1: whether a message is too long for a datagram, and another way may be chosen.
+    fn is_too_long(&self, target: &Target, bytes: &[u8]) -> bool {
+        target.protocol == Protocol::Udp
+            && target.flow.is_none()
+            && self.config.max_datagram.is_some_and(|max| bytes.len() > max)
+    }
+
+    /// Sends a request over TCP that is too long for UDP, with a Via that says so; how it went and as what. `None` when
+    /// that is not possible.
+    fn switch(
+        &mut self,
+        now: Instant,
+        request: &mut Request,
+        target: &Target,
+        branch: &str,
+        options: &ViaOptions,
+    ) -> Option<(Path, Arc<[u8]>)> {
+        if !self.transports.may_try_stream(now, target.address) {
+            return None;
+        }
+        let mut path = self.transports.route(now, &Target::new(Protocol::Tcp, target.address)).ok()?;
+        let via = self.via(&path, branch, options).ok()?;
+        request.headers.replace_first(&via);
+        let bytes: Arc<[u8]> = request.to_bytes().into();
+        self.transports.transmit(now, &mut path, &bytes).ok()?;
+        Some((path, bytes))
     }
 
     /// Gives up an INVITE (RFC 3261 §9.1). The CANCEL goes out now or with the first provisional response; its own
@@ -253,21 +393,46 @@ impl Endpoint {
     }
 
     /// Sends an ACK to a 2xx (RFC 3261 §13.2.2.4): no transaction. Adds a Via, and Max-Forwards when there is none.
-    /// Proxies forward ACKs with it.
+    /// Proxies forward ACKs with it. An ACK that is too long for UDP goes over TCP if a connection is up: there is no
+    /// transaction that could bring it back.
     ///
     /// # Errors
     /// The request is not an ACK or not complete, or cannot go to the target.
-    pub fn send_ack(&mut self, now: Instant, mut ack: Request, target: &Target) -> Result<(), SendError> {
+    pub fn send_ack(&mut self, now: Instant, ack: Request, target: &Target) -> Result<(), SendError> {
+        self.send_ack_with(now, ack, target, &ViaOptions::default())
+    }
+
+    /// [`Endpoint::send_ack`] with a say in what its Via tells.
+    ///
+    /// # Errors
+    /// Those of [`Endpoint::send_ack`].
+    pub fn send_ack_with(
+        &mut self,
+        now: Instant,
+        mut ack: Request,
+        target: &Target,
+        options: &ViaOptions,
+    ) -> Result<(), SendError> {
         if ack.method != Method::ACK {
             return Err(SendError::NotARequest(ack.method));
         }
         check_complete(&ack)?;
         let mut path = self.transports.route(now, target)?;
-        self.push_via(&mut ack, &path)?;
+        let branch = self.new_branch(None);
+        let via = self.via(&path, &branch, options)?;
+        ack.headers.push_front(&via);
         if !ack.headers.contains(&HeaderName::MAX_FORWARDS) {
             ack.headers.push(&MaxForwards(MAX_FORWARDS));
         }
-        Ok(self.transports.transmit(now, &mut path, &ack.to_bytes().into())?)
+        let bytes: Arc<[u8]> = ack.to_bytes().into();
+        if self.is_too_long(target, &bytes)
+            && self.transports.is_connected(Protocol::Tcp, target.address)
+            && self.switch(now, &mut ack, target, &branch, options).is_some()
+        {
+            self.transports.counters.switched += 1;
+            return Ok(());
+        }
+        Ok(self.transports.transmit(now, &mut path, &bytes)?)
     }
 
     /// Sends a response by its top Via, without a transaction (RFC 3261 §18.2.2): what a stateless element and a
@@ -316,10 +481,23 @@ impl Endpoint {
         self.transports.flow_count()
     }
 
+    /// What we call ourselves in Via on WebSocket connections that we made, and should in Contact: a name that exists
+    /// nowhere (RFC 7118 §5.2, appendix A).
+    #[must_use]
+    pub const fn websocket_host(&self) -> &Host {
+        self.transports.websocket_host()
+    }
+
     /// What was counted.
     #[must_use]
     pub const fn counters(&self) -> Counters {
-        self.layer.reports.counters
+        let flows = &self.transports.counters;
+        let mut counters = self.layer.reports.counters;
+        counters.switched = flows.switched;
+        counters.flows_refused = flows.flows_refused;
+        counters.flows_idle = flows.flows_idle;
+        counters.flows_stalled = flows.flows_stalled;
+        counters
     }
 
     /// The endpoint's generator, for tags and Call-IDs of the layer above.
@@ -348,22 +526,35 @@ impl Endpoint {
         if self.transports.transmit(now, &mut path, &bytes).is_ok() {
             let key = self.keys.client(via.branch().unwrap_or_default(), &Method::CANCEL);
             // Without room the CANCEL went out once, which is what can be done.
-            self.layer.insert(now, &mut self.transports, key, path, true, |context| {
+            self.layer.insert(now, &mut self.transports, Opening::new(key, path).silent(), |context| {
                 Machine::Client(Client::new(bytes, context))
             });
         }
     }
 
-    /// RFC 3261 §8.1.1.7 and RFC 3581 §3: our Via on top. Its branch.
-    fn push_via(&mut self, request: &mut Request, path: &Path) -> Result<String, SendError> {
-        let local = self.transports.sent_by(path).ok_or(SendError::NoLocalAddress(path.protocol))?;
+    /// RFC 3261 §8.1.1.7: a branch that nobody has used and nobody can guess.
+    fn new_branch(&mut self, mark: Option<&str>) -> String {
         let random = self.rng.hex::<20>();
-        let branch = format!("{}{}", Via::MAGIC_COOKIE, core::str::from_utf8(&random).unwrap_or_default());
-        let mut via = Via::new(path.protocol, local.ip(), Some(local.port()));
-        via.set_branch(&branch);
-        via.set_rport(None);
-        request.headers.push_front(&via);
-        Ok(branch)
+        let random = core::str::from_utf8(&random).unwrap_or_default();
+        match mark {
+            Some(mark) => format!("{}{random}{LOOP_MARK}{mark}", Via::MAGIC_COOKIE),
+            None => format!("{}{random}", Via::MAGIC_COOKIE),
+        }
+    }
+
+    /// Our Via for a request on this path.
+    fn via(&mut self, path: &Path, branch: &str, options: &ViaOptions) -> Result<Via, SendError> {
+        let (host, port) = self.transports.sent_by(path).ok_or(SendError::NoLocalAddress(path.protocol))?;
+        let mut via = Via::new(path.protocol, host, port);
+        via.set_branch(branch);
+        options.apply(&mut via);
+        if let Some(public) = options.sent_by {
+            self.transports.add_public(public);
+        }
+        if self.config.alias && matches!(path.protocol, Protocol::Tcp | Protocol::Tls) {
+            via.params.set_flag("alias");
+        }
+        Ok(via)
     }
 }
 

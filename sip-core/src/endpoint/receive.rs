@@ -2,13 +2,17 @@
 
 use super::{Endpoint, Event};
 use crate::header::{HeaderName, RetryAfter, Server as ServerHeader, To, Via};
+use crate::nat::stun;
 use crate::trace::Direction;
 use crate::transaction::TransactionId;
-use crate::transaction::layer::Machine;
+use crate::transaction::key::Key;
+use crate::transaction::layer::{Machine, Opening};
 use crate::transaction::server::Server;
 use crate::transaction::server_invite::{AckVerdict, ServerInvite};
 use crate::transport::{FlowError, Path, Source, Target, default_port};
-use crate::{Frame, Headers, Message, Method, ParseError, Request, Response, StatusCode, rejection};
+use crate::{
+    Essentials, Frame, Headers, Message, Method, ParseError, Request, Response, StatusCode, rejection,
+};
 use alloc::string::String;
 use alloc::sync::Arc;
 use bytes::Bytes;
@@ -25,6 +29,9 @@ impl Endpoint {
             self.layer.reports.counters.keep_alives += 1;
             return;
         }
+        if stun::is_stun(&payload) {
+            return self.handle_stun(now, flow, remote, payload);
+        }
         let Some(protocol) = self.transports.protocol_of(flow) else { return };
         self.handle_message(now, Source { flow, protocol, remote }, payload);
     }
@@ -37,15 +44,18 @@ impl Endpoint {
         while let Some(stream) = self.transports.stream_mut(flow) {
             let source = Source { flow, protocol: stream.protocol, remote: stream.remote };
             match stream.next_frame() {
-                Ok(None) => return,
-                Ok(Some(Frame::Message(bytes))) => self.handle_message(now, source, bytes),
+                Ok(None) => return self.transports.bytes_came(now, flow),
+                Ok(Some(Frame::Message(bytes))) => {
+                    stream.message_came();
+                    self.handle_message(now, source, bytes);
+                }
                 Ok(Some(Frame::KeepAlivePing)) => {
                     self.layer.reports.counters.keep_alives += 1;
                     let pong = Transmit { flow, destination: source.remote, payload: Arc::from(PONG) };
                     // A connection that brings bytes is up, so nothing is held back here.
                     let _ = self.transports.send(now, pong);
                 }
-                Ok(Some(Frame::KeepAlivePong)) => self.layer.reports.counters.keep_alives += 1,
+                Ok(Some(Frame::KeepAlivePong)) => self.handle_pong(flow),
                 Err(_) => {
                     // Where the next message begins is not known any more.
                     self.layer.reports.counters.malformed += 1;
@@ -61,7 +71,20 @@ impl Endpoint {
         let Some(stream) = self.transports.stream_mut(flow) else { return };
         stream.touch(now);
         let source = Source { flow, protocol: stream.protocol, remote: stream.remote };
-        self.handle_message(now, source, payload);
+        // RFC 7118 §5.2 has one message in each; a keep-alive is line ends alone (RFC 5626 §3.5.1).
+        match &payload[..] {
+            b"\r\n\r\n" => {
+                self.layer.reports.counters.keep_alives += 1;
+                let pong = Transmit { flow, destination: source.remote, payload: Arc::from(PONG) };
+                // A connection that brings messages is up, so nothing is held back here.
+                let _ = self.transports.send(now, pong);
+            }
+            b"\r\n" => self.handle_pong(flow),
+            _ => {
+                stream.message_came();
+                self.handle_message(now, source, payload);
+            }
+        }
     }
 
     fn handle_message(&mut self, now: Instant, source: Source, bytes: Bytes) {
@@ -90,42 +113,83 @@ impl Endpoint {
         let essentials = request.essentials().inspect_err(|error| self.reject(now, &source, bytes, error))?;
         let via = essentials.via.clone();
         let path = path_back(&source, &via);
-        let matched = if request.method == Method::ACK { Method::INVITE } else { request.method.clone() };
-        let key = self.keys.server(&request, &essentials, &matched);
+        let is_ack = request.method == Method::ACK;
+        let key =
+            self.keys.server(&request, &essentials, if is_ack { &Method::INVITE } else { &request.method });
+        if self.config.alias && via.params.has("alias") {
+            let port = via.port.unwrap_or_else(|| default_port(source.protocol));
+            self.transports.set_alias(source.flow, port);
+        }
+        let via = self.answer_keep(&request.method, via, &mut request.headers);
         complete_via(&mut request.headers, via, &source);
 
         if let Some(id) = self.layer.find(&key) {
             self.handle_matched(now, id, source, request);
-        } else if request.method == Method::ACK {
-            self.layer.reports.events.push_back(Event::Ack { request, source });
-        } else if !self.layer.has_room() {
-            self.layer.reports.counters.refused += 1;
-            self.refuse(now, &source, &request);
-        } else if request.method == Method::INVITE {
-            let trying: Arc<[u8]> = request.response(StatusCode::TRYING, None).to_bytes().into();
-            let id = self.layer.insert(now, &mut self.transports, key, path, false, |context| {
-                Machine::ServerInvite(ServerInvite::new(trying, context))
-            });
-            self.report_request(id, request, source);
+        } else if is_ack {
+            self.handle_stray_ack(source, request, &essentials.to);
         } else if request.method == Method::CANCEL {
             let invite = self.keys.server(&request, &essentials, &Method::INVITE);
             let invite = self.layer.find(&invite);
-            let id = self.layer.insert(now, &mut self.transports, key, path, true, |context| {
-                Machine::Server(Server::new(context))
+            // A CANCEL is answered at once, so without room it needs no transaction.
+            let opening = Opening::new(key, path).silent();
+            let id = self.layer.insert(now, &mut self.transports, opening, |context| {
+                Machine::Server(Server::new(bytes.clone(), source, context))
             });
-            self.handle_cancel(now, id, invite, request);
+            self.handle_cancel(now, &source, id, invite, request);
         } else {
-            let id = self.layer.insert(now, &mut self.transports, key, path, false, |context| {
-                Machine::Server(Server::new(context))
-            });
-            self.report_request(id, request, source);
+            self.handle_new(now, Opening::new(key, path), source, request, &essentials, bytes);
         }
         Ok(())
     }
 
-    fn report_request(&mut self, id: Option<TransactionId>, request: Request, source: Source) {
-        if let Some(transaction) = id {
+    /// A request that opens a transaction, if there is room for it.
+    fn handle_new(
+        &mut self,
+        now: Instant,
+        mut opening: Opening,
+        source: Source,
+        request: Request,
+        essentials: &Essentials,
+        bytes: &Bytes,
+    ) {
+        let within_dialog = essentials.to.tag().is_some();
+        let room =
+            self.layer.has_room() && (within_dialog || self.rate.as_mut().is_none_or(|rate| rate.take(now)));
+        if !room {
+            self.layer.reports.counters.refused += 1;
+            return self.refuse(now, &source, &request);
+        }
+        let mut is_merged = false;
+        if self.config.refuse_merged && !within_dialog {
+            let merged: Key = self.keys.merged(essentials);
+            is_merged = self.layer.is_merged(&merged);
+            (opening.merged, opening.silent) = if is_merged { (None, true) } else { (Some(merged), false) };
+        }
+        let id = self.layer.insert(now, &mut self.transports, opening, |context| {
+            if request.method == Method::INVITE {
+                Machine::ServerInvite(ServerInvite::new(bytes.clone(), source, context))
+            } else {
+                Machine::Server(Server::new(bytes.clone(), source, context))
+            }
+        });
+        let Some(transaction) = id else { return };
+        if is_merged {
+            self.layer.reports.counters.merged += 1;
+            let mut response = request.response(StatusCode::LOOP_DETECTED, Some(&self.new_tag()));
+            self.name_us(&mut response);
+            // The peer repeats what was not answered.
+            let _ = self.respond(now, transaction, response);
+        } else {
             self.layer.reports.events.push_back(Event::Request { transaction, request, source });
+        }
+    }
+
+    /// An ACK without transaction: of a dialog, or to a response that was sent without state.
+    fn handle_stray_ack(&mut self, source: Source, request: Request, to: &To) {
+        if to.tag().is_some() && to.tag() == self.keys.stateless_tag(&request.headers).as_deref() {
+            self.layer.reports.counters.absorbed_acks += 1;
+        } else {
+            self.layer.reports.events.push_back(Event::Ack { request, source });
         }
     }
 
@@ -154,6 +218,7 @@ impl Endpoint {
     fn handle_cancel(
         &mut self,
         now: Instant,
+        source: &Source,
         id: Option<TransactionId>,
         invite: Option<TransactionId>,
         request: Request,
@@ -170,10 +235,11 @@ impl Endpoint {
             }
         }
         self.name_us(&mut response);
-        if let Some(id) = id {
-            // A CANCEL that cannot be answered is repeated or forgotten by its sender.
-            let _ = self.respond(now, id, response);
-        }
+        // A CANCEL that cannot be answered is repeated or forgotten by its sender.
+        let _ = match id {
+            Some(id) => self.respond(now, id, response),
+            None => self.send_response(now, &response, Some(source)),
+        };
         if let Some(transaction) = invite.filter(|_| pending) {
             self.layer.reports.events.push_back(Event::Cancelled { transaction, request });
         }
@@ -213,21 +279,25 @@ impl Endpoint {
     /// Answers a request that is wrong, if it can be answered; never an ACK (RFC 3261 §8.2.7, §17.1.1.3).
     fn reject(&mut self, now: Instant, source: &Source, bytes: &Bytes, error: &ParseError) {
         if let Some(mut response) = rejection(bytes, error, &self.config.limits) {
+            // From the headers as they came, as in the ACK.
+            let tag = self.keys.stateless_tag(&response.headers).unwrap_or_else(|| self.new_tag());
             if let Some(Ok(via)) = response.headers.get::<Via>() {
                 complete_via(&mut response.headers, via, source);
             }
             if let Some(Ok(to)) =
                 response.headers.get::<To>().filter(|to| !matches!(to, Ok(to) if to.tag().is_some()))
             {
-                response.headers.set(&to.with_tag(&self.new_tag()));
+                response.headers.set(&to.with_tag(&tag));
             }
             self.answer(now, source, response);
         }
     }
 
-    /// There is no room for another transaction (RFC 3261 §21.5.4).
+    /// There is no room for another transaction (RFC 3261 §21.5.4). No state is made: the To tag is computed, so that
+    /// the ACK is known.
     fn refuse(&mut self, now: Instant, source: &Source, request: &Request) {
-        let mut response = request.response(StatusCode::SERVICE_UNAVAILABLE, Some(&self.new_tag()));
+        let tag = self.keys.stateless_tag(&request.headers).unwrap_or_else(|| self.new_tag());
+        let mut response = request.response(StatusCode::SERVICE_UNAVAILABLE, Some(&tag));
         response.headers.push(&RetryAfter::new(self.config.retry_after));
         self.answer(now, source, response);
     }
@@ -248,7 +318,11 @@ impl Endpoint {
         core::str::from_utf8(&self.rng.hex::<16>()).unwrap_or_default().into()
     }
 
-    fn is_ours(&self, via: &Via) -> bool {
+    /// RFC 3261 §18.1.2: whether a Via could be one that we wrote.
+    pub(super) fn is_ours(&self, via: &Via) -> bool {
+        if via.host == *self.transports.websocket_host() {
+            return true;
+        }
         let port = via.port.unwrap_or_else(|| default_port(via.protocol().unwrap_or(Protocol::Udp)));
         via.host.ip().is_some_and(|ip| self.transports.is_ours(ip, port))
     }
@@ -257,7 +331,9 @@ impl Endpoint {
 /// RFC 3261 §18.2.2 and RFC 3581 §4: the way of the responses to a request.
 pub(super) fn path_back(source: &Source, via: &Via) -> Path {
     let Source { flow, protocol, remote } = *source;
-    let sent_by = SocketAddr::new(remote.ip(), via.port.unwrap_or_else(|| default_port(protocol)));
+    // The sender's address keeps its scope (RFC 4007 §6), without which a link-local one leads nowhere.
+    let mut sent_by = remote;
+    sent_by.set_port(via.port.unwrap_or_else(|| default_port(protocol)));
     if protocol.is_reliable() {
         Path { protocol, flow, destination: remote, reconnect: Some(sent_by) }
     } else {
@@ -275,7 +351,7 @@ pub(super) fn target_of(via: &Via) -> Option<Target> {
 }
 
 /// RFC 3261 §18.2.1 and RFC 3581 §4: where the message really came from, in its top Via.
-fn complete_via(headers: &mut Headers, mut via: Via, source: &Source) {
+pub(crate) fn complete_via(headers: &mut Headers, mut via: Via, source: &Source) {
     let asked = via.rport().is_some();
     if asked {
         via.set_rport(Some(source.remote.port()));

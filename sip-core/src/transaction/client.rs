@@ -32,14 +32,25 @@ enum State {
 
 impl Client {
     /// The request has been sent, just now.
-    pub(crate) fn new(bytes: Arc<[u8]>, context: &Context<'_>) -> Self {
-        let interval = context.duration(Timer::E);
-        let state = State::Waiting {
-            repeat: (!interval.is_zero()).then_some((context.now + interval, interval)),
-            give_up: context.now + context.duration(Timer::F),
-            proceeding: false,
-        };
-        Self { state, request: bytes }
+    pub(crate) fn new(request: Arc<[u8]>, context: &Context<'_>) -> Self {
+        Self { state: State::waiting(context), request }
+    }
+
+    /// Nothing has come back, and the request now goes over another transport, as `request`.
+    pub(crate) fn restart(&mut self, request: Arc<[u8]>, context: &mut Context<'_>) {
+        if !self.is_unanswered() {
+            return;
+        }
+        self.state = State::waiting(context);
+        self.request = request;
+        if let Err(error) = context.send(&self.request) {
+            self.fail(TransactionFailure::Transport(error), context);
+        }
+    }
+
+    /// Whether nothing has come back yet.
+    pub(crate) const fn is_unanswered(&self) -> bool {
+        matches!(self.state, State::Waiting { proceeding: false, .. })
     }
 
     pub(crate) fn handle_response(&mut self, response: Response, source: Source, context: &mut Context<'_>) {
@@ -72,7 +83,7 @@ impl Client {
                 *interval =
                     if *proceeding { context.timers.t2 } else { context.timers.next_interval(*interval) };
                 *at = now + *interval;
-                if let Err(error) = context.send(&self.request) {
+                if let Err(error) = context.send_again(&self.request) {
                     self.fail(TransactionFailure::Transport(error), context);
                 }
             }
@@ -105,5 +116,16 @@ impl Client {
     fn fail(&mut self, cause: TransactionFailure, context: &mut Context<'_>) {
         self.state = State::Terminated;
         context.failed(cause);
+    }
+}
+
+impl State {
+    fn waiting(context: &Context<'_>) -> Self {
+        let interval = context.duration(Timer::E);
+        Self::Waiting {
+            repeat: (!interval.is_zero()).then_some((context.now + interval, interval)),
+            give_up: context.now + context.duration(Timer::F),
+            proceeding: false,
+        }
     }
 }

@@ -2,20 +2,19 @@
 
 use super::layer::Context;
 use super::{Timer, TransactionFailure};
-use crate::header::{CSeq, HeaderName};
+use crate::header::{CSeq, HeaderName, Via};
 use crate::transport::Source;
-use crate::{Headers, Method, Request, Response};
-use alloc::boxed::Box;
+use crate::{Message, Method, Request, Response};
 use alloc::sync::Arc;
+use bytes::Bytes;
 use core::time::Duration;
 use sidetone_hal::time::Instant;
 use sidetone_hal::timer::Soonest;
 
 pub(crate) struct ClientInvite {
     state: State,
+    /// As it was sent; what its ACK and CANCEL repeat is read from it when one is needed.
     request: Arc<[u8]>,
-    /// The request with no more than what its ACK and CANCEL repeat.
-    head: Box<Request>,
 }
 
 enum State {
@@ -37,7 +36,7 @@ enum State {
     },
     /// After another final response, until timer D.
     Completed {
-        ack: Arc<[u8]>,
+        ack: Option<Arc<[u8]>>,
         end: Instant,
     },
     Terminated,
@@ -45,17 +44,23 @@ enum State {
 
 impl ClientInvite {
     /// The request has been sent, just now.
-    pub(crate) fn new(request: &Request, bytes: Arc<[u8]>, context: &Context<'_>) -> Self {
-        let interval = context.duration(Timer::A);
-        Self {
-            state: State::Calling {
-                repeat: (!interval.is_zero()).then_some((context.now + interval, interval)),
-                give_up: context.now + context.duration(Timer::B),
-                cancel: false,
-            },
-            request: bytes,
-            head: Box::new(head_of(request)),
+    pub(crate) fn new(request: Arc<[u8]>, context: &Context<'_>) -> Self {
+        Self { state: State::calling(false, context), request }
+    }
+
+    /// Nothing has come back, and the request now goes over another transport, as `request`.
+    pub(crate) fn restart(&mut self, request: Arc<[u8]>, context: &mut Context<'_>) {
+        let State::Calling { cancel, .. } = self.state else { return };
+        self.state = State::calling(cancel, context);
+        self.request = request;
+        if let Err(error) = context.send(&self.request) {
+            self.fail(TransactionFailure::Transport(error), context);
         }
+    }
+
+    /// Whether nothing has come back yet.
+    pub(crate) const fn is_unanswered(&self) -> bool {
+        matches!(self.state, State::Calling { .. })
     }
 
     /// A response; the CANCEL that waited for it, when it is the first provisional one.
@@ -80,16 +85,16 @@ impl ClientInvite {
                 let deadline = context.now + context.duration(Timer::Cancelled);
                 self.state = State::Proceeding { cancelled: wanted.then_some(deadline) };
                 context.response(response, source);
-                return wanted.then(|| self.cancel_request());
+                return if wanted { self.cancel_request(context) } else { None };
             }
             State::Proceeding { .. } => context.response(response, source),
             // RFC 6026 §8.4: further 2xx are the user's, who acknowledges each.
             State::Accepted { .. } if status.is_success() => context.response(response, source),
             State::Completed { ack, .. } if status.is_final() && !status.is_success() => {
-                let ack = Arc::clone(ack);
+                let ack = ack.clone();
                 context.repeated();
                 // A lost ACK is sent again for the next repeat of the response.
-                let _ = context.send(&ack);
+                let _ = ack.map(|ack| context.send_again(&ack));
             }
             State::Accepted { .. } | State::Completed { .. } | State::Terminated => context.repeated(),
         }
@@ -109,7 +114,7 @@ impl ClientInvite {
             State::Proceeding { cancelled: Some(_) } => Ok(None),
             State::Proceeding { cancelled } => {
                 *cancelled = Some(context.now + context.duration(Timer::Cancelled));
-                Ok(Some(self.cancel_request()))
+                Ok(self.cancel_request(context))
             }
             State::Accepted { .. } | State::Completed { .. } | State::Terminated => Err(Answered),
         }
@@ -124,7 +129,7 @@ impl ClientInvite {
             State::Calling { repeat: Some((at, interval)), .. } if *at <= now => {
                 *interval = interval.saturating_mul(2);
                 *at = now + *interval;
-                if let Err(error) = context.send(&self.request) {
+                if let Err(error) = context.send_again(&self.request) {
                     self.fail(TransactionFailure::Transport(error), context);
                 }
             }
@@ -163,9 +168,9 @@ impl ClientInvite {
 
     /// A final response other than 2xx: acknowledged here, hop by hop.
     fn complete(&mut self, response: &Response, context: &mut Context<'_>) {
-        let ack: Arc<[u8]> = self.ack(response).to_bytes().into();
+        let ack: Option<Arc<[u8]>> = self.ack(response, context).map(|ack| ack.to_bytes().into());
         // The response came, so the ACK's loss is no failure: the response will be repeated.
-        let _ = context.send(&ack);
+        let _ = ack.as_ref().map(|ack| context.send(ack));
         let wait = context.duration(Timer::D);
         self.state = if wait.is_zero() {
             State::Terminated
@@ -180,49 +185,52 @@ impl ClientInvite {
     }
 
     /// RFC 3261 §17.1.1.3: the INVITE's head, but To as in the response, which has the tag.
-    fn ack(&self, response: &Response) -> Request {
-        let mut ack = with_method(&self.head, Method::ACK);
+    fn ack(&self, response: &Response, context: &Context<'_>) -> Option<Request> {
+        let mut ack = self.repeat_head(Method::ACK, context)?;
         ack.headers.remove(&HeaderName::TO);
         ack.headers.copy_all(&HeaderName::TO, &response.headers);
-        ack
+        Some(ack)
     }
 
     /// RFC 3261 §9.1: the INVITE's head as it is.
-    fn cancel_request(&self) -> Request {
-        with_method(&self.head, Method::CANCEL)
+    fn cancel_request(&self, context: &Context<'_>) -> Option<Request> {
+        self.repeat_head(Method::CANCEL, context)
+    }
+
+    /// The start line and the headers that ACK and CANCEL repeat, one Via: the top one, ours. We wrote the request, so
+    /// it can be read.
+    fn repeat_head(&self, method: Method, context: &Context<'_>) -> Option<Request> {
+        let bytes = Bytes::copy_from_slice(&self.request);
+        let Ok(Message::Request(invite)) = Message::parse(bytes, &context.own_limits()) else { return None };
+        let via: Via = invite.headers.require().ok()?;
+        let cseq: CSeq = invite.headers.require().ok()?;
+        let mut head = Request::new(method.clone(), invite.uri);
+        head.headers.push(&via);
+        for name in [
+            HeaderName::ROUTE,
+            HeaderName::MAX_FORWARDS,
+            HeaderName::FROM,
+            HeaderName::TO,
+            HeaderName::CALL_ID,
+        ] {
+            head.headers.copy_all(&name, &invite.headers);
+        }
+        head.headers.push(&CSeq { seq: cseq.seq, method });
+        Some(head)
+    }
+}
+
+impl State {
+    fn calling(cancel: bool, context: &Context<'_>) -> Self {
+        let interval = context.duration(Timer::A);
+        Self::Calling {
+            repeat: (!interval.is_zero()).then_some((context.now + interval, interval)),
+            give_up: context.now + context.duration(Timer::B),
+            cancel,
+        }
     }
 }
 
 /// The final response has come.
 #[derive(Debug)]
 pub(crate) struct Answered;
-
-/// The start line and the headers that ACK and CANCEL repeat, one Via: the top one, ours.
-fn head_of(request: &Request) -> Request {
-    let mut head = Request::new(request.method.clone(), request.uri.clone());
-    if let Some(Ok(via)) = request.headers.get::<crate::header::Via>() {
-        head.headers.push(&via);
-    }
-    let repeated = [
-        HeaderName::ROUTE,
-        HeaderName::MAX_FORWARDS,
-        HeaderName::FROM,
-        HeaderName::TO,
-        HeaderName::CALL_ID,
-        HeaderName::CSEQ,
-    ];
-    for name in repeated {
-        head.headers.copy_all(&name, &request.headers);
-    }
-    head
-}
-
-fn with_method(head: &Request, method: Method) -> Request {
-    let mut headers: Headers = head.headers.clone();
-    if let Some(Ok(cseq)) = headers.get::<CSeq>() {
-        headers.set(&CSeq { seq: cseq.seq, method: method.clone() });
-    }
-    let mut request = Request::new(method, head.uri.clone());
-    request.headers = headers;
-    request
-}

@@ -1,15 +1,17 @@
 //! Transactions (RFC 3261 §17, RFC 6026, RFC 4320): one request and its responses.
 //!
 //! Four machines, one a file, know their states and timers and nothing else. The layer keeps them in a slab,
-//! matches messages to them by key and wakes them by deadline; [`Timers`] is RFC 3261 table 4 as data.
+//! matches messages to them by key and wakes them by deadline, for 100 000 at a time and more; [`Timers`] is RFC 3261 table 4 as data.
 
 pub(crate) mod client;
 pub(crate) mod client_invite;
+mod deadlines;
 pub(crate) mod key;
 pub(crate) mod layer;
 pub(crate) mod server;
 pub(crate) mod server_invite;
 pub(crate) mod timers;
+mod trying;
 
 use crate::transport::FlowError;
 use core::fmt;

@@ -1,11 +1,16 @@
 //! The server transaction of every method but INVITE: RFC 3261 §17.2.2 with RFC 4320.
 
 use super::layer::Context;
+use super::trying::Trying;
 use super::{Timer, TransactionFailure};
 use crate::endpoint::SendError;
+use crate::transport::Source;
 use crate::{Response, StatusCode};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
+use bytes::Bytes;
 use sidetone_hal::time::Instant;
+use sidetone_hal::timer::Soonest;
 
 pub(crate) struct Server {
     state: State,
@@ -14,6 +19,8 @@ pub(crate) struct Server {
 enum State {
     /// No final response yet: "trying", and "proceeding" once a 100 was sent.
     Waiting {
+        /// The 100 that goes out by itself (RFC 4320 §4.1); none once one went.
+        trying: Option<Box<Trying>>,
         last: Option<Arc<[u8]>>,
         /// The client's timer F has certainly run out.
         give_up: Instant,
@@ -28,9 +35,10 @@ enum State {
 
 impl Server {
     /// The request has come, just now.
-    pub(crate) fn new(context: &Context<'_>) -> Self {
+    pub(crate) fn new(request: Bytes, source: Source, context: &Context<'_>) -> Self {
         let give_up = context.now + context.duration(Timer::Unanswered);
-        Self { state: State::Waiting { last: None, give_up } }
+        let trying = Some(Box::new(Trying::new(request, source, Timer::LateTrying, context)));
+        Self { state: State::Waiting { trying, last: None, give_up } }
     }
 
     /// The request came again.
@@ -41,13 +49,14 @@ impl Server {
             State::Completed { response, .. } => Some(Arc::clone(response)),
             State::Terminated => None,
         };
-        if let Some(Err(error)) = again.map(|response| context.send(&response)) {
+        if let Some(Err(error)) = again.map(|response| context.send_again(&response)) {
             self.handle_failure(TransactionFailure::Transport(error), context);
         }
     }
 
     /// Sends the user's response. A 408 ends the transaction and is not sent: it would come too late by
-    /// definition (RFC 4320 §4.2).
+    /// definition (RFC 4320 §4.2). A 100 over an unreliable transport goes out when the client's timer E has grown to
+    /// T2, not before (§4.1).
     ///
     /// # Errors
     /// The final response was sent already; it is a provisional response other than 100 (RFC 4320 §4.1); or the
@@ -57,10 +66,13 @@ impl Server {
         response: &Response,
         context: &mut Context<'_>,
     ) -> Result<(), SendError> {
-        let State::Waiting { last, .. } = &mut self.state else { return Err(SendError::Final) };
+        let State::Waiting { trying, last, .. } = &mut self.state else { return Err(SendError::Final) };
         let status = response.status;
         if status.is_provisional() && status != StatusCode::TRYING {
             return Err(SendError::Provisional);
+        }
+        if status == StatusCode::TRYING && trying.is_some() && !context.is_reliable() {
+            return Ok(());
         }
         if status == StatusCode::REQUEST_TIMEOUT {
             self.state = State::Terminated;
@@ -70,7 +82,7 @@ impl Server {
         let sent = context.send(&bytes);
         let wait = context.duration(Timer::J);
         if status.is_provisional() {
-            *last = Some(bytes);
+            (*trying, *last) = (None, Some(bytes));
         } else if wait.is_zero() && sent.is_ok() {
             self.state = State::Terminated;
         } else {
@@ -82,10 +94,20 @@ impl Server {
         })
     }
 
-    pub(crate) fn handle_timeout(&mut self, context: &Context<'_>) {
-        match &self.state {
-            State::Waiting { give_up: end, .. } | State::Completed { end, .. } if *end <= context.now => {
+    pub(crate) fn handle_timeout(&mut self, context: &mut Context<'_>) {
+        let now = context.now;
+        match &mut self.state {
+            State::Waiting { give_up: end, .. } | State::Completed { end, .. } if *end <= now => {
                 self.state = State::Terminated;
+            }
+            State::Waiting { trying, last, .. } => {
+                let due = trying.take_if(|trying| trying.at <= now);
+                if let Some(bytes) = due.and_then(|trying| trying.into_response(context)) {
+                    *last = Some(Arc::clone(&bytes));
+                    if let Err(error) = context.send(&bytes) {
+                        self.handle_failure(TransactionFailure::Transport(error), context);
+                    }
+                }
             }
             _ => {}
         }
@@ -101,7 +123,10 @@ impl Server {
 
     pub(crate) fn next(&self) -> Option<(Instant, Timer)> {
         match &self.state {
-            State::Waiting { give_up, .. } => Some((*give_up, Timer::Unanswered)),
+            State::Waiting { trying, give_up, .. } => {
+                let trying = trying.as_ref().map(|trying| (trying.at, Timer::LateTrying));
+                trying.soonest(Some((*give_up, Timer::Unanswered)))
+            }
             State::Completed { end, .. } => Some((*end, Timer::J)),
             State::Terminated => None,
         }

@@ -1,10 +1,13 @@
 //! The INVITE server transaction: RFC 3261 §17.2.1 as RFC 6026 §8.5 changed it.
 
 use super::layer::Context;
+use super::trying::Trying;
 use super::{Timer, TransactionFailure};
 use crate::endpoint::SendError;
 use crate::header::HeaderName;
+use crate::transport::Source;
 use crate::{Response, StatusCode};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::Bytes;
 use core::time::Duration;
@@ -14,13 +17,13 @@ use sidetone_hal::timer::Soonest;
 pub(crate) struct ServerInvite {
     state: State,
     /// The To value of the latest response, whose tag a CANCEL's response repeats (RFC 3261 §9.2).
-    to: Option<Bytes>,
+    to: Option<Box<[u8]>>,
 }
 
 enum State {
     Proceeding {
-        /// When 100 goes out by itself, and its bytes; none once the user answered or it went.
-        trying: Option<(Instant, Arc<[u8]>)>,
+        /// The 100 that goes out by itself; none once the user answered or it went.
+        trying: Option<Box<Trying>>,
         /// The latest provisional response.
         last: Option<Arc<[u8]>>,
     },
@@ -53,10 +56,10 @@ pub(crate) enum AckVerdict {
 }
 
 impl ServerInvite {
-    /// The request has come, just now; `trying` is the 100 to it.
-    pub(crate) fn new(trying: Arc<[u8]>, context: &Context<'_>) -> Self {
-        let at = context.now + context.duration(Timer::Trying);
-        Self { state: State::Proceeding { trying: Some((at, trying)), last: None }, to: None }
+    /// The request has come, just now.
+    pub(crate) fn new(request: Bytes, source: Source, context: &Context<'_>) -> Self {
+        let trying = Trying::new(request, source, Timer::Trying, context);
+        Self { state: State::Proceeding { trying: Some(Box::new(trying)), last: None }, to: None }
     }
 
     /// The INVITE came again.
@@ -67,7 +70,7 @@ impl ServerInvite {
             State::Completed { response, .. } => Some(Arc::clone(response)),
             State::Accepted { .. } | State::Confirmed { .. } | State::Terminated => None,
         };
-        if let Some(Err(error)) = again.map(|response| context.send(&response)) {
+        if let Some(Err(error)) = again.map(|response| context.send_again(&response)) {
             self.handle_failure(TransactionFailure::Transport(error), context);
         }
     }
@@ -110,7 +113,10 @@ impl ServerInvite {
         let bytes: Arc<[u8]> = response.to_bytes().into();
         let sent = context.send(&bytes);
         if status != StatusCode::TRYING {
-            self.to = response.headers.raw(&HeaderName::TO).cloned();
+            let to = response.headers.raw(&HeaderName::TO);
+            if self.to.as_deref() != to {
+                self.to = to.map(Box::from);
+            }
         }
         let interval = context.duration(Timer::G);
         match &mut self.state {
@@ -141,15 +147,16 @@ impl ServerInvite {
     }
 
     /// The To value of the latest response.
-    pub(crate) const fn to(&self) -> Option<&Bytes> {
-        self.to.as_ref()
+    pub(crate) fn to(&self) -> Option<&[u8]> {
+        self.to.as_deref()
     }
 
     pub(crate) fn handle_timeout(&mut self, context: &mut Context<'_>) {
         let now = context.now;
         match &mut self.state {
             State::Proceeding { trying, last } => {
-                if let Some((_, bytes)) = trying.take_if(|(at, _)| *at <= now) {
+                let due = trying.take_if(|trying| trying.at <= now);
+                if let Some(bytes) = due.and_then(|trying| trying.into_response(context)) {
                     *last = Some(Arc::clone(&bytes));
                     if let Err(error) = context.send(&bytes) {
                         self.handle_failure(TransactionFailure::Transport(error), context);
@@ -164,7 +171,7 @@ impl ServerInvite {
                 *interval = context.timers.next_interval(*interval);
                 *at = now + *interval;
                 let response = Arc::clone(response);
-                if let Err(error) = context.send(&response) {
+                if let Err(error) = context.send_again(&response) {
                     self.handle_failure(TransactionFailure::Transport(error), context);
                 }
             }
@@ -185,7 +192,7 @@ impl ServerInvite {
 
     pub(crate) fn next(&self) -> Option<(Instant, Timer)> {
         match &self.state {
-            State::Proceeding { trying, .. } => trying.as_ref().map(|(at, _)| (*at, Timer::Trying)),
+            State::Proceeding { trying, .. } => trying.as_ref().map(|trying| (trying.at, Timer::Trying)),
             State::Accepted { end } => Some((*end, Timer::L)),
             State::Completed { repeat, give_up, .. } => {
                 repeat.map(|(at, _)| (at, Timer::G)).soonest(Some((*give_up, Timer::H)))

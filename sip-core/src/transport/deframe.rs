@@ -2,6 +2,7 @@
 
 use crate::error::{ParseError, ParseErrorKind};
 use crate::header::HeaderName;
+use crate::leniency::{Leniency, Lenient};
 use crate::limits::Limits;
 use crate::parse::line::{Lines, content_length, leading_line_ends, unfold};
 use bytes::{Buf, Bytes, BytesMut};
@@ -45,6 +46,7 @@ pub struct Deframer {
     half_ping: bool,
     connected: bool,
     failed: Option<ParseError>,
+    lenient: Lenient,
 }
 
 impl Deframer {
@@ -59,7 +61,15 @@ impl Deframer {
             half_ping: false,
             connected: false,
             failed: None,
+            lenient: Lenient::DEFAULT,
         }
+    }
+
+    /// The same with what is forgiven: of line ends, of lines that are none, of a missing Content-Length.
+    #[must_use]
+    pub const fn with_leniency(mut self, leniency: &Leniency) -> Self {
+        self.lenient = Lenient::new(leniency);
+        self
     }
 
     /// The same for a stream that we opened: each CRLF is a pong.
@@ -161,11 +171,11 @@ impl Deframer {
             return Ok(None);
         };
         let head = self.buffer.get(..end).unwrap_or_default();
-        let mut lines = Lines::new(head, 0);
+        let mut lines = Lines::new(head, 0, self.lenient.lf_line_ends());
         lines.plain()?;
         let mut length = None;
-        while let Some(line) = lines.header()? {
-            if !HeaderName::CONTENT_LENGTH.is_named(line.name) {
+        while let Some(line) = lines.header_or_skip(self.lenient.malformed_lines())? {
+            if line.known != HeaderName::CONTENT_LENGTH.index() {
                 continue;
             }
             let this = content_length(&unfold(line.value), line.at)?;
@@ -174,7 +184,11 @@ impl Deframer {
             }
             length = Some(this);
         }
-        let length = length.ok_or_else(|| ParseError::new(ParseErrorKind::NoContentLength, end))?;
+        let length = match length {
+            Some(length) => length,
+            None if self.lenient.stream_without_content_length() => 0,
+            None => return Err(ParseError::new(ParseErrorKind::NoContentLength, end)),
+        };
         match end.checked_add(length) {
             Some(total) if total <= self.limits.message => Ok(Some(total)),
             _ => Err(ParseError::new(ParseErrorKind::MessageTooLarge, end)),

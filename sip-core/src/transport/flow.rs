@@ -1,4 +1,4 @@
-//! One stream connection: on its way up with messages waiting, then up with a deframer.
+//! One stream connection: on its way up with messages waiting, then up with a deframer and a watch on the other side.
 
 use super::{Deframer, FlowError, Frame, Remote};
 use crate::error::ParseError;
@@ -6,6 +6,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::time::Instant;
+use sidetone_hal::timer::Soonest;
 
 pub(crate) struct Stream {
     pub(crate) protocol: Protocol,
@@ -14,18 +15,39 @@ pub(crate) struct Stream {
     pub(crate) domain: Option<Arc<str>>,
     /// Our end, once the connection is up.
     pub(crate) local: Option<SocketAddr>,
-    /// When the endpoint looks at the idle time next.
-    pub(crate) idle_check: Instant,
+    /// When the endpoint looks at it next: as it stands in the table of checks.
+    pub(crate) check: Instant,
+    /// What else leads to it (RFC 5923).
+    pub(crate) alias: Option<Remote>,
+    /// The other side connected.
+    pub(crate) is_accepted: bool,
+    /// The first message must be there by then.
+    first_by: Option<Instant>,
+    /// When the message began that is not whole yet.
+    began: Option<Instant>,
     last_active: Instant,
     held: VecDeque<Arc<[u8]>>,
     deframer: Deframer,
 }
 
 impl Stream {
-    pub(crate) fn new(remote: &Remote, now: Instant, idle_check: Instant, deframer: Deframer) -> Self {
+    /// A connection that the other side made, with the time by which its first message must be there; or one of ours.
+    pub(crate) fn new(remote: &Remote, now: Instant, first_by: Option<Instant>, deframer: Deframer) -> Self {
         let (protocol, remote, domain) = remote.clone();
-        let held = VecDeque::new();
-        Self { protocol, remote, domain, local: None, idle_check, last_active: now, held, deframer }
+        Self {
+            protocol,
+            remote,
+            domain,
+            local: None,
+            check: now,
+            alias: None,
+            is_accepted: first_by.is_some(),
+            first_by,
+            began: None,
+            last_active: now,
+            held: VecDeque::new(),
+            deframer,
+        }
     }
 
     /// The connection is there; what waited for it.
@@ -44,6 +66,12 @@ impl Stream {
         }
         self.held.push_back(payload);
         Ok(())
+    }
+
+    /// Takes back a message that waits. False when it does not.
+    pub(crate) fn withdraw(&mut self, payload: &Arc<[u8]>) -> bool {
+        let place = self.held.iter().position(|held| Arc::ptr_eq(held, payload));
+        place.is_some_and(|place| self.held.remove(place).is_some())
     }
 
     /// How many messages wait for the connection.
@@ -65,5 +93,20 @@ impl Stream {
 
     pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, ParseError> {
         self.deframer.next()
+    }
+
+    /// A whole message came: the connection is what it seems.
+    pub(crate) fn message_came(&mut self) {
+        (self.first_by, self.began) = (None, None);
+    }
+
+    /// Everything that came was taken; what is left is the beginning of a message.
+    pub(crate) fn bytes_came(&mut self, now: Instant) {
+        self.began = (self.deframer.pending() > 0).then(|| self.began.unwrap_or(now));
+    }
+
+    /// When the other side has taken too long with a message of which the whole may take `limit`.
+    pub(crate) fn stalled_at(&self, limit: core::time::Duration) -> Option<Instant> {
+        self.first_by.soonest(self.began.map(|began| began + limit))
     }
 }

@@ -8,9 +8,10 @@ pub(crate) mod flow;
 pub use deframe::{Deframer, Frame};
 
 use crate::config::EndpointConfig;
-use crate::endpoint::SendError;
+use crate::endpoint::{Counters, SendError, WakeReason};
 use crate::limits::Limits;
 use crate::trace::{Direction, Tap, TapMessage};
+use crate::uri::Host;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
@@ -111,6 +112,15 @@ pub enum Input {
         flow: FlowId,
         /// Our end of it.
         local: SocketAddr,
+    },
+    /// A datagram did not arrive: the system or an ICMP error says so (RFC 3261 §18.4).
+    Unreachable {
+        /// The socket it was sent from.
+        flow: FlowId,
+        /// Where it was to go.
+        destination: SocketAddr,
+        /// What is known: [`FlowError::Refused`] when nobody listens there, else [`FlowError::Unreachable`].
+        reason: FlowError,
     },
     /// A connection could not be made, or ended.
     FlowDown {
@@ -235,6 +245,8 @@ struct Bound {
     protocol: Protocol,
     flow: FlowId,
     local: SocketAddr,
+    /// Another has taken its place: only what began here still goes this way.
+    retired: bool,
 }
 
 /// What makes a connection the same: transport, address, and the domain of a secure one.
@@ -242,6 +254,12 @@ type Remote = (Protocol, SocketAddr, Option<Arc<str>>);
 
 /// At most this many learned routes: a cache, not a table of record.
 const MAX_ROUTES: usize = 4096;
+/// Public addresses that are remembered as ours: those of a few accounts, and of before a change.
+const MAX_PUBLIC: usize = 32;
+/// At most this many addresses that are known to take no TCP: a cache as well.
+const MAX_AVOIDED: usize = 1024;
+/// How long an address is known to take no TCP.
+const AVOID: Duration = Duration::from_secs(300);
 
 /// Every socket, connection and message on its way out.
 pub(crate) struct Transports {
@@ -251,40 +269,78 @@ pub(crate) struct Transports {
     by_remote: BTreeMap<Remote, FlowId>,
     /// Remote address → the local address that reaches it; the unspecified address stands for every other.
     routes: BTreeMap<IpAddr, IpAddr>,
-    idle_checks: BTreeSet<(Instant, FlowId)>,
+    /// Our ends of the connections, with how many have it, and the addresses that routes name.
+    locals: BTreeMap<SocketAddr, usize>,
+    route_locals: BTreeSet<IpAddr>,
+    /// Addresses of ours as others see them, the latest last.
+    public: VecDeque<SocketAddr>,
+    /// How many accepted connections an address has.
+    by_origin: BTreeMap<IpAddr, usize>,
+    /// Addresses that take no TCP, as far as is known, and until when.
+    avoided: BTreeMap<SocketAddr, Instant>,
+    /// When to look at a connection.
+    checks: BTreeSet<(Instant, FlowId)>,
+    /// What we call ourselves in Via on WebSocket connections that we made (RFC 7118 §5.2).
+    websocket_host: Host,
+    pub(crate) counters: Counters,
     next_flow: u64,
     transmits: VecDeque<Transmit>,
     requests: VecDeque<FlowRequest>,
     tap: Option<Box<dyn Tap>>,
     limits: Limits,
     idle: Duration,
+    first_message: Duration,
+    whole_message: Duration,
     max_flows: usize,
+    max_flows_per_address: usize,
     max_pending: usize,
 }
 
 impl Transports {
-    pub(crate) fn new(config: &EndpointConfig) -> Self {
+    pub(crate) fn new(config: &EndpointConfig, websocket_host: Host) -> Self {
         Self {
             bound: Vec::new(),
             streams: BTreeMap::new(),
             by_remote: BTreeMap::new(),
             routes: BTreeMap::new(),
-            idle_checks: BTreeSet::new(),
+            locals: BTreeMap::new(),
+            route_locals: BTreeSet::new(),
+            public: VecDeque::new(),
+            by_origin: BTreeMap::new(),
+            avoided: BTreeMap::new(),
+            checks: BTreeSet::new(),
+            websocket_host,
+            counters: Counters::default(),
             next_flow: 0,
             transmits: VecDeque::new(),
             requests: VecDeque::new(),
             tap: None,
             limits: config.limits,
             idle: config.idle,
+            first_message: config.first_message,
+            whole_message: config.whole_message,
             max_flows: config.max_flows,
+            max_flows_per_address: config.max_flows_per_address,
             max_pending: config.max_pending,
         }
     }
 
     pub(crate) fn bind(&mut self, protocol: Protocol, local: SocketAddr) -> FlowId {
         let flow = self.new_flow();
-        self.bound.push(Bound { protocol, flow, local });
+        self.bound.push(Bound { protocol, flow, local, retired: false });
         flow
+    }
+
+    /// Takes the socket only for what began there.
+    pub(crate) fn retire(&mut self, flow: FlowId) {
+        for bound in self.bound.iter_mut().filter(|bound| bound.flow == flow) {
+            bound.retired = true;
+        }
+    }
+
+    /// Forgets a socket.
+    pub(crate) fn unbind(&mut self, flow: FlowId) {
+        self.bound.retain(|bound| bound.flow != flow);
     }
 
     pub(crate) fn accept(
@@ -294,18 +350,29 @@ impl Transports {
         local: SocketAddr,
         remote: SocketAddr,
     ) -> Option<FlowId> {
-        let flow = self.open(now, (protocol, remote, None), Deframer::new(self.limits))?;
-        if let Some(stream) = self.streams.get_mut(&flow) {
-            stream.up(local);
-        }
+        let origin = origin(remote.ip());
+        let flow = if self.by_origin.get(&origin).copied().unwrap_or_default() < self.max_flows_per_address {
+            let first_by = Some(now + self.first_message);
+            self.open(now, (protocol, remote, None), first_by, Deframer::new(self.limits))
+        } else {
+            None
+        };
+        let Some(flow) = flow else {
+            self.counters.flows_refused += 1;
+            return None;
+        };
+        *self.by_origin.entry(origin).or_default() += 1;
+        self.come_up(flow, local);
         Some(flow)
     }
 
     pub(crate) fn set_route(&mut self, remote: IpAddr, local: IpAddr) {
         if self.routes.len() >= MAX_ROUTES && !self.routes.contains_key(&remote) {
             self.routes.retain(|remote, _| remote.is_unspecified());
+            self.route_locals = self.routes.values().copied().collect();
         }
         self.routes.insert(remote, local);
+        self.route_locals.insert(local);
     }
 
     pub(crate) fn has_route(&self, remote: IpAddr) -> bool {
@@ -354,6 +421,27 @@ impl Transports {
         self.send(now, transmit)
     }
 
+    /// Queues bytes that are no SIP message and that the tap is not shown, for a flow that is up.
+    pub(crate) fn send_bytes(&mut self, now: Instant, transmit: Transmit) -> Result<(), FlowError> {
+        match self.streams.get_mut(&transmit.flow) {
+            Some(stream) if stream.is_up() => stream.touch(now),
+            None if self.bound.iter().any(|bound| bound.flow == transmit.flow) => {}
+            _ => return Err(FlowError::Unknown),
+        }
+        self.transmits.push_back(transmit);
+        Ok(())
+    }
+
+    /// Remembers a public address that we name in Via as ours.
+    pub(crate) fn add_public(&mut self, address: SocketAddr) {
+        if !self.public.contains(&address) {
+            if self.public.len() >= MAX_PUBLIC {
+                self.public.pop_front();
+            }
+            self.public.push_back(address);
+        }
+    }
+
     /// Queues bytes for a flow that is up, holds them for one that is on its way up.
     pub(crate) fn send(&mut self, now: Instant, transmit: Transmit) -> Result<(), FlowError> {
         if let Some(stream) = self.streams.get_mut(&transmit.flow) {
@@ -372,20 +460,64 @@ impl Transports {
         let Some(stream) = self.streams.get_mut(&flow) else { return false };
         let destination = stream.remote;
         stream.touch(now);
-        for payload in stream.up(local) {
+        for payload in self.come_up(flow, local) {
             self.tap(now, Direction::Sent, flow, destination, &payload);
             self.transmits.push_back(Transmit { flow, destination, payload });
         }
         true
     }
 
+    /// Takes back a message that waits for its connection. False when it went out.
+    pub(crate) fn withdraw(&mut self, flow: FlowId, payload: &Arc<[u8]>) -> bool {
+        self.streams.get_mut(&flow).is_some_and(|stream| stream.withdraw(payload))
+    }
+
+    /// No TCP connection to this address came up: not to be tried again soon for what can go over UDP.
+    pub(crate) fn avoid_stream(&mut self, now: Instant, address: SocketAddr) {
+        if self.avoided.len() >= MAX_AVOIDED {
+            self.avoided.retain(|_, until| *until > now);
+        }
+        if self.avoided.len() < MAX_AVOIDED {
+            self.avoided.insert(address, now + AVOID);
+        }
+    }
+
+    /// Whether a request that is too long for UDP may try TCP.
+    pub(crate) fn may_try_stream(&self, now: Instant, address: SocketAddr) -> bool {
+        self.avoided.get(&address).is_none_or(|until| *until <= now)
+    }
+
+    /// Whether a connection to this address is up.
+    pub(crate) fn is_connected(&self, protocol: Protocol, address: SocketAddr) -> bool {
+        let flow = self.by_remote.get(&(protocol, address, None));
+        flow.and_then(|flow| self.streams.get(flow)).is_some_and(Stream::is_up)
+    }
+
+    /// RFC 5923 §5: what is to go to the port that a peer names goes over the connection that it made.
+    pub(crate) fn set_alias(&mut self, flow: FlowId, port: u16) {
+        let Some(stream) = self.streams.get_mut(&flow).filter(|stream| stream.is_accepted) else { return };
+        let alias = (stream.protocol, SocketAddr::new(stream.remote.ip(), port), None);
+        if stream.alias.is_none() && !self.by_remote.contains_key(&alias) {
+            stream.alias = Some(alias.clone());
+            self.by_remote.insert(alias, flow);
+        }
+    }
+
     /// Forgets a connection. False when it was not known.
     pub(crate) fn flow_down(&mut self, flow: FlowId) -> bool {
         let Some(stream) = self.streams.remove(&flow) else { return false };
-        self.idle_checks.remove(&(stream.idle_check, flow));
+        self.checks.remove(&(stream.check, flow));
+        if let Some(local) = stream.local {
+            decrease(&mut self.locals, local);
+        }
+        if stream.is_accepted {
+            decrease(&mut self.by_origin, origin(stream.remote.ip()));
+        }
         let remote = (stream.protocol, stream.remote, stream.domain);
-        if self.by_remote.get(&remote) == Some(&flow) {
-            self.by_remote.remove(&remote);
+        for remote in [Some(remote), stream.alias].into_iter().flatten() {
+            if self.by_remote.get(&remote) == Some(&flow) {
+                self.by_remote.remove(&remote);
+            }
         }
         true
     }
@@ -399,23 +531,66 @@ impl Transports {
         known
     }
 
-    /// Closes the connections that were idle too long and that `busy` does not need.
-    pub(crate) fn expire_idle(&mut self, now: Instant, busy: impl Fn(FlowId) -> bool) {
-        while let Some((_, flow)) = self.idle_checks.first().copied().filter(|(at, _)| *at <= now) {
-            self.idle_checks.pop_first();
-            let Some(stream) = self.streams.get_mut(&flow) else { continue };
-            let deadline = stream.last_active() + self.idle;
-            if deadline > now || busy(flow) {
-                stream.idle_check = if deadline > now { deadline } else { now + self.idle };
-                self.idle_checks.insert((stream.idle_check, flow));
-            } else {
-                self.close(flow);
-            }
+    /// Bytes came, and every whole message in them was taken.
+    pub(crate) fn bytes_came(&mut self, now: Instant, flow: FlowId) {
+        if let Some(stream) = self.streams.get_mut(&flow) {
+            stream.bytes_came(now);
+            self.file_check(flow, false);
         }
     }
 
-    pub(crate) fn next_idle(&self) -> Option<Instant> {
-        self.idle_checks.first().map(|(at, _)| *at)
+    /// The next connection to close because it was idle too long and `busy` does not need it, or because the other side
+    /// does not bring a message to its end.
+    pub(crate) fn expire(&mut self, now: Instant, busy: impl Fn(FlowId) -> bool) -> Option<FlowId> {
+        while let Some((_, flow)) = self.checks.first().copied().filter(|(at, _)| *at <= now) {
+            let Some(stream) = self.streams.get_mut(&flow) else {
+                self.checks.pop_first();
+                continue;
+            };
+            if stream.stalled_at(self.whole_message).is_some_and(|at| at <= now) {
+                self.counters.flows_stalled += 1;
+                return Some(flow);
+            }
+            if stream.last_active() + self.idle > now {
+                self.file_check(flow, true);
+            } else if busy(flow) {
+                stream.touch(now);
+                self.file_check(flow, true);
+            } else {
+                self.counters.flows_idle += 1;
+                return Some(flow);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn next_check(&self) -> Option<(Instant, WakeReason)> {
+        let (at, flow) = self.checks.first()?;
+        let stalled = self.streams.get(flow).and_then(|stream| stream.stalled_at(self.whole_message));
+        Some((*at, if stalled == Some(*at) { WakeReason::Stalled } else { WakeReason::Idle }))
+    }
+
+    /// Writes down when to look at a connection: when it may have stalled, or been idle for long enough. An earlier
+    /// look than needed does no harm, so a later one is written down only when the time of the last has `come`.
+    fn file_check(&mut self, flow: FlowId, come: bool) {
+        let Some(stream) = self.streams.get_mut(&flow) else { return };
+        let idle = stream.last_active() + self.idle;
+        let next = stream.stalled_at(self.whole_message).map_or(idle, |stalled| stalled.min(idle));
+        if come || next < stream.check {
+            self.checks.remove(&(stream.check, flow));
+            stream.check = next;
+            self.checks.insert((next, flow));
+        }
+    }
+
+    /// Our end of a connection is known; what was held for it.
+    fn come_up(&mut self, flow: FlowId, local: SocketAddr) -> VecDeque<Arc<[u8]>> {
+        let Some(stream) = self.streams.get_mut(&flow) else { return VecDeque::new() };
+        if let Some(before) = stream.local.replace(local) {
+            decrease(&mut self.locals, before);
+        }
+        *self.locals.entry(local).or_default() += 1;
+        stream.up(local)
     }
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -459,8 +634,32 @@ impl Transports {
         Some(SocketAddr::new(ip, port))
     }
 
-    /// The address to name in the Via of a message that leaves on this path.
-    pub(crate) fn sent_by(&self, path: &Path) -> Option<SocketAddr> {
+    /// The UDP socket that suits `toward` best.
+    pub(crate) fn datagram_flow(&self, toward: Option<IpAddr>) -> Option<(FlowId, SocketAddr)> {
+        self.best(Protocol::Udp, toward).map(|bound| (bound.flow, bound.local))
+    }
+
+    pub(crate) const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// RFC 7118 §5.2: a WebSocket client that cannot be connected to calls itself by a name that does not exist.
+    pub(crate) const fn websocket_host(&self) -> &Host {
+        &self.websocket_host
+    }
+
+    /// Host and port to name in the Via of a message that leaves on this path.
+    pub(crate) fn sent_by(&self, path: &Path) -> Option<(Host, Option<u16>)> {
+        if matches!(path.protocol, Protocol::Ws | Protocol::Wss)
+            && self.streams.get(&path.flow).is_some_and(|stream| !stream.is_accepted)
+        {
+            return Some((self.websocket_host.clone(), None));
+        }
+        let local = self.sent_by_address(path)?;
+        Some((local.ip().into(), Some(local.port())))
+    }
+
+    fn sent_by_address(&self, path: &Path) -> Option<SocketAddr> {
         let bound = self.bound.iter().find(|bound| bound.flow == path.flow);
         if let Some(bound) = bound.filter(|bound| !bound.local.ip().is_unspecified()) {
             return Some(bound.local);
@@ -476,9 +675,10 @@ impl Transports {
     pub(crate) fn is_ours(&self, ip: IpAddr, port: u16) -> bool {
         self.bound.iter().any(|bound| bound.local.port() == port)
             && (self.bound.iter().any(|bound| bound.local.ip() == ip)
-                || self.routes.values().any(|local| *local == ip)
+                || self.route_locals.contains(&ip)
                 || ip.is_loopback())
-            || self.streams.values().any(|stream| stream.local == Some(SocketAddr::new(ip, port)))
+            || self.public.contains(&SocketAddr::new(ip, port))
+            || self.locals.contains_key(&SocketAddr::new(ip, port))
     }
 
     pub(crate) fn tap(
@@ -505,21 +705,26 @@ impl Transports {
             return Ok(*flow);
         }
         let deframer = Deframer::new(self.limits).connected();
-        let flow = self.open(now, remote.clone(), deframer).ok_or(SendError::TooManyFlows)?;
+        let flow = self.open(now, remote.clone(), None, deframer).ok_or(SendError::TooManyFlows)?;
         let (protocol, remote, domain) = remote;
         self.requests.push_back(FlowRequest::Connect { flow, protocol, remote, domain });
         Ok(flow)
     }
 
-    fn open(&mut self, now: Instant, remote: Remote, deframer: Deframer) -> Option<FlowId> {
+    fn open(
+        &mut self,
+        now: Instant,
+        remote: Remote,
+        first_by: Option<Instant>,
+        deframer: Deframer,
+    ) -> Option<FlowId> {
         if self.streams.len() >= self.max_flows {
             return None;
         }
         let flow = self.new_flow();
-        let idle_check = now + self.idle;
-        self.idle_checks.insert((idle_check, flow));
-        self.streams.insert(flow, Stream::new(&remote, now, idle_check, deframer));
+        self.streams.insert(flow, Stream::new(&remote, now, first_by, deframer));
         self.by_remote.insert(remote, flow);
+        self.file_check(flow, true);
         Some(flow)
     }
 
@@ -540,6 +745,7 @@ impl Transports {
         };
         let fits = |bound: &&Bound| {
             bound.protocol == protocol
+                && !bound.retired
                 && toward.is_none_or(|remote| remote.is_ipv4() == bound.local.is_ipv4())
         };
         // Among equals the first bound wins, and `max_by_key` keeps the last.
@@ -560,4 +766,23 @@ impl Transports {
 /// RFC 3261 §19.1.2: the port when none is written.
 pub(crate) const fn default_port(protocol: Protocol) -> u16 {
     if protocol.is_secure() { 5061 } else { 5060 }
+}
+
+/// Whose connections are counted together: an IPv6 customer has a network of 64 bits at least.
+fn origin(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => core::net::Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
+/// One fewer; nothing at all instead of none.
+fn decrease<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
+    if let alloc::collections::btree_map::Entry::Occupied(mut count) = counts.entry(key) {
+        if *count.get() <= 1 {
+            count.remove();
+        } else {
+            *count.get_mut() -= 1;
+        }
+    }
 }

@@ -1,0 +1,169 @@
+//! 100 000 transactions at a time, in virtual time: each timer fires at its own microsecond, nothing is copied to be
+//! sent again, and the memory is known and given back.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected stops"
+)]
+
+mod support;
+
+use allocation_counter::measure;
+use bytes::Bytes;
+use sidetone_hal::time::Duration;
+use sidetone_sip_core::transaction::TransactionId;
+use sidetone_sip_core::{
+    Endpoint, Event, FlowId, Input, Instant, Method, Protocol, Request, StatusCode, Target,
+    TransactionFailure,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+use support::{PEER, US, address, config, peer_request, request};
+
+const MANY: usize = 100_000;
+
+/// What is done with transaction `n`, and what becomes of it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Kind {
+    /// Never answered: sent again by timer A, given up by timer B.
+    ClientInvite,
+    /// Never answered: timers E and F.
+    Client,
+    /// Answered 200: forgotten by timer J.
+    Server,
+    /// Answered 486, never acknowledged: timers G and H.
+    ServerInvite,
+}
+
+const KINDS: [Kind; 4] = [Kind::ClientInvite, Kind::Client, Kind::Server, Kind::ServerInvite];
+
+impl Kind {
+    /// When its message goes out again, in milliseconds after the first time.
+    fn repeats(self) -> &'static [u64] {
+        match self {
+            Self::ClientInvite => &[500, 1500, 3500, 7500, 15_500, 31_500],
+            Self::Client | Self::ServerInvite => {
+                &[500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500]
+            }
+            Self::Server => &[],
+        }
+    }
+}
+
+fn endpoint() -> (Endpoint, FlowId) {
+    let mut endpoint = Endpoint::new(config());
+    let flow = endpoint.bind(Protocol::Udp, address(US));
+    (endpoint, flow)
+}
+
+/// Opens transaction `n` at microsecond `n`; its identifier, and what was sent.
+fn open(endpoint: &mut Endpoint, flow: FlowId, n: usize, received: &Bytes) -> (TransactionId, Arc<[u8]>) {
+    let now = Instant::from_micros(n as u64);
+    let target = Target::new(Protocol::Udp, address(PEER));
+    let id = match KINDS[n % 4] {
+        Kind::ClientInvite => endpoint.request(now, request(&Method::INVITE, "a@b"), &target).unwrap(),
+        Kind::Client => endpoint.request(now, request(&Method::OPTIONS, "a@b"), &target).unwrap(),
+        kind => {
+            endpoint.handle_input(
+                now,
+                Input::Datagram { flow, source: address(PEER), payload: received.clone() },
+            );
+            let Some(Event::Request { transaction, request, .. }) = endpoint.poll_event() else {
+                panic!("{n}")
+            };
+            let code = if kind == Kind::Server { StatusCode::OK } else { StatusCode::BUSY_HERE };
+            endpoint.respond(now, transaction, request.response(code, Some("us"))).unwrap();
+            transaction
+        }
+    };
+    (id, endpoint.poll_transmit().expect("it was sent").payload)
+}
+
+fn received(n: usize) -> Bytes {
+    let method = if KINDS[n % 4] == Kind::ServerInvite { Method::INVITE } else { Method::OPTIONS };
+    let request: Request = peer_request(&method, Protocol::Udp, &format!("z9hG4bK{n}"), "c@d");
+    request.to_bytes().into()
+}
+
+#[test]
+fn each_of_100_000_timers_fires_right_and_nothing_is_copied() {
+    let (mut endpoint, flow) = endpoint();
+    let mut by_payload = HashMap::new();
+    let mut by_id = HashMap::new();
+    for n in 0..MANY {
+        let (id, payload) = open(&mut endpoint, flow, n, &received(n));
+        by_id.insert(id, n);
+        // The pointer names the transaction: what is sent again is the same memory.
+        by_payload.insert(Arc::as_ptr(&payload).cast::<u8>() as usize, (n, 0, payload));
+    }
+    assert_eq!(endpoint.transaction_count(), MANY);
+    let refused = endpoint.request(
+        Instant::from_micros(MANY as u64),
+        request(&Method::OPTIONS, "a@b"),
+        &Target::new(Protocol::Udp, address(PEER)),
+    );
+    assert!(refused.is_err(), "the set limit");
+    let mut ended = 0;
+    while let Some((now, _)) = endpoint.poll_timeout() {
+        endpoint.handle_timeout(now);
+        while let Some(transmit) = endpoint.poll_transmit() {
+            let place = Arc::as_ptr(&transmit.payload).cast::<u8>() as usize;
+            let (n, times, _) = by_payload.get_mut(&place).expect("a message that was sent before");
+            let due = Duration::from_millis(KINDS[*n % 4].repeats()[*times]);
+            assert_eq!(now, Instant::from_micros(*n as u64) + due, "{n}, {times}");
+            *times += 1;
+        }
+        while let Some(event) = endpoint.poll_event() {
+            let n = match event {
+                Event::Failed { transaction, cause: TransactionFailure::Timeout } => by_id[&transaction],
+                Event::Terminated { transaction } => {
+                    ended += 1;
+                    by_id[&transaction]
+                }
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(now, Instant::from_micros(n as u64) + Duration::from_secs(32), "{n}");
+        }
+    }
+    assert_eq!((ended, endpoint.transaction_count()), (MANY, 0));
+    for (n, times, _) in by_payload.values() {
+        assert_eq!(*times, KINDS[n % 4].repeats().len(), "{n}");
+    }
+    let repeats: usize = (0..MANY).map(|n| KINDS[n % 4].repeats().len()).sum();
+    assert_eq!(endpoint.counters().sent_again, repeats as u64);
+}
+
+#[test]
+fn a_transaction_takes_less_than_1_kib_beside_its_message_and_gives_it_back() {
+    let (mut endpoint, flow) = endpoint();
+    let messages: Vec<Bytes> = (0..MANY).map(received).collect();
+    let mut sent = 0;
+    let info = measure(|| {
+        for (n, message) in messages.iter().enumerate() {
+            sent += open(&mut endpoint, flow, n, message).1.len();
+        }
+    });
+    assert_eq!(endpoint.transaction_count(), MANY);
+    // Server transactions that have their final response hold no request any more; each holds what it sent, but for
+    // the header of its reference count.
+    let beside = (info.bytes_current - sent as i64) / MANY as i64;
+    println!(
+        "{MANY} transactions: {} bytes each beside the message, {} with it",
+        beside,
+        info.bytes_current / MANY as i64
+    );
+    assert!((100..1024).contains(&beside), "{beside}");
+    let rest = measure(|| {
+        while let Some((now, _)) = endpoint.poll_timeout() {
+            endpoint.handle_timeout(now);
+            while endpoint.poll_transmit().is_some() || endpoint.poll_event().is_some() {}
+        }
+    });
+    assert_eq!(endpoint.transaction_count(), 0);
+    let left = info.bytes_current + rest.bytes_current;
+    // The queues of events and transmits keep their size.
+    assert!(left < 64 * 1024, "{left} bytes are left of {}", info.bytes_current);
+}
