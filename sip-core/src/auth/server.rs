@@ -1,15 +1,15 @@
-//! The server: challenges, and checks the answers (RFC 3261 §22.1, RFC 7616 §3.4.6, §5.4, §5.5).
+//! The server: challenges, checks the answers, and proves itself in turn (RFC 3261 §22.1, RFC 7616 §3.4.6, §3.5).
 
-use super::digest::{self, Input};
-use super::{Algorithm, Challenge, Credentials, Qop, Secret, same};
+use super::digest::{self, Hex, Input};
+use super::nonce::{Nonces, Use};
+use super::{Algorithm, AuthInfo, AuthRole, Challenge, Credentials, Qop, Secret};
+use crate::header::Headers;
 use crate::method::Method;
 use crate::text::Text;
-use alloc::collections::BTreeMap;
-use alloc::format;
+use crate::uri::Uri;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
-use sha2::{Digest, Sha256};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::Instant;
 
@@ -23,10 +23,20 @@ pub struct DigestConfig {
     pub qop: Vec<Qop>,
     /// How long a nonce lives; default 5 minutes.
     pub nonce_life: Duration,
+    /// So long before the end of its life a nonce is replaced by `nextnonce`; default 60 s.
+    pub renew_before: Duration,
+    /// How often a nonce may be used; default without bound. 1 makes nonces that serve once.
+    pub nonce_uses: u32,
     /// Whether clients of RFC 2069, which know no `qop`, are let in; default yes. They can use a nonce once.
     pub without_qop: bool,
-    /// Nonces whose use is counted; default 4096. Beyond, the oldest is called stale.
+    /// Nonces whose use is counted, 32 bytes each; default 4096. Beyond, the oldest is called stale.
     pub nonces: usize,
+    /// Whether clients are asked to send a hash in place of the user name (RFC 7616 §3.4.4); default no.
+    pub userhash: bool,
+    /// Whether challenges say `charset=UTF-8` (RFC 7616 §4); default no, as SIP is UTF-8 anyway.
+    pub utf8: bool,
+    /// The `opaque` of challenges; default none.
+    pub opaque: Option<Text>,
 }
 
 impl Default for DigestConfig {
@@ -35,8 +45,13 @@ impl Default for DigestConfig {
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             qop: vec![Qop::Auth],
             nonce_life: Duration::from_secs(300),
+            renew_before: Duration::from_secs(60),
+            nonce_uses: u32::MAX,
             without_qop: true,
             nonces: 4096,
+            userhash: false,
+            utf8: false,
+            opaque: None,
         }
     }
 }
@@ -45,7 +60,8 @@ impl Default for DigestConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// The password is right, but the nonce is too old or not ours: challenge again with `stale=true`.
+    /// The password is right, but the nonce is too old, used up, bound to another client or not ours: challenge again
+    /// with `stale=true`.
     #[error("the nonce is too old")]
     Stale,
     /// The password is right, but nonce and count were used before: challenge again with `stale=true`.
@@ -54,7 +70,10 @@ pub enum Rejection {
     /// The credentials are for another realm.
     #[error("the credentials are for another realm")]
     WrongRealm,
-    /// Algorithm or quality of protection are none that the challenge offered.
+    /// The credentials are for another URI than the request's.
+    #[error("the credentials are for another URI")]
+    WrongUri,
+    /// Algorithm or quality of protection are none that the challenge offered, or the stored hash is of another function.
     #[error("algorithm or quality of protection are not those of the challenge")]
     Unsupported,
     /// User name or password are wrong.
@@ -67,6 +86,82 @@ impl Rejection {
     #[must_use]
     pub const fn is_stale(self) -> bool {
         matches!(self, Self::Stale | Self::Replay)
+    }
+}
+
+/// Credentials with what they are checked against.
+///
+/// ```
+/// # use sidetone_sip_core::{Credentials, DigestCheck, Method, Secret};
+/// # let credentials: Credentials = r#"Digest username="bob", realm="r", nonce="n", uri="sip:r", response="0""#.parse().unwrap();
+/// let (method, secret) = (Method::REGISTER, Secret::from("zanzibar"));
+/// let check = DigestCheck::new(&credentials, &method, b"", &secret).with_binding(b"192.0.2.4");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct DigestCheck<'a> {
+    credentials: &'a Credentials,
+    method: &'a Method,
+    body: &'a [u8],
+    secret: &'a Secret,
+    user: Option<&'a str>,
+    uri: Option<&'a Uri>,
+    binding: &'a [u8],
+}
+
+impl<'a> DigestCheck<'a> {
+    /// The credentials of a request with this method and body, of a user with this secret.
+    #[must_use]
+    pub const fn new(
+        credentials: &'a Credentials,
+        method: &'a Method,
+        body: &'a [u8],
+        secret: &'a Secret,
+    ) -> Self {
+        Self { credentials, method, body, secret, user: None, uri: None, binding: b"" }
+    }
+
+    /// The user's name, which is needed when the credentials have its hash and the secret is a password.
+    #[must_use]
+    pub const fn with_user(mut self, user: &'a str) -> Self {
+        self.user = Some(user);
+        self
+    }
+
+    /// The Request-URI, which the credentials then must name (RFC 7616 §3.4.6). Not for a server behind proxies
+    /// that may have changed it.
+    #[must_use]
+    pub const fn with_uri(mut self, uri: &'a Uri) -> Self {
+        self.uri = Some(uri);
+        self
+    }
+
+    /// What the nonce was bound to in [`DigestServer::challenges_bound`].
+    #[must_use]
+    pub const fn with_binding(mut self, binding: &'a [u8]) -> Self {
+        self.binding = binding;
+        self
+    }
+
+    fn input(&self) -> Option<Input<'a>> {
+        let credentials = self.credentials;
+        let username = match self.user {
+            Some(user) => user,
+            // A stored hash has the name in it.
+            None if credentials.userhash && self.secret.password().is_some() => return None,
+            None => &credentials.username,
+        };
+        Some(Input {
+            username,
+            realm: &credentials.realm,
+            nonce: &credentials.nonce,
+            session_nonce: &credentials.nonce,
+            method: self.method.as_str(),
+            uri: &credentials.uri,
+            body: self.body,
+            qop: credentials.qop.as_ref(),
+            cnonce: credentials.cnonce.as_deref().unwrap_or_default(),
+            nc: credentials.nc.unwrap_or_default(),
+        })
     }
 }
 
@@ -93,44 +188,7 @@ impl Rejection {
 pub struct DigestServer {
     realm: Text,
     config: DigestConfig,
-    key: Key,
-    issued: u64,
-    /// Nonces up to this number were forgotten, and are stale.
-    forgotten: u64,
-    used: BTreeMap<u64, Uses>,
-}
-
-/// Signs the nonces.
-struct Key([u8; 32]);
-
-impl core::fmt::Debug for Key {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("***")
-    }
-}
-
-/// Which counts a nonce was used with: the highest, and a bit for each of the 64 up to it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Uses {
-    highest: u32,
-    seen: u64,
-}
-
-impl Uses {
-    /// Notes a use; false when it was there before or is too far back to know. Requests may overtake each other.
-    const fn note(&mut self, count: u32) -> bool {
-        if count > self.highest {
-            let shift = count - self.highest;
-            self.seen = if shift < 64 { self.seen << shift } else { 0 } | 1;
-            self.highest = count;
-            return true;
-        }
-        let back = self.highest - count;
-        let bit = if back < 64 { 1 << back } else { 0 };
-        let new = bit != 0 && self.seen & bit == 0;
-        self.seen |= bit;
-        new
-    }
+    nonces: Nonces,
 }
 
 impl DigestServer {
@@ -143,9 +201,7 @@ impl DigestServer {
     /// A server for `realm`.
     #[must_use]
     pub fn with_config(realm: impl Into<Text>, config: DigestConfig, rng: &mut Rng) -> Self {
-        let mut key = [0; 32];
-        rng.fill(&mut key);
-        Self { realm: realm.into(), config, key: Key(key), issued: 0, forgotten: 0, used: BTreeMap::new() }
+        Self { realm: realm.into(), config, nonces: Nonces::new(rng) }
     }
 
     /// The realm.
@@ -154,21 +210,31 @@ impl DigestServer {
         &self.realm
     }
 
+    /// The first credentials for our realm in a request's headers, if there are any that can be read.
+    #[must_use]
+    pub fn find(&self, role: AuthRole, headers: &Headers) -> Option<Credentials> {
+        role.credentials(headers).flatten().find(|credentials| credentials.realm == self.realm)
+    }
+
     /// A challenge for each algorithm, to be sent in this order in as many headers. `stale` says that only
     /// the nonce was wrong.
     pub fn challenges(&mut self, now: Instant, stale: bool) -> Vec<Challenge> {
-        self.issued += 1;
-        let nonce = Text::from(self.nonce(now, self.issued));
+        self.challenges_bound(now, stale, b"")
+    }
+
+    /// The same with a nonce that serves only together with `binding`: the client's address, say, or the Call-ID.
+    pub fn challenges_bound(&mut self, now: Instant, stale: bool, binding: &[u8]) -> Vec<Challenge> {
+        let nonce = self.nonces.issue(now, binding);
         let algorithms = self.config.algorithms.iter();
         algorithms
             .map(|algorithm| Challenge {
-                realm: self.realm.clone(),
-                nonce: nonce.clone(),
-                opaque: None,
+                opaque: self.config.opaque.clone(),
                 algorithm: Some(algorithm.clone()),
                 qop: self.config.qop.clone(),
                 stale,
-                domain: None,
+                userhash: self.config.userhash,
+                utf8: self.config.utf8,
+                ..Challenge::new(self.realm.clone(), nonce.clone())
             })
             .collect()
     }
@@ -177,11 +243,11 @@ impl DigestServer {
     /// default MD5.
     pub fn challenge(&mut self, now: Instant, stale: bool) -> Challenge {
         let last = self.challenges(now, stale).pop();
-        last.unwrap_or_else(|| Challenge::new(self.realm.clone(), self.nonce(now, self.issued)))
+        last.unwrap_or_else(|| Challenge::new(self.realm.clone(), self.nonces.issue(now, b"")))
     }
 
-    /// Checks credentials that came with a request of this method and body. The digest covers the URI that
-    /// the credentials name; a server that no proxy stands before may compare it with the Request-URI.
+    /// Checks credentials that came with a request of this method and body, of the user that they name.
+    /// [`DigestServer::check`] can do more.
     ///
     /// # Errors
     /// Why they are refused; nothing about the nonce unless the password is right.
@@ -191,10 +257,24 @@ impl DigestServer {
         credentials: &Credentials,
         method: &Method,
         body: &[u8],
-        password: &Secret,
+        secret: &Secret,
     ) -> Result<(), Rejection> {
+        self.check(now, &DigestCheck::new(credentials, method, body, secret))
+    }
+
+    /// Checks credentials. Each right pair of nonce and count is right once.
+    ///
+    /// For a user who does not exist, check against a secret drawn at random, so that the time does not tell.
+    ///
+    /// # Errors
+    /// Why they are refused; nothing about the nonce unless the password is right.
+    pub fn check(&mut self, now: Instant, check: &DigestCheck<'_>) -> Result<(), Rejection> {
+        let credentials = check.credentials;
         if credentials.realm != self.realm {
             return Err(Rejection::WrongRealm);
+        }
+        if check.uri.is_some_and(|uri| !names(&credentials.uri, uri)) {
+            return Err(Rejection::WrongUri);
         }
         let algorithm = credentials.algorithm();
         let offered = match &credentials.qop {
@@ -206,71 +286,56 @@ impl DigestServer {
         if !offered || !self.config.algorithms.contains(&algorithm) {
             return Err(Rejection::Unsupported);
         }
-        let input = Input {
-            username: &credentials.username,
-            realm: &credentials.realm,
-            nonce: &credentials.nonce,
-            method: method.as_str(),
-            uri: &credentials.uri,
-            body,
-            qop: credentials.qop.as_ref(),
-            cnonce: credentials.cnonce.as_deref().unwrap_or_default(),
-            nc: credentials.nc.unwrap_or_default(),
-        };
-        let expected =
-            digest::response(&algorithm, &input, password.expose()).ok_or(Rejection::Unsupported)?;
-        let given = credentials.response.to_ascii_lowercase();
-        if !same(expected.as_bytes(), given.as_bytes()) {
+        let input = check.input().ok_or(Rejection::Unsupported)?;
+        let expected = digest::response(&algorithm, &input, check.secret).ok_or(Rejection::Unsupported)?;
+        if !expected.is(&credentials.response) {
             return Err(Rejection::BadResponse);
         }
-        let number = self.live(now, &credentials.nonce).ok_or(Rejection::Stale)?;
+        let live = self.nonces.look(now, &credentials.nonce, check.binding);
+        let live = live.filter(|live| live.age <= self.config.nonce_life).ok_or(Rejection::Stale)?;
         // Without a count, the first use is the only one.
         let count = if credentials.qop.is_some() { input.nc } else { u32::MAX };
-        if count == 0 || !self.used.entry(number).or_default().note(count) {
+        if count == 0 {
             return Err(Rejection::Replay);
         }
-        while self.used.len() > self.config.nonces.max(1)
-            && let Some((oldest, _)) = self.used.pop_first()
-        {
-            self.forgotten = self.forgotten.max(oldest);
+        match self.nonces.note(live.number, count, self.config.nonce_uses.max(1), self.config.nonces) {
+            Use::Fresh => Ok(()),
+            Use::Replay => Err(Rejection::Replay),
+            Use::Spent => Err(Rejection::Stale),
         }
-        Ok(())
     }
 
-    /// The number of a nonce that is ours and still lives.
-    fn live(&self, now: Instant, nonce: &str) -> Option<u64> {
-        let time = u64::from_str_radix(nonce.get(..16)?, 16).ok()?;
-        let number = u64::from_str_radix(nonce.get(16..32)?, 16).ok()?;
-        let issued = Instant::from_micros(time);
-        let ours = same(nonce.as_bytes(), self.nonce(issued, number).as_bytes());
-        let lives = issued <= now && now.saturating_since(issued) <= self.config.nonce_life;
-        (ours && lives && number > self.forgotten).then_some(number)
-    }
-
-    /// Time, number and signature in hexadecimal.
-    fn nonce(&self, now: Instant, number: u64) -> alloc::string::String {
-        let mut hasher = Sha256::new();
-        hasher.update(self.key.0);
-        hasher.update(now.as_micros().to_be_bytes());
-        hasher.update(number.to_be_bytes());
-        let signature = hasher.finalize();
-        let signature = signature.get(..16).unwrap_or_default();
-        format!("{:016x}{number:016x}{}", now.as_micros(), digest::hex(signature))
+    /// What to say in the response to a request whose credentials were right (RFC 7616 §3.5): that we know the
+    /// password too, over `body`, the body of the response; and the next nonce, when this one was used as often
+    /// as it may be or has less than [`DigestConfig::renew_before`] to live. `None` when there is nothing to say to
+    /// this client: it is one of RFC 2069.
+    ///
+    /// A client with a `-sess` algorithm gets no next nonce, since its session key is made of the one it has
+    /// (§3.4.2): it will be challenged.
+    #[must_use]
+    pub fn info(&mut self, now: Instant, check: &DigestCheck<'_>, body: &[u8]) -> Option<AuthInfo> {
+        let credentials = check.credentials;
+        credentials.qop.as_ref()?;
+        let algorithm = credentials.algorithm();
+        let input = Input { method: "", body, ..check.input()? };
+        let rspauth = digest::response(&algorithm, &input, check.secret)?;
+        let live = self.nonces.look(now, &credentials.nonce, check.binding);
+        let ends = live.is_none_or(|live| {
+            let left = self.config.nonce_life.saturating_sub(live.age);
+            left < self.config.renew_before || self.nonces.uses(live.number) >= self.config.nonce_uses.max(1)
+        });
+        let next = ends && !algorithm.is_session();
+        Some(AuthInfo {
+            nextnonce: next.then(|| self.nonces.issue(now, check.binding)),
+            qop: credentials.qop.clone(),
+            rspauth: Some(Text::from(Hex::as_str(&rspauth))),
+            cnonce: credentials.cnonce.clone(),
+            nc: credentials.nc,
+        })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_are_taken_once_in_any_order() {
-        let mut uses = Uses::default();
-        assert!(uses.note(1) && !uses.note(1));
-        assert!(uses.note(5) && uses.note(3) && uses.note(4) && !uses.note(3) && !uses.note(5));
-        assert!(uses.note(100));
-        assert!(!uses.note(5), "too far back to know");
-        assert!(uses.note(99) && !uses.note(99));
-        assert!(uses.note(u32::MAX) && !uses.note(u32::MAX));
-    }
+/// Whether the URI that credentials cover is the request's.
+fn names(given: &str, uri: &Uri) -> bool {
+    given == uri.as_str() || given.parse::<Uri>().is_ok_and(|given| given == *uri)
 }

@@ -14,6 +14,7 @@
 
 use bytes::Bytes;
 use core::net::SocketAddr;
+use core::time::Duration;
 use sidetone_sip_core::header::{CSeq, CallId, From, MaxForwards, To, Via};
 use sidetone_sip_core::{
     Endpoint, EndpointConfig, Event, FlowError, FlowId, Input, Instant, Limits, Message, Method, Protocol,
@@ -28,8 +29,11 @@ pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
+/// The defaults, but for a peer that connects and then is silent while we call it.
 pub(crate) fn config() -> EndpointConfig {
-    EndpointConfig::new([7; 32])
+    let mut config = EndpointConfig::new([7; 32]);
+    config.first_message = Duration::from_secs(3600);
+    config
 }
 
 /// A request without Via, as the layer above makes it.

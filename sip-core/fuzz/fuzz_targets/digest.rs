@@ -1,0 +1,7 @@
+//! Challenges, credentials and Authentication-Info.
+#![no_main]
+
+#[path = "../../tests/support/fuzz.rs"]
+mod fuzz;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::digest(data));

@@ -1,0 +1,7 @@
+//! Any value as any typed header.
+#![no_main]
+
+#[path = "../../tests/support/fuzz.rs"]
+mod fuzz;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::header(data));

@@ -1,0 +1,7 @@
+//! Any text as a URI.
+#![no_main]
+
+#[path = "../../tests/support/fuzz.rs"]
+mod fuzz;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::uri(data));
