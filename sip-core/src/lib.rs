@@ -13,9 +13,12 @@ mod emit;
 mod endpoint;
 mod error;
 pub mod header;
+mod leniency;
 mod limits;
+pub mod locate;
 mod message;
 mod method;
+pub mod nat;
 mod parse;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -27,16 +30,20 @@ mod transport;
 pub mod uri;
 
 pub use auth::{
-    Algorithm, AuthError, Challenge, Credentials, DigestClient, DigestConfig, DigestServer, Qop, Rejection,
-    Secret,
+    Algorithm, AuthError, AuthInfo, AuthRole, Challenge, CredentialStore, Credentials, DigestCheck,
+    DigestClient, DigestClientConfig, DigestConfig, DigestHash, DigestServer, Login, Qop, Rejection, Secret,
 };
 pub use config::EndpointConfig;
 pub use emit::Emitter;
-pub use endpoint::{Counters, Endpoint, Event, SendError, WakeReason};
+pub use endpoint::{Counters, Endpoint, Event, SendError, ViaOptions, WakeReason};
 pub use error::{InvalidValue, ParseError, ParseErrorKind};
-pub use header::{Header, HeaderName, Headers, NameAddr, Params};
+pub use header::{Header, HeaderName, HeaderValue, Headers, NameAddr, Params};
+pub use leniency::{Leniency, ReadOptions};
 pub use limits::Limits;
-pub use message::{Essentials, Message, Request, Response, rejection};
+pub use message::{
+    Capabilities, Essentials, Fragment, FragmentStart, Message, Multipart, Part, Refusal, Request, Response,
+    rejection,
+};
 pub use method::Method;
 pub use sidetone_hal::net::{FlowId, Protocol, Transmit};
 pub use sidetone_hal::rng::Rng;

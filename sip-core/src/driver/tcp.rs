@@ -1,26 +1,21 @@
-//! TCP: listeners, connects with a limit, and for each connection a task that reads and one that writes.
+//! TCP: listeners, and connects with a limit.
 
-use super::{Arrival, at_address, flow_error};
-use crate::transport::{FlowError, Input};
-use alloc::sync::Arc;
-use bytes::BytesMut;
+use super::stream::{Established, Link, report_down};
+use super::{Arrival, DriverConfig, at_address, flow_error, set_dscp};
 use sidetone_hal::net::{FlowId, SocketAddr};
 use sidetone_hal::time::Duration;
 use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 use std::io;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
-/// Bytes read at a time.
-const CHUNK: usize = 16 * 1024;
-/// A peer that vanished is noticed after this long without traffic, if the system sends probes.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// Between the probes of a connection without traffic, and how many go unanswered before it has broken.
+const PROBE_INTERVAL: Duration = Duration::from_secs(15);
+const PROBES: u32 = 4;
 /// Pause after a failed accept: as a rule the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -28,10 +23,26 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Listener {
     pub(super) local: SocketAddr,
     listener: TcpListener,
+    options: Options,
+}
+
+/// What every connection is made with.
+#[derive(Clone, Copy)]
+pub(super) struct Options {
+    /// How long it may take to come up.
+    limit: Duration,
+    keep_alive: Duration,
+    dscp: u8,
+}
+
+impl From<&DriverConfig> for Options {
+    fn from(config: &DriverConfig) -> Self {
+        Self { limit: config.connect_limit, keep_alive: config.tcp_keep_alive, dscp: config.dscp }
+    }
 }
 
 impl Listener {
-    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub(super) fn bind(address: SocketAddr, config: &DriverConfig) -> io::Result<Self> {
         let open = || {
             let socket =
                 socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -41,11 +52,13 @@ impl Listener {
             // A restarted server takes its port back while old connections linger; on Windows it means another thing.
             #[cfg(unix)]
             socket.set_reuse_address(true)?;
+            // So that the answer to a SYN has it too.
+            set_dscp(&SockRef::from(&socket), address.is_ipv6(), config.dscp)?;
             socket.set_nonblocking(true)?;
             socket.bind(&address.into())?;
             socket.listen(BACKLOG)?;
             let listener = TcpListener::from_std(socket.into())?;
-            Ok(Self { local: listener.local_addr()?, listener })
+            Ok(Self { local: listener.local_addr()?, listener, options: config.into() })
         };
         open().map_err(at_address(address, "TCP"))
     }
@@ -56,7 +69,7 @@ impl Listener {
             loop {
                 match self.listener.accept().await {
                     Ok((stream, remote)) => {
-                        let Ok(accepted) = Accepted::new(stream, remote) else { continue };
+                        let Ok(accepted) = prepared(stream, remote, self.options) else { continue };
                         if inbox.send(Arrival::Accepted(accepted)).await.is_err() {
                             return;
                         }
@@ -71,119 +84,81 @@ impl Listener {
     }
 }
 
-/// A connection that just came up, from either side.
-pub(super) struct Accepted {
-    pub(super) stream: TcpStream,
-    pub(super) local: SocketAddr,
-    pub(super) remote: SocketAddr,
-}
-
-impl Accepted {
-    fn new(stream: TcpStream, remote: SocketAddr) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
+/// A connection with the options that every one has.
+fn prepared(stream: TcpStream, remote: SocketAddr, options: Options) -> io::Result<Established> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(&stream);
+    set_dscp(&socket, remote.is_ipv6(), options.dscp)?;
+    if !options.keep_alive.is_zero() {
+        let probes = TcpKeepalive::new().with_time(options.keep_alive);
+        #[cfg(unix)]
+        let probes = probes.with_interval(PROBE_INTERVAL).with_retries(PROBES);
         // Only helps to notice a dead peer sooner.
-        let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE));
-        Ok(Self { local: stream.local_addr()?, stream, remote })
+        let _ = socket.set_tcp_keepalive(&probes);
     }
+    let local = stream.local_addr()?;
+    Ok(Established {
+        protocol: sidetone_hal::net::Protocol::Tcp,
+        local,
+        remote,
+        link: Link::Tcp(stream),
+        #[cfg(feature = "tls")]
+        session: None,
+    })
 }
 
-/// What the driver holds of a connection; dropping it stops reading, sends what is queued, and closes.
-pub(super) enum Connection {
-    Connecting(AbortHandle),
-    Up { queue: mpsc::Sender<Arc<[u8]>>, reader: AbortHandle },
-}
-
-impl Connection {
-    /// Queues bytes.
-    ///
-    /// # Errors
-    /// The queue is full, or the connection is not up.
-    pub(super) fn send(&self, payload: Arc<[u8]>) -> Result<(), FlowError> {
-        match self {
-            Self::Connecting(_) => Err(FlowError::Unknown),
-            Self::Up { queue, .. } => match queue.try_send(payload) {
-                // After an error of writing, the report of it is on its way.
-                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-                Err(mpsc::error::TrySendError::Full(_)) => Err(FlowError::Overflow),
-            },
-        }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        match self {
-            Self::Connecting(task) | Self::Up { reader: task, .. } => task.abort(),
-        }
-    }
-}
-
-pub(super) async fn connect(flow: FlowId, remote: SocketAddr, limit: Duration, inbox: mpsc::Sender<Arrival>) {
-    let connected = match timeout(limit, TcpStream::connect(remote)).await {
-        Ok(connected) => connected.and_then(|stream| Accepted::new(stream, remote)),
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
-    };
-    let arrival = match connected {
-        Ok(connected) => Arrival::Connected(flow, connected),
-        Err(error) => Arrival::Input(Input::FlowDown { flow, reason: flow_error(&error) }),
-    };
-    // Nobody listens any more when the driver is gone.
-    let _ = inbox.send(arrival).await;
-}
-
-/// Reads and writes a connection from now on.
-pub(super) fn start(
+/// Connects; the outcome is reported to `inbox`.
+pub(super) async fn connect(
     flow: FlowId,
-    stream: TcpStream,
-    inbox: mpsc::Sender<Arrival>,
-    write_queue: usize,
-    write_limit: Duration,
-    tasks: &mut JoinSet<()>,
-) -> Connection {
-    let (reading, writing) = stream.into_split();
-    let (queue, waiting) = mpsc::channel(write_queue.max(1));
-    tasks.spawn(write(flow, writing, waiting, write_limit, inbox.clone()));
-    Connection::Up { queue, reader: tasks.spawn(read(flow, reading, inbox)) }
-}
-
-async fn read(flow: FlowId, mut stream: OwnedReadHalf, inbox: mpsc::Sender<Arrival>) {
-    let mut buffer = BytesMut::new();
-    let reason = loop {
-        buffer.reserve(CHUNK);
-        match stream.read_buf(&mut buffer).await {
-            Ok(0) => break FlowError::Closed,
-            Ok(_) => {
-                let input = Input::Stream { flow, bytes: buffer.split().freeze() };
-                if inbox.send(Arrival::Input(input)).await.is_err() {
-                    return;
-                }
-            }
-            Err(error) => break flow_error(&error),
-        }
-    };
-    // Nobody listens any more when the driver is gone.
-    let _ = inbox.send(Arrival::Input(Input::FlowDown { flow, reason })).await;
-}
-
-async fn write(
-    flow: FlowId,
-    mut stream: OwnedWriteHalf,
-    mut waiting: mpsc::Receiver<Arc<[u8]>>,
-    limit: Duration,
+    remote: SocketAddr,
+    options: Options,
     inbox: mpsc::Sender<Arrival>,
 ) {
-    let reason = loop {
-        let Some(payload) = waiting.recv().await else {
-            // Closed from our side, and everything is sent; a failure has nobody to be told.
-            let _ = stream.shutdown().await;
-            return;
-        };
-        match timeout(limit, stream.write_all(&payload)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => break flow_error(&error),
-            Err(_) => break FlowError::TimedOut,
+    match open(remote, options).await {
+        // Nobody listens any more when the driver is gone.
+        Ok(connected) => drop(inbox.send(Arrival::Connected(flow, connected)).await),
+        Err(error) => report_down(flow, flow_error(&error), &inbox).await,
+    }
+}
+
+/// A connection to `remote`, within the limit.
+pub(super) async fn open(remote: SocketAddr, options: impl Into<Options>) -> io::Result<Established> {
+    let options = options.into();
+    let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // So that the SYN has it too.
+    set_dscp(&SockRef::from(&socket), remote.is_ipv6(), options.dscp)?;
+    let connected = timeout(options.limit, socket.connect(remote)).await;
+    let stream = connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    prepared(stream, remote, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[allow(irrefutable_let_patterns, reason = "without TLS and WebSocket there is one link only")]
+    async fn both_ends_carry_the_dscp_and_are_probed() {
+        for local in ["127.0.0.1:0", "[::1]:0"] {
+            let mut config = DriverConfig::new().dscp(26);
+            config.tcp_keep_alive = Duration::from_secs(7);
+            let listener = Listener::bind(local.parse().unwrap(), &config).unwrap();
+            let to = listener.local;
+            let (inbox, mut arrivals) = mpsc::channel(1);
+            let mut tasks = JoinSet::new();
+            listener.start(inbox, &mut tasks);
+            let connected = open(to, &config).await.unwrap();
+            let Some(Arrival::Accepted(accepted)) = arrivals.recv().await else { panic!() };
+            assert_eq!((connected.remote, connected.local), (to, accepted.remote));
+            for end in [connected, accepted] {
+                let Link::Tcp(stream) = end.link else { panic!() };
+                let socket = SockRef::from(&stream);
+                let class = if to.is_ipv4() { socket.tos_v4() } else { socket.tclass_v6() };
+                assert_eq!(class.unwrap() >> 2, 26);
+                assert!(socket.keepalive().unwrap());
+                assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(7));
+                assert!(socket.tcp_nodelay().unwrap());
+            }
         }
-    };
-    // Nobody listens any more when the driver is gone.
-    let _ = inbox.send(Arrival::Input(Input::FlowDown { flow, reason })).await;
+    }
 }
