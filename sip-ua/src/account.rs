@@ -5,9 +5,13 @@ use crate::dialog::RouteSet;
 use crate::error::ConfigError;
 use alloc::borrow::Cow;
 use alloc::string::String;
+use alloc::sync::Arc;
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
-use sidetone_sip_core::{DigestClient, NameAddr, Request, Response, Uri};
+use sidetone_sip_core::locate::LocateOptions;
+use sidetone_sip_core::{
+    AuthError, CredentialStore, DigestClient, Login, NameAddr, Request, Response, Target, Uri,
+};
 
 pub(crate) struct Account {
     pub(crate) config: AccountConfig,
@@ -15,11 +19,20 @@ pub(crate) struct Account {
     pub(crate) expires: u32,
     /// The address that the registrar saw, where it differs from our own.
     pub(crate) learned: Option<SocketAddr>,
+    /// How its servers are located.
+    pub(crate) locate: Arc<LocateOptions>,
+    /// What its share of the draws among servers depends on: always the same, so that it stays at one server.
+    pub(crate) draw: u64,
+    /// The provider's server that answered last.
+    pub(crate) server: Option<Target>,
+    /// The public address that was found out as the settings say.
+    pub(crate) detected: Option<SocketAddr>,
     digest: DigestClient,
+    logins: CredentialStore,
 }
 
 impl Account {
-    pub(crate) fn new(config: AccountConfig) -> Result<Self, ConfigError> {
+    pub(crate) fn new(config: AccountConfig, rng: &mut Rng) -> Result<Self, ConfigError> {
         if !config.aor.is_sip() || config.proxy.as_ref().is_some_and(|proxy| !proxy.is_sip()) {
             return Err(ConfigError::NotSip);
         }
@@ -27,7 +40,20 @@ impl Account {
         if seconds == 0 {
             return Err(ConfigError::Expires);
         }
-        Ok(Self { config, expires: seconds, learned: None, digest: DigestClient::new() })
+        let digest = DigestClient::with_config(config.digest.clone());
+        let logins = logins(&config);
+        let locate = Arc::new(config.locate.clone());
+        Ok(Self {
+            config,
+            expires: seconds,
+            learned: None,
+            locate,
+            draw: rng.next_u64(),
+            server: None,
+            detected: None,
+            digest,
+            logins,
+        })
     }
 
     /// Ourselves, as in From.
@@ -49,9 +75,21 @@ impl Account {
         self.config.proxy.as_ref().map(RouteSet::proxy).unwrap_or_default()
     }
 
-    /// The transport towards the first hop: the outbound proxy's, if it names one.
+    /// The transport towards the first hop: as configured, or what DNS chose last if it is to.
     pub(crate) fn protocol(&self) -> Protocol {
-        self.config.transport
+        let located = self.server.as_ref().filter(|_| self.config.transport_by_dns);
+        located.map_or(self.config.transport, |server| server.protocol)
+    }
+
+    /// A socket or listener of ours at `local` as others see it, when that was found out or is in the settings. What
+    /// was found out goes first.
+    pub(crate) fn public(&self, protocol: Protocol, local: SocketAddr) -> Option<SocketAddr> {
+        let fixed = self.config.public_address.fixed.map(|ip| SocketAddr::new(ip, local.port()));
+        let detected = self.detected.map(|detected| match protocol.is_reliable() {
+            true => SocketAddr::new(detected.ip(), local.port()),
+            false => detected,
+        });
+        detected.or(fixed).filter(|public| public.is_ipv4() == local.is_ipv4())
     }
 
     pub(crate) fn user(&self) -> Cow<'_, str> {
@@ -70,39 +108,59 @@ impl Account {
         request: &mut Request,
         rng: &mut Rng,
     ) -> Option<()> {
-        let password = self.config.password.as_ref()?;
-        self.digest.respond(response, request, &auth_user(&self.config), password, rng).ok()
+        self.digest.respond(response, request, &self.logins, rng).ok()
+    }
+
+    /// Takes what a server says of itself in the answer to a request with credentials (RFC 7616 §3.5): its proof and the
+    /// next nonce.
+    pub(crate) fn accept(&mut self, response: &Response, request: &Request) -> Result<(), AuthError> {
+        self.digest.accept(response, request, &self.logins)
     }
 
     /// Adds the credentials that the provider asked for before, to what goes to the provider.
     pub(crate) fn attach(&mut self, request: &mut Request, hop: &Uri) {
-        let Self { config, digest, .. } = self;
-        let Some(password) = &config.password else { return };
+        let Self { config, digest, logins, .. } = self;
         let first = config.proxy.as_ref().unwrap_or(&config.aor);
         if hop.host() == first.host() {
-            digest.attach(request, &auth_user(config), password);
+            digest.attach(request, logins);
         }
     }
 }
 
-/// Who we are to a challenge.
-fn auth_user(config: &AccountConfig) -> Cow<'_, str> {
-    match &config.auth_user {
-        Some(user) => Cow::Borrowed(user),
+/// Who we are to a challenge: user and password of the account, unless the realm has a login of its own.
+fn logins(config: &AccountConfig) -> CredentialStore {
+    let user = match &config.auth_user {
+        Some(user) => Cow::Borrowed(user.as_str()),
         None => config.aor.user().unwrap_or_default(),
+    };
+    match &config.password {
+        Some(password) => config.logins.clone().with_fallback(Login::new(user, password.clone())),
+        None => config.logins.clone(),
     }
 }
 
-/// The user part of our Contact where no account gives one.
-pub(crate) fn contact_uri(user: &str, address: SocketAddr, protocol: Protocol) -> Option<Uri> {
+/// Our Contact at an address.
+///
+/// `sips`: what it answers is sent to a `sips` URI, so it must be one too (RFC 3261 §8.1.1.8, RFC 5630 §5.1.2). The
+/// scheme says TLS then, and the parameter `transport` what lies under it. WebSocket has one name, secure or not (RFC
+/// 7118 §5.3).
+pub(crate) fn contact_uri(user: &str, address: SocketAddr, protocol: Protocol, sips: bool) -> Option<Uri> {
     let host = match address {
         SocketAddr::V4(v4) => alloc::format!("{}", v4.ip()),
         SocketAddr::V6(v6) => alloc::format!("[{}]", v6.ip()),
     };
     let user = (!user.is_empty()).then_some(user);
-    let mut uri = Uri::sip(user, &host, Some(address.port())).ok()?;
-    if protocol != Protocol::Udp {
-        let mut name = String::from(protocol.as_str());
+    let mut uri = match sips {
+        true => Uri::sips(user, &host, Some(address.port())).ok()?,
+        false => Uri::sip(user, &host, Some(address.port())).ok()?,
+    };
+    let named = match protocol {
+        Protocol::Tls if sips => Protocol::Tcp,
+        Protocol::Wss => Protocol::Ws,
+        other => other,
+    };
+    if named != Protocol::Udp {
+        let mut name = String::from(named.as_str());
         name.make_ascii_lowercase();
         uri.set_param("transport", Some(&name));
     }

@@ -6,16 +6,17 @@ use crate::config::{AccountConfig, AgentConfig};
 use crate::context::{Context, Timer};
 use crate::dialog::DialogKey;
 use crate::error::{CommandError, ConfigError};
-use crate::event::{AccountId, CallId, CallState, Event, Query, QueryId, RegistrationState};
+use crate::event::{AccountId, CallId, CallState, Event, RegistrationState};
 use crate::exchange::{Outcome, Owner, Step};
+use crate::reach::Reach;
 use crate::registration::Registration;
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use bytes::Bytes;
 use hashbrown::HashMap;
-use sidetone_hal::net::{SocketAddr, Transmit};
+use sidetone_hal::net::{IpAddr, SocketAddr, Transmit};
 use sidetone_hal::time::Instant;
 use sidetone_hal::timer::Soonest;
+use sidetone_sip_core::locate::{Answer, Locator, Query, QueryId};
 use sidetone_sip_core::{
     Endpoint, Event as EndpointEvent, FlowRequest, Input, Request, StatusCode, TransactionId, Uri,
 };
@@ -34,7 +35,9 @@ use sidetone_sip_core::{
 /// when to call `handle_timeout`. Sockets are bound through [`endpoint_mut`](Self::endpoint_mut).
 pub struct Agent {
     pub(crate) context: Context,
-    registrations: BTreeMap<AccountId, Registration>,
+    pub(crate) registrations: BTreeMap<AccountId, Registration>,
+    /// Of the accounts that have keep-alives or a public address.
+    pub(crate) reaches: BTreeMap<AccountId, Reach>,
     pub(crate) calls: BTreeMap<CallId, Call>,
     pub(crate) by_dialog: BTreeMap<DialogKey, CallId>,
     /// Server transactions of INVITEs without a final response.
@@ -51,6 +54,12 @@ pub enum Reason {
     Endpoint(sidetone_sip_core::WakeReason),
     /// A registration to refresh or to try again.
     Registration(AccountId),
+    /// A keep-alive, or finding out the public address.
+    Reachability(AccountId),
+    /// A question for DNS that is not answered.
+    Location,
+    /// A server that says nothing, while there is another one.
+    NextServer,
     /// Something about a call: a 2xx to repeat, an ACK that did not come, the end of ringing, a wait after a 491.
     Call(CallId),
 }
@@ -62,6 +71,7 @@ impl Agent {
         Self {
             context: Context::new(config),
             registrations: BTreeMap::new(),
+            reaches: BTreeMap::new(),
             calls: BTreeMap::new(),
             by_dialog: BTreeMap::new(),
             by_server_invite: HashMap::new(),
@@ -81,6 +91,18 @@ impl Agent {
         &mut self.context.endpoint
     }
 
+    /// Server location: what is cached, which servers failed.
+    #[must_use]
+    pub const fn locator(&self) -> &Locator {
+        &self.context.locator
+    }
+
+    /// Server location: to say whether there are DNS servers, and to forget what another network's said. Look-ups begun
+    /// by it directly are not the agent's.
+    pub const fn locator_mut(&mut self) -> &mut Locator {
+        &mut self.context.locator
+    }
+
     /// Bytes came, or a connection changed.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         let down = match &input {
@@ -92,6 +114,7 @@ impl Agent {
             for registration in self.registrations.values_mut() {
                 registration.handle_flow_down(&mut self.context, now, flow);
             }
+            self.reach_flow_down(now, flow);
         }
         self.pump(now);
     }
@@ -99,6 +122,8 @@ impl Agent {
     /// Time passed. Early or repeated calls change nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.context.endpoint.handle_timeout(now);
+        self.context.locator.handle_timeout(now);
+        self.context.take_located(now);
         self.pump(now);
         while let Some(timer) = self.context.deadlines.expire(now) {
             self.handle_timer(now, timer);
@@ -106,9 +131,9 @@ impl Agent {
         }
     }
 
-    /// The answer to a [`Query`]: the addresses in the order to try them, none when the name has none.
-    pub fn handle_answer(&mut self, now: Instant, query: QueryId, addresses: Vec<SocketAddr>) {
-        self.context.handle_answer(now, query, addresses);
+    /// The answer to a [`Query`].
+    pub fn handle_answer(&mut self, now: Instant, query: QueryId, answer: Answer) {
+        self.context.handle_answer(now, query, answer);
         self.pump(now);
     }
 
@@ -124,7 +149,8 @@ impl Agent {
         self.context.endpoint.poll_flow()
     }
 
-    /// A host name to resolve.
+    /// A question for DNS; it fails by itself when it is not answered in time
+    /// ([`LocatorConfig::query_timeout`](sidetone_sip_core::locate::LocatorConfig::query_timeout)).
     #[must_use]
     pub fn poll_query(&mut self) -> Option<Query> {
         self.context.poll_query()
@@ -141,7 +167,8 @@ impl Agent {
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let endpoint = self.context.endpoint.poll_timeout().map(|(at, why)| (at, Reason::Endpoint(why)));
         let own = self.context.deadlines.next().map(|(at, timer)| (at, reason(timer)));
-        endpoint.soonest(own)
+        let location = self.context.locator.poll_timeout().map(|at| (at, Reason::Location));
+        endpoint.soonest(own).soonest(location)
     }
 
     /// Adds an account. It registers by [`register`](Self::register) only, whatever [`AccountConfig::register`] says:
@@ -154,11 +181,12 @@ impl Agent {
         if self.registrations.len() >= most {
             return Err(ConfigError::TooManyAccounts(most));
         }
-        let account = Account::new(config)?;
+        let account = Account::new(config, &mut self.context.rng)?;
         self.last_account += 1;
         let id = AccountId(self.last_account);
         self.context.accounts.insert(id, account);
         self.registrations.insert(id, Registration::new(id, &mut self.context));
+        self.add_reach(id);
         Ok(id)
     }
 
@@ -167,8 +195,12 @@ impl Agent {
     /// # Errors
     /// [`CommandError::NoSuchAccount`].
     pub fn register(&mut self, now: Instant, account: AccountId) -> Result<(), CommandError> {
+        let wait = self.begin_reach(now, account);
         let registration = self.registrations.get_mut(&account).ok_or(CommandError::NoSuchAccount)?;
-        registration.register(&mut self.context, now);
+        match wait {
+            Some(wait) => registration.register_within(&mut self.context, now, wait),
+            None => registration.register(&mut self.context, now),
+        }
         self.pump(now);
         Ok(())
     }
@@ -180,6 +212,7 @@ impl Agent {
     pub fn unregister(&mut self, now: Instant, account: AccountId) -> Result<(), CommandError> {
         let registration = self.registrations.get_mut(&account).ok_or(CommandError::NoSuchAccount)?;
         registration.unregister(&mut self.context, now);
+        self.end_reach(now, account);
         self.pump(now);
         Ok(())
     }
@@ -188,6 +221,15 @@ impl Agent {
     #[must_use]
     pub fn account_state(&self, account: AccountId) -> Option<&RegistrationState> {
         self.registrations.get(&account).map(|registration| &registration.state)
+    }
+
+    /// The public address of an account, when it was found out or is in the settings: what session descriptions of its
+    /// calls are to name in the place of our own.
+    #[must_use]
+    pub fn media_address(&self, account: AccountId) -> Option<IpAddr> {
+        let account = self.context.accounts.get(&account)?;
+        let fixed = account.config.public_address.fixed;
+        account.detected.map(|detected| detected.ip()).or(fixed)
     }
 
     /// An account's settings.
@@ -360,6 +402,8 @@ impl Agent {
                 self.handle_outcome(now, outcome);
             } else if let Some(event) = self.context.endpoint.poll_event() {
                 self.handle_event(now, event);
+            } else if let Some((lookup, addresses)) = self.context.hosts.pop_front() {
+                self.reach_located(now, lookup, &addresses);
             } else {
                 return;
             }
@@ -383,9 +427,12 @@ impl Agent {
                 }
             }
             EndpointEvent::Response { transaction, response, source } => {
+                if self.reach_response(now, transaction, Some(&response)) {
+                    return;
+                }
                 match self.context.handle_response(now, transaction, response, source) {
                     Step::Wait => {}
-                    Step::Tell(outcome) => self.handle_outcome(now, outcome),
+                    Step::Tell(outcome) => self.handle_outcome(now, *outcome),
                     Step::Authenticate(exchange, owner, used) => {
                         let seq = self.next_seq(owner, used);
                         self.context.resend(now, exchange, seq);
@@ -393,6 +440,9 @@ impl Agent {
                 }
             }
             EndpointEvent::Failed { transaction, cause } => {
+                if self.reach_response(now, transaction, None) {
+                    return;
+                }
                 if let Some(id) = self.by_server_invite.remove(&transaction) {
                     if let Some(call) = self.calls.get_mut(&id) {
                         call.handle_invite_lost(&mut self.context, transaction);
@@ -413,6 +463,8 @@ impl Agent {
                 self.by_server_invite.remove(&transaction);
                 self.context.handle_terminated(transaction);
             }
+            EndpointEvent::KeepAlivePong { flow } => self.reach_pong(now, flow),
+            EndpointEvent::Stun { flow, source, payload } => self.reach_stun(now, flow, source, &payload),
             // A newer endpoint may know more; nothing of it is ours.
             _ => {}
         }
@@ -435,6 +487,7 @@ impl Agent {
                 if let Some(registration) = self.registrations.get_mut(&account) {
                     registration.handle_outcome(context, now, result);
                 }
+                self.update_reach(now, account);
             }
             Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) => {
                 let Some(call) = self.calls.get_mut(&id) else { return };
@@ -474,6 +527,8 @@ impl Agent {
                 }
                 return;
             }
+            Timer::Reach(account) => return self.reach_timeout(now, account),
+            Timer::NextServer(exchange) => return context.give_up_server(now, exchange),
             Timer::Repeat2xx(id)
             | Timer::NoAck(id)
             | Timer::RingLimit(id)
@@ -482,7 +537,7 @@ impl Agent {
         };
         let Some(call) = self.calls.get_mut(&id) else { return };
         match timer {
-            Timer::Register(_) => {}
+            Timer::Register(_) | Timer::Reach(_) | Timer::NextServer(_) => {}
             Timer::Repeat2xx(_) => call.repeat_2xx(context, now),
             Timer::NoAck(_) => call.no_ack(context, now),
             Timer::RingLimit(_) => call.stop_waiting(context, now),
@@ -505,6 +560,8 @@ impl core::fmt::Debug for Agent {
 const fn reason(timer: Timer) -> Reason {
     match timer {
         Timer::Register(account) => Reason::Registration(account),
+        Timer::NextServer(_) => Reason::NextServer,
+        Timer::Reach(account) => Reason::Reachability(account),
         Timer::Repeat2xx(call)
         | Timer::NoAck(call)
         | Timer::RingLimit(call)

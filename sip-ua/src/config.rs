@@ -5,7 +5,9 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use sidetone_hal::net::Protocol;
 use sidetone_hal::time::Duration;
-use sidetone_sip_core::{EndpointConfig, Secret, Uri};
+use sidetone_sip_core::locate::{LocateOptions, LocatorConfig};
+use sidetone_sip_core::nat::{KeepAlive, PublicAddress};
+use sidetone_sip_core::{CredentialStore, DigestClientConfig, EndpointConfig, Secret, Uri};
 
 /// Settings of an [`Agent`](crate::Agent).
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ use sidetone_sip_core::{EndpointConfig, Secret, Uri};
 pub struct AgentConfig {
     /// The transaction layer's settings; its seed is the agent's seed too.
     pub endpoint: EndpointConfig,
+    /// Bounds and times of server location (RFC 3263): caches, questions, servers that failed.
+    pub locator: LocatorConfig,
     /// The value of `User-Agent` in requests and `Server` in responses (RFC 3261 §20.41, §20.35).
     pub user_agent: String,
     /// Accounts held at once at most.
@@ -37,8 +41,10 @@ impl AgentConfig {
         let mut endpoint = EndpointConfig::new(seed);
         // A registrar behind a connection reaches us by that connection only: it outlives a refresh interval.
         endpoint.idle = Duration::from_secs(7200);
+        endpoint.refuse_merged = true;
         Self {
             endpoint,
+            locator: LocatorConfig::default(),
             user_agent: concat!("sidetone/", env!("CARGO_PKG_VERSION")).to_string(),
             max_accounts: 16,
             max_calls: 256,
@@ -67,10 +73,24 @@ pub struct AccountConfig {
     pub auth_user: Option<String>,
     /// Password for digest. Without one, a challenge ends the request.
     pub password: Option<Secret>,
+    /// Logins for realms that have their own, beside the provider's: a trunk, a proxy on the way. Those without are
+    /// answered with `auth_user` and `password`. None by default.
+    pub logins: CredentialStore,
+    /// How challenges are answered: the weakest hash, `auth-int`, and whether a registrar must prove that it knows the
+    /// password too.
+    pub digest: DigestClientConfig,
     /// Outbound proxy: where every request outside a dialog goes first, as a loose route (RFC 3261 §8.1.2).
     pub proxy: Option<Uri>,
     /// Transport towards the provider where the URI names none.
     pub transport: Protocol,
+    /// Whether DNS chooses the transport instead, by NAPTR and SRV records, where the URI names none: what Yealink calls
+    /// the transport DNS-NAPTR. Off by default. Without NAPTR and SRV records it is `transport` all the same.
+    pub transport_by_dns: bool,
+    /// How servers are located: which records, in which order, configured ones.
+    pub locate: LocateOptions,
+    /// After how many repeats a UDP server that says nothing is given up while there is another one to try (Yealink's
+    /// `retry_counts`, 3 there). The last one always has its 64·T1. `None`, the default: every one has.
+    pub server_retries: Option<u8>,
     /// Binding lifetime to ask for. Whole seconds; zero is refused.
     pub expires: Duration,
     /// Name shown to the other side.
@@ -80,6 +100,17 @@ pub struct AccountConfig {
     /// Whether the address that the registrar saw (`received` and `rport`, RFC 3581) replaces our own in Contact
     /// when they differ, which keeps the account reachable behind a NAT. On by default.
     pub rewrite_contact: bool,
+    /// Whether the driver changes to another UDP port after a failed registration, for the next attempt: some NATs and
+    /// providers block a port for a while. The port is that of a range, or one that the system chooses; a fixed one stays.
+    /// Accounts that share a socket change together. Off by default.
+    pub new_port_on_failure: bool,
+    /// How the way to the registrar is kept open, and found dead. Off by default.
+    pub keep_alive: KeepAlive,
+    /// Our address as others see it: told, or to be found out; goes before what `rewrite_contact` learns. Off by
+    /// default.
+    pub public_address: PublicAddress,
+    /// Whether requests ask for `rport` (RFC 3581). On by default; off, responses go to the port in Via.
+    pub rport: bool,
 }
 
 impl AccountConfig {
@@ -90,27 +121,45 @@ impl AccountConfig {
             aor,
             auth_user: None,
             password: None,
+            logins: CredentialStore::new(),
+            digest: DigestClientConfig::default(),
             proxy: None,
             transport: Protocol::Udp,
+            transport_by_dns: false,
+            locate: LocateOptions::default(),
+            server_retries: None,
             expires: Duration::from_secs(3600),
             display_name: None,
             register: true,
             rewrite_contact: true,
+            new_port_on_failure: false,
+            keep_alive: KeepAlive::off(),
+            public_address: PublicAddress::default(),
+            rport: true,
         }
     }
 
-    /// An account from `sip:user:password@host[:port][;transport=tcp]`.
+    /// An account from `sip:user:password@host[:port][;transport=tcp]`, or `tls`, or with `sips:`.
     ///
     /// # Errors
-    /// [`ConfigError::Uri`] when the text is no URI, [`ConfigError::NotSip`] for another scheme than `sip`.
+    /// [`ConfigError::Uri`] when the text is no URI, [`ConfigError::NotSip`] for another scheme than `sip`
+    /// and `sips`.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let uri: Uri = text.parse().map_err(ConfigError::Uri)?;
         let user = uri.user().map(|user| user.into_owned());
         let host = uri.host().ok_or(ConfigError::NotSip)?.to_string();
-        let aor = Uri::sip(user.as_deref(), &host, uri.port()).map_err(ConfigError::Uri)?;
+        let aor = match uri.is_sips() {
+            true => Uri::sips(user.as_deref(), &host, uri.port()),
+            false => Uri::sip(user.as_deref(), &host, uri.port()),
+        };
+        let aor = aor.map_err(ConfigError::Uri)?;
         let mut account = Self::new(aor);
         account.password = uri.password().map(|password| Secret::new(password.into_owned()));
-        account.transport = uri.transport().unwrap_or(Protocol::Udp);
+        account.transport = match (uri.transport(), uri.is_sips()) {
+            (Some(Protocol::Ws | Protocol::Wss), true) => Protocol::Wss,
+            (_, true) => Protocol::Tls,
+            (transport, false) => transport.unwrap_or(Protocol::Udp),
+        };
         Ok(account)
     }
 
@@ -135,6 +184,13 @@ impl AccountConfig {
         self
     }
 
+    /// The same account, its servers located so.
+    #[must_use]
+    pub fn with_locate(mut self, locate: LocateOptions) -> Self {
+        self.locate = locate;
+        self
+    }
+
     /// The same account with another lifetime to ask for.
     #[must_use]
     pub fn with_expires(mut self, expires: Duration) -> Self {
@@ -146,6 +202,27 @@ impl AccountConfig {
     #[must_use]
     pub fn with_display_name(mut self, name: impl Into<String>) -> Self {
         self.display_name = Some(name.into());
+        self
+    }
+
+    /// The same account with keep-alives.
+    #[must_use]
+    pub fn with_keep_alive(mut self, keep_alive: KeepAlive) -> Self {
+        self.keep_alive = keep_alive;
+        self
+    }
+
+    /// The same account behind a NAT whose public address is told or to be found out.
+    #[must_use]
+    pub fn with_public_address(mut self, public_address: PublicAddress) -> Self {
+        self.public_address = public_address;
+        self
+    }
+
+    /// The same account, which changes its UDP port after a failed registration.
+    #[must_use]
+    pub fn with_new_port_on_failure(mut self) -> Self {
+        self.new_port_on_failure = true;
         self
     }
 
@@ -163,12 +240,21 @@ impl fmt::Debug for AccountConfig {
             .field("aor", &shown(&self.aor))
             .field("auth_user", &self.auth_user)
             .field("password", &self.password.as_ref().map(|_| "***"))
+            .field("logins", &self.logins)
+            .field("digest", &self.digest)
             .field("proxy", &self.proxy.as_ref().map(shown))
             .field("transport", &self.transport)
+            .field("transport_by_dns", &self.transport_by_dns)
+            .field("locate", &self.locate)
+            .field("server_retries", &self.server_retries)
             .field("expires", &self.expires)
             .field("display_name", &self.display_name)
             .field("register", &self.register)
             .field("rewrite_contact", &self.rewrite_contact)
+            .field("new_port_on_failure", &self.new_port_on_failure)
+            .field("keep_alive", &self.keep_alive)
+            .field("public_address", &self.public_address)
+            .field("rport", &self.rport)
             .finish()
     }
 }

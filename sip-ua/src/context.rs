@@ -3,10 +3,9 @@
 use crate::account::{Account, contact_uri};
 use crate::config::AgentConfig;
 use crate::deadlines::Deadlines;
-use crate::dialog::Routed;
-use crate::event::{AccountId, CallId, Event, Query, QueryId};
+use crate::event::{AccountId, CallId, Event};
 use crate::exchange::{Exchange, ExchangeId, Outcome};
-use crate::resolve::{Hop, HopHost};
+use crate::resolve::Waiter;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,8 +14,9 @@ use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{Accept, Allow, Contact, ContentType, Server, UserAgent};
+use sidetone_sip_core::locate::{Locator, LookupId, Query};
 use sidetone_sip_core::{
-    Endpoint, Headers, Method, Request, Response, Source, StatusCode, Target, TransactionId, Uri,
+    Endpoint, Headers, Method, Request, Response, Source, StatusCode, TransactionId, Uri, ViaOptions,
 };
 
 /// What the agent waits for, apart from the transaction layer's own timers.
@@ -24,6 +24,8 @@ use sidetone_sip_core::{
 pub(crate) enum Timer {
     /// Refresh a registration, or try it again.
     Register(AccountId),
+    /// Keep-alives and the public address of an account.
+    Reach(AccountId),
     /// Repeat a 2xx whose ACK has not come.
     Repeat2xx(CallId),
     /// No ACK came for 64·T1.
@@ -34,20 +36,13 @@ pub(crate) enum Timer {
     KeepRinging(CallId),
     /// The wait after a 491 is over.
     Glare(CallId),
+    /// A server has been silent for as many repeats as it gets while there is another one.
+    NextServer(ExchangeId),
 }
 
 /// The methods we take, for Allow.
 pub(crate) const METHODS: [Method; 6] =
     [Method::INVITE, Method::ACK, Method::CANCEL, Method::BYE, Method::OPTIONS, Method::INFO];
-
-/// Look-ups under way, beyond which ACKs wait no more.
-const MAX_WAITING: usize = 1024;
-
-/// Who waits for an address.
-enum Waiter {
-    Exchange(ExchangeId),
-    Ack(Request, Protocol),
-}
 
 pub(crate) struct Context {
     pub(crate) endpoint: Endpoint,
@@ -60,9 +55,10 @@ pub(crate) struct Context {
     pub(crate) exchanges: BTreeMap<ExchangeId, Exchange>,
     pub(crate) by_transaction: HashMap<TransactionId, ExchangeId>,
     pub(crate) next_exchange: u64,
-    queries: VecDeque<Query>,
-    waiting: BTreeMap<QueryId, Waiter>,
-    next_query: u64,
+    pub(crate) locator: Locator,
+    pub(crate) waiting: BTreeMap<LookupId, Waiter>,
+    /// Hosts that were asked for and found, or not.
+    pub(crate) hosts: VecDeque<(LookupId, Vec<SocketAddr>)>,
 }
 
 impl Context {
@@ -73,7 +69,8 @@ impl Context {
         if endpoint.user_agent.is_none() {
             endpoint.user_agent = Some(config.user_agent.clone());
         }
-        // Only the two generators know the seed from here on.
+        let locator = Locator::new(config.locator.clone(), rng.fork());
+        // Only the generators know the seed from here on.
         config.endpoint.seed = [0; 32];
         Self {
             endpoint: Endpoint::new(endpoint),
@@ -86,9 +83,9 @@ impl Context {
             exchanges: BTreeMap::new(),
             by_transaction: HashMap::new(),
             next_exchange: 0,
-            queries: VecDeque::new(),
+            locator,
             waiting: BTreeMap::new(),
-            next_query: 0,
+            hosts: VecDeque::new(),
         }
     }
 
@@ -107,22 +104,49 @@ impl Context {
         self.rng.hex::<16>().iter().map(|byte| char::from(*byte)).collect()
     }
 
-    /// The address that others reach us at, on the way to `toward`.
+    /// The address that others reach us at, on the way to `toward`; a `sips` one for an account that is, and where the
+    /// caller says so.
     pub(crate) fn contact(
         &self,
         account: Option<AccountId>,
         user: &str,
         protocol: Protocol,
         toward: SocketAddr,
+        sips: bool,
     ) -> Option<Uri> {
         let account = account.and_then(|id| self.accounts.get(&id));
+        let sips = sips || account.is_some_and(|account| account.config.aor.is_sips());
         let learned =
             account.filter(|account| account.protocol() == protocol).and_then(|account| account.learned);
-        let address = learned.or_else(|| self.endpoint.local_address(protocol, Some(toward)))?;
+        let local = self.endpoint.local_address(protocol, Some(toward));
+        let public = account.zip(local).and_then(|(account, local)| account.public(protocol, local));
+        let address = public.or(learned).or(local)?;
         match account {
-            Some(account) => contact_uri(&account.user(), address, protocol),
-            None => contact_uri(user, address, protocol),
+            Some(account) => contact_uri(&account.user(), address, protocol, sips),
+            None => contact_uri(user, address, protocol, sips),
         }
+    }
+
+    /// What the Via of an account's request on the way to `toward` says.
+    pub(crate) fn via_options(
+        &self,
+        account: Option<AccountId>,
+        protocol: Protocol,
+        toward: SocketAddr,
+    ) -> ViaOptions {
+        let mut options = ViaOptions::default();
+        if let Some(account) = account.and_then(|id| self.accounts.get(&id)) {
+            let local = self.endpoint.local_address(protocol, Some(toward));
+            options.rport = account.config.rport;
+            options.sent_by = local.and_then(|local| account.public(protocol, local));
+        }
+        options
+    }
+
+    /// Whether a REGISTER of the account offers keep-alives (RFC 6223).
+    pub(crate) fn offers_keep(&self, account: Option<AccountId>) -> bool {
+        let account = account.and_then(|id| self.accounts.get(&id));
+        account.is_some_and(|account| account.config.keep_alive.offers_keep())
     }
 
     /// Names the product in a request of ours.
@@ -170,77 +194,15 @@ impl Context {
         account: Option<AccountId>,
         user: &str,
         source: &Source,
+        sips: bool,
     ) {
-        if let Some(uri) = self.contact(account, user, source.protocol, source.remote) {
+        if let Some(uri) = self.contact(account, user, source.protocol, source.remote, sips) {
             headers.set(&Contact::new(uri));
         }
     }
 
-    /// Sends an ACK to a 2xx, as soon as its next hop has an address.
-    pub(crate) fn send_ack(&mut self, now: Instant, ack: &Routed, protocol: Protocol) {
-        let Some(hop) = Hop::of(&ack.hop, protocol) else { return };
-        if matches!(hop.host, HopHost::Name(_)) && self.waiting.len() >= MAX_WAITING {
-            // A peer that repeats its 2xx faster than names are found out gets no more ACKs for it.
-            return;
-        }
-        let mut request = ack.request.clone();
-        self.sign(&mut request.headers);
-        match self.resolve(&hop) {
-            Ok(address) => self.transmit_ack(now, request, hop.protocol, address),
-            Err(query) => {
-                self.waiting.insert(query, Waiter::Ack(request, hop.protocol));
-            }
-        }
-    }
-
-    fn transmit_ack(&mut self, now: Instant, request: Request, protocol: Protocol, address: SocketAddr) {
-        // A lost ACK is asked for again by the repeated 2xx.
-        let _ = self.endpoint.send_ack(now, request, &Target::new(protocol, address));
-    }
-
-    /// Waits for the address of an exchange's next hop; numeric hosts have it at once.
-    pub(crate) fn resolve_for(&mut self, exchange: ExchangeId, hop: &Hop) -> Option<SocketAddr> {
-        match self.resolve(hop) {
-            Ok(address) => Some(address),
-            Err(query) => {
-                self.waiting.insert(query, Waiter::Exchange(exchange));
-                None
-            }
-        }
-    }
-
-    fn resolve(&mut self, hop: &Hop) -> Result<SocketAddr, QueryId> {
-        match &hop.host {
-            HopHost::Address(ip) => Ok(SocketAddr::new(*ip, hop.port_or_default())),
-            HopHost::Name(host) => {
-                self.next_query += 1;
-                let id = QueryId(self.next_query);
-                self.queries.push_back(Query {
-                    id,
-                    host: host.clone(),
-                    port: hop.port,
-                    protocol: hop.protocol,
-                });
-                Err(id)
-            }
-        }
-    }
-
     pub(crate) fn poll_query(&mut self) -> Option<Query> {
-        self.queries.pop_front()
-    }
-
-    /// The answer to a query. One that nobody waits for any more changes nothing.
-    pub(crate) fn handle_answer(&mut self, now: Instant, query: QueryId, addresses: Vec<SocketAddr>) {
-        match self.waiting.remove(&query) {
-            Some(Waiter::Exchange(exchange)) => self.resolved(now, exchange, addresses),
-            Some(Waiter::Ack(request, protocol)) => {
-                if let Some(&address) = addresses.first() {
-                    self.transmit_ack(now, request, protocol, address);
-                }
-            }
-            None => {}
-        }
+        self.locator.poll_query()
     }
 }
 

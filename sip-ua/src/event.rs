@@ -5,8 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
-use sidetone_hal::net::Protocol;
+use sidetone_hal::net::SocketAddr;
 use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_core::nat::FlowFailure;
 use sidetone_sip_core::{NameAddr, StatusCode, Uri};
 
 /// Names an account of one agent. Not used twice.
@@ -29,24 +30,6 @@ impl fmt::Display for AccountId {
     }
 }
 
-/// Names a question that the agent asked. Not used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct QueryId(pub(crate) u64);
-
-/// A host name to resolve; the answer goes to [`Agent::handle_answer`](crate::Agent::handle_answer).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Query {
-    /// To be given back with the answer.
-    pub id: QueryId,
-    /// The name, never a numeric address.
-    pub host: String,
-    /// The port from the URI; without one the answer's addresses carry the protocol's default or that of an SRV record.
-    pub port: Option<u16>,
-    /// The transport that the addresses are for.
-    pub protocol: Protocol,
-}
-
 /// Something happened that the user of the agent should know.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -57,6 +40,21 @@ pub enum Event {
         account: AccountId,
         /// To what.
         state: RegistrationState,
+    },
+    /// Keep-alives found out that the registrar does not reach an account any more; it registers anew by itself.
+    FlowFailed {
+        /// Whose.
+        account: AccountId,
+        /// How that was found out.
+        cause: FlowFailure,
+    },
+    /// An account's public address was found out, or is another one now. The account registers anew by itself; session
+    /// descriptions of calls that begin from now on should name it.
+    PublicAddress {
+        /// Whose.
+        account: AccountId,
+        /// The address of its SIP socket, as others see it.
+        address: SocketAddr,
     },
     /// Somebody calls. Until [`answer`](crate::Agent::answer) or [`reject`](crate::Agent::reject) the call waits.
     Incoming {

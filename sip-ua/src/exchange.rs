@@ -1,20 +1,22 @@
 //! One request of ours until its outcome: next hop to address, failover, answers to challenges.
 //!
-//! An exchange takes as many client transactions as it needs: one for each address of the next hop until one answers
+//! An exchange takes as many client transactions as it needs: one for each target of the next hop until one answers
 //! (RFC 3263 §4.3), and one more after each 401 or 407 that we can answer (RFC 3261 §22.2). Its owner hears the
 //! responses that are left.
 
-use crate::context::Context;
+use crate::context::{Context, Timer};
 use crate::dialog::Routed;
 use crate::event::{AccountId, CallId};
-use crate::resolve::Hop;
+use crate::resolve::Waiter;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use sidetone_hal::net::{Protocol, SocketAddr};
-use sidetone_hal::time::Instant;
-use sidetone_sip_core::header::{CSeq, Contact, HeaderName};
+use sidetone_hal::net::Protocol;
+use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_core::header::{CSeq, Contact, HeaderName, RetryAfter};
+use sidetone_sip_core::locate::{LocateError, LookupId};
 use sidetone_sip_core::{
-    Headers, Request, Response, Source, StatusCode, Target, TransactionFailure, TransactionId, Uri,
+    Headers, Method, Request, Response, Source, StatusCode, Target, TransactionFailure, TransactionId, Uri,
 };
 
 /// Names an exchange. Not used twice.
@@ -41,15 +43,16 @@ pub(crate) struct Exchange {
     account: Option<AccountId>,
     /// As sent, but for the Via.
     pub(crate) request: Request,
-    hop: Hop,
-    /// Addresses of the hop that are left to try.
-    addresses: VecDeque<SocketAddr>,
-    /// The address in use.
-    address: Option<SocketAddr>,
+    /// The look-up of the next hop, while it is under way.
+    lookup: Option<LookupId>,
+    /// Targets of the hop that are left to try.
+    targets: VecDeque<Target>,
+    /// The target in use.
+    target: Option<Target>,
     transaction: Option<TransactionId>,
     /// Whether each attempt gets our Contact for the way it goes.
     contact: bool,
-    /// A provisional or final response came, so another address is no use.
+    /// A provisional or final response came, so another target is no use.
     heard: bool,
     /// Challenges that were answered.
     rounds: u8,
@@ -62,9 +65,6 @@ pub(crate) struct Exchange {
 /// Challenges that an exchange answers at most: of a registrar and two proxies, each stale once. The digest client knows
 /// better than this when credentials are wrong; this bounds a server that calls every nonce stale.
 const MAX_ROUNDS: u8 = 6;
-/// Addresses of one hop that are tried at most.
-const MAX_ADDRESSES: usize = 8;
-
 /// What became of an exchange's request.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -80,8 +80,10 @@ pub(crate) enum Failure {
     Timeout,
     /// The request could not be sent.
     Transport,
-    /// The next hop's name has no address.
-    Unresolved,
+    /// The next hop has no target.
+    Unresolved(LocateError),
+    /// The registrar did not prove that it knows the password, and was to.
+    Unproven,
 }
 
 impl Failure {
@@ -89,7 +91,8 @@ impl Failure {
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Transport | Self::Unresolved => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Transport | Self::Unresolved(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unproven => StatusCode::FORBIDDEN,
         }
     }
 
@@ -97,7 +100,12 @@ impl Failure {
         match self {
             Self::Timeout => "no response in time",
             Self::Transport => "the request could not be delivered",
-            Self::Unresolved => "the host name has no address",
+            Self::Unresolved(LocateError::NotAvailable) => "the domain offers no SIP service",
+            Self::Unresolved(LocateError::Dns) => "the name servers do not answer",
+            Self::Unresolved(LocateError::Transport) => "the transport cannot be used",
+            Self::Unresolved(LocateError::TooManyLookups) => "too many look-ups of names",
+            Self::Unresolved(_) => "the host name has no address",
+            Self::Unproven => "the registrar did not prove that it knows the password",
         }
     }
 }
@@ -107,7 +115,7 @@ pub(crate) enum Step {
     /// Nothing yet.
     Wait,
     /// Tell the owner.
-    Tell(Outcome),
+    Tell(Box<Outcome>),
     /// The request goes again with credentials; the owner gives the sequence number.
     Authenticate(ExchangeId, Owner, u32),
 }
@@ -130,17 +138,13 @@ impl Context {
         if let Some(account) = account.and_then(|id| self.accounts.get_mut(&id)) {
             account.attach(&mut request, &hop);
         }
-        let Some(hop) = Hop::of(&hop, protocol) else {
-            self.outcomes.push_back(Outcome { owner, exchange: id, result: Err(Failure::Unresolved) });
-            return id;
-        };
         let exchange = Exchange {
             owner,
             account,
             request,
-            hop: hop.clone(),
-            addresses: VecDeque::new(),
-            address: None,
+            lookup: None,
+            targets: VecDeque::new(),
+            target: None,
             transaction: None,
             contact,
             heard: false,
@@ -149,51 +153,110 @@ impl Context {
             done: false,
         };
         self.exchanges.insert(id, exchange);
-        if let Some(address) = self.resolve_for(id, &hop) {
-            self.resolved(now, id, [address].into());
+        match self.locate(now, Waiter::Exchange(id), account, &hop, protocol) {
+            Ok(lookup) => {
+                if let Some(exchange) = self.exchanges.get_mut(&id) {
+                    exchange.lookup = Some(lookup);
+                }
+                self.take_located(now);
+            }
+            Err(reason) => self.fail(id, Failure::Unresolved(reason)),
         }
         id
     }
 
-    /// The next hop's addresses are known.
-    pub(crate) fn resolved(&mut self, now: Instant, id: ExchangeId, addresses: Vec<SocketAddr>) {
-        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
-        exchange.addresses = addresses.into_iter().take(MAX_ADDRESSES).collect();
-        if exchange.addresses.is_empty() {
-            self.fail(id, Failure::Unresolved);
-        } else {
-            self.try_next(now, id, Failure::Transport);
+    /// The next hop's targets are known, or that it has none.
+    pub(crate) fn located(&mut self, now: Instant, id: ExchangeId, targets: Result<Vec<Target>, Failure>) {
+        let account = self.exchanges.get(&id).and_then(|exchange| exchange.account);
+        match targets {
+            Ok(targets) => {
+                let targets = self.targets_for(account, targets);
+                let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+                exchange.lookup = None;
+                exchange.targets = targets.into();
+                self.try_next(now, id, Failure::Transport);
+            }
+            Err(failure) => self.fail(id, failure),
         }
     }
 
-    /// Sends to the next address that takes the request; without one, the exchange fails for this reason.
+    /// The target in use failed, and comes last for others too; the next one is tried.
+    fn fail_over(&mut self, now: Instant, id: ExchangeId, failure: Failure) {
+        let target = self.exchanges.get(&id).and_then(|exchange| exchange.target.as_ref());
+        if let Some(target) = target {
+            self.locator.failed(now, target, None);
+        }
+        self.try_next(now, id, failure);
+    }
+
+    /// Sends to the next target that takes the request; without one, the exchange fails for this reason.
     fn try_next(&mut self, now: Instant, id: ExchangeId, otherwise: Failure) {
         loop {
             let Some(exchange) = self.exchanges.get_mut(&id) else { return };
-            exchange.address = exchange.addresses.pop_front();
-            if exchange.address.is_none() || exchange.cancelled {
+            exchange.target = exchange.targets.pop_front();
+            if exchange.target.is_none() || exchange.cancelled {
                 return self.fail(id, otherwise);
             }
             if self.transmit(now, id) {
-                return;
+                return self.watch(now, id);
             }
         }
     }
 
-    /// Sends the request as it is to the address in use.
+    /// Sets the time for a server that says nothing (Yealink's retry counts): n repeats, and the wait after the last.
+    /// Where there is no other server, timers B and F are enough; connections fail by themselves.
+    fn watch(&mut self, now: Instant, id: ExchangeId) {
+        self.deadlines.stop(Timer::NextServer(id));
+        let Some(exchange) = self.exchanges.get(&id) else { return };
+        let account = exchange.account.and_then(|account| self.accounts.get(&account));
+        let retries = account.and_then(|account| account.config.server_retries);
+        let is_udp = exchange.target.as_ref().is_some_and(|target| target.protocol == Protocol::Udp);
+        if let Some(retries) = retries
+            && is_udp
+            && !exchange.targets.is_empty()
+        {
+            let most = if exchange.request.method == Method::INVITE { Duration::MAX } else { self.t2() };
+            let mut interval = self.t1();
+            let mut wait = Duration::ZERO;
+            for _ in 0..=retries {
+                wait = wait.saturating_add(interval);
+                interval = interval.saturating_mul(2).min(most);
+            }
+            self.deadlines.set(Timer::NextServer(id), now + wait.min(self.t1() * 64));
+        }
+    }
+
+    /// The server in use has been silent for long enough. What it says later is heard only if it is a 2xx to an INVITE.
+    pub(crate) fn give_up_server(&mut self, now: Instant, id: ExchangeId) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        if exchange.heard || exchange.cancelled || exchange.targets.is_empty() {
+            return;
+        }
+        if let Some(transaction) = exchange.transaction.take()
+            && exchange.request.method == Method::INVITE
+        {
+            // Should the server wake up, it is told that the call went elsewhere (RFC 3261 §9.1).
+            let _ = self.endpoint.cancel(now, transaction);
+        }
+        self.fail_over(now, id, Failure::Timeout);
+    }
+
+    /// Sends the request as it is to the target in use.
     fn transmit(&mut self, now: Instant, id: ExchangeId) -> bool {
         let Some(exchange) = self.exchanges.get(&id) else { return false };
-        let (Some(address), protocol, account) = (exchange.address, exchange.hop.protocol, exchange.account)
-        else {
-            return false;
-        };
-        let contact = exchange.contact.then(|| self.contact(account, "", protocol, address)).flatten();
+        let (Some(target), account) = (exchange.target.clone(), exchange.account) else { return false };
+        let (protocol, address) = (target.protocol, target.address);
+        let is_register = matches!(exchange.owner, Owner::Register(_));
+        let sips = exchange.request.uri.is_sips();
+        let contact = exchange.contact.then(|| self.contact(account, "", protocol, address, sips)).flatten();
+        let mut via = self.via_options(account, protocol, address);
+        via.keep = is_register && self.offers_keep(account);
         let Some(exchange) = self.exchanges.get_mut(&id) else { return false };
         if let Some(uri) = contact {
             set_contact(&mut exchange.request.headers, uri);
         }
         let request = exchange.request.clone();
-        match self.endpoint.request(now, request, &Target::new(protocol, address)) {
+        match self.endpoint.request_with(now, request, &target, &via) {
             Ok(transaction) => {
                 exchange.transaction = Some(transaction);
                 self.by_transaction.insert(transaction, id);
@@ -204,9 +267,13 @@ impl Context {
     }
 
     fn fail(&mut self, id: ExchangeId, failure: Failure) {
-        if let Some(exchange) = self.exchanges.remove(&id)
-            && !exchange.done
-        {
+        let Some(exchange) = self.exchanges.remove(&id) else { return };
+        self.deadlines.stop(Timer::NextServer(id));
+        if let Some(lookup) = exchange.lookup {
+            self.locator.cancel(lookup);
+            self.waiting.remove(&lookup);
+        }
+        if !exchange.done {
             self.outcomes.push_back(Outcome { owner: exchange.owner, exchange: id, result: Err(failure) });
         }
     }
@@ -221,18 +288,38 @@ impl Context {
     ) -> Step {
         let Some(&id) = self.by_transaction.get(&transaction) else { return Step::Wait };
         let Some(exchange) = self.exchanges.get_mut(&id) else { return Step::Wait };
-        if exchange.transaction != Some(transaction) {
-            return Step::Wait;
-        }
         let status = response.status;
-        // RFC 3263 §4.3: 503 says that this server cannot, so the next one is asked.
-        if status == StatusCode::SERVICE_UNAVAILABLE && !exchange.addresses.is_empty() && !exchange.cancelled
+        if exchange.transaction != Some(transaction) {
+            return self.late_response(now, id, transaction, response, source);
+        }
+        // RFC 3263 §4.3: 503 says that this server cannot, so the next one is asked. For how long it is left alone is
+        // its Retry-After's to say (RFC 3261 §21.5.4).
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let retry = response.headers.get::<RetryAfter>().and_then(Result::ok);
+            if let (Some(retry), Some(target)) = (retry, &exchange.target) {
+                let seconds = Duration::from_secs(retry.seconds.into());
+                self.locator.failed(now, target, Some(seconds));
+            }
+            if !exchange.targets.is_empty() && !exchange.cancelled {
+                exchange.transaction = None;
+                self.try_next(now, id, Failure::Transport);
+                return Step::Wait;
+            }
+        } else if !exchange.heard
+            && let Some(target) = &exchange.target
         {
-            exchange.transaction = None;
-            self.try_next(now, id, Failure::Transport);
-            return Step::Wait;
+            self.locator.succeeded(target);
+            if let Some(account) = exchange.account.and_then(|account| self.accounts.get_mut(&account))
+                && (matches!(exchange.owner, Owner::Register(_))
+                    || matches!(exchange.owner, Owner::Invite(_)) && account.config.proxy.is_some())
+            {
+                // Others are peers of a call, or other domains.
+                account.server = Some(target.clone());
+            }
         }
         exchange.heard = true;
+        self.deadlines.stop(Timer::NextServer(id));
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return Step::Wait };
         if status.is_challenge() && !exchange.cancelled {
             let owner = exchange.owner;
             if let Some(seq) = self.answer_challenge(id, &response) {
@@ -241,7 +328,41 @@ impl Context {
         }
         let Some(exchange) = self.exchanges.get_mut(&id) else { return Step::Wait };
         exchange.done |= status.is_final();
-        Step::Tell(Outcome { owner: exchange.owner, exchange: id, result: Ok((response, source)) })
+        let account = exchange.account.filter(|_| status.is_success());
+        let account = account.and_then(|account| self.accounts.get_mut(&account));
+        let accepted = account.map_or(Ok(()), |account| account.accept(&response, &exchange.request));
+        let result = match exchange.owner {
+            // A call that a proxy let through is not cut off for it; a registration is not believed.
+            Owner::Register(_) if accepted.is_err() => Err(Failure::Unproven),
+            _ => Ok((response, source)),
+        };
+        Step::Tell(Box::new(Outcome { owner: exchange.owner, exchange: id, result }))
+    }
+
+    /// A response of a server that was given up. That it takes the call after all is as good as from any other: the
+    /// server that was tried in its place is told so.
+    fn late_response(
+        &mut self,
+        now: Instant,
+        id: ExchangeId,
+        transaction: TransactionId,
+        response: Response,
+        source: Source,
+    ) -> Step {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return Step::Wait };
+        if !response.status.is_success() || exchange.request.method != Method::INVITE {
+            return Step::Wait;
+        }
+        if !exchange.done {
+            (exchange.heard, exchange.done) = (true, true);
+            if let Some(other) = exchange.transaction.replace(transaction) {
+                // An error means that its final response has come too: then it is one more fork.
+                let _ = self.endpoint.cancel(now, other);
+            }
+        }
+        self.deadlines.stop(Timer::NextServer(id));
+        let result = Ok((response, source));
+        Step::Tell(Box::new(Outcome { owner: exchange.owner, exchange: id, result }))
     }
 
     /// Adds credentials to the request; the sequence number it had, or `None` when the challenge cannot be answered.
@@ -265,7 +386,7 @@ impl Context {
         exchange.request.headers.remove(&HeaderName::VIA);
         exchange.transaction = None;
         if !self.transmit(now, id) {
-            self.try_next(now, id, Failure::Transport);
+            self.fail_over(now, id, Failure::Transport);
         }
     }
 
@@ -288,7 +409,8 @@ impl Context {
         if exchange.heard || exchange.cancelled {
             self.fail(id, failure);
         } else {
-            self.try_next(now, id, failure);
+            exchange.transaction = None;
+            self.fail_over(now, id, failure);
         }
     }
 

@@ -8,13 +8,10 @@ use crate::dialog::DialogKey;
 use crate::event::{AccountId, CallId, Event};
 use crate::info::{DTMF, key_press};
 use crate::session::is_foreign_body;
-use alloc::string::String;
 use alloc::vec::Vec;
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::header::{Accept, Allow, CSeq, ContentType, From, Require, To, Unsupported};
-use sidetone_sip_core::{
-    Method, ParseError, Request, Response, Source, StatusCode, Text, TransactionId, Uri,
-};
+use sidetone_sip_core::{Method, Request, Response, Source, StatusCode, Text, TransactionId, Uri};
 
 impl Agent {
     /// A request that opens a server transaction.
@@ -64,10 +61,7 @@ impl Agent {
 
     /// A new call.
     fn handle_invite(&mut self, now: Instant, transaction: TransactionId, request: Request, source: Source) {
-        let status = if self.is_merged(&request).unwrap_or(false) {
-            // The same request by two ways (RFC 3261 §8.2.2.2).
-            Some(StatusCode::LOOP_DETECTED)
-        } else if is_foreign_body(&request) {
+        let status = if is_foreign_body(&request) {
             let mut response = self.context.response(&request, StatusCode::UNSUPPORTED_MEDIA_TYPE, None);
             response.headers.push(&Accept([ContentType::SDP].into()));
             return self.context.respond(now, transaction, response);
@@ -88,25 +82,6 @@ impl Agent {
             }
             Err(error) => self.context.refuse(now, transaction, &request, error.status()),
         }
-    }
-
-    /// Whether a call was made by this very request, which came by another way.
-    fn is_merged(&self, request: &Request) -> Result<bool, ParseError> {
-        let From(from) = request.headers.require()?;
-        let tag = from.tag().unwrap_or_default();
-        let call_id = crate::dialog::call_id(&request.headers)?;
-        let CSeq { seq, .. } = request.headers.require()?;
-        let same = |call: &Call| match &call.phase {
-            Phase::Incoming(incoming) => incoming.is_made_by(tag, seq),
-            Phase::Up(session) => {
-                session.dialog.remote_tag() == tag
-                    && session.dialog.remote_seq().is_some_and(|last| seq <= last)
-            }
-            Phase::Outgoing(_) | Phase::Over => false,
-        };
-        let first = DialogKey { call_id: call_id.clone(), local_tag: String::new() };
-        let mut calls = self.by_dialog.range(first..).take_while(|(key, _)| key.call_id == call_id);
-        Ok(calls.any(|(_, id)| self.calls.get(id).is_some_and(same)))
     }
 
     /// The account that was called: by To, else by the user part of the Request-URI.

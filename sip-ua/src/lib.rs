@@ -21,6 +21,7 @@ mod event;
 mod exchange;
 mod incoming;
 mod info;
+mod reach;
 mod registration;
 mod resolve;
 mod session;
@@ -31,12 +32,15 @@ pub mod driver;
 pub use agent::{Agent, Reason};
 pub use config::{AccountConfig, AgentConfig};
 pub use error::{CommandError, ConfigError};
-pub use event::{
-    AccountId, CallId, CallState, EndCause, EndedBy, Event, Invite, Query, QueryId, RegistrationState,
-};
+pub use event::{AccountId, CallId, CallState, EndCause, EndedBy, Event, Invite, RegistrationState};
+
+pub use sidetone_sip_core::locate::{Answer, LocateOptions, Query, QueryId};
 
 pub use sidetone_hal::audio::{AudioFormat, AudioPort};
 pub use sidetone_hal::net::Protocol;
+pub use sidetone_sip_core::nat::{
+    DatagramPayload, Detection, KeepAlive, KeepAliveKind, PublicAddress, StunServer,
+};
 
 #[cfg(feature = "tokio")]
 pub use driver::{

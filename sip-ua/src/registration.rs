@@ -8,10 +8,12 @@ use crate::context::{Context, Timer};
 use crate::dialog::{Routed, call_id_header};
 use crate::event::{AccountId, Event, RegistrationState};
 use crate::exchange::{ExchangeId, Failure, Owner};
+use crate::reach::{Registered, comparable};
 use alloc::string::String;
 use sidetone_hal::net::{FlowId, Protocol, SocketAddr};
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{CSeq, Contact, Expires, From, MinExpires, RetryAfter, To, Via};
+use sidetone_sip_core::header::{CSeq, Contact, Expires, FlowTimer, From, MinExpires, RetryAfter, To, Via};
+use sidetone_sip_core::nat::KeepAliveTerms;
 use sidetone_sip_core::{Method, NameAddr, Request, Response, Source, StatusCode, Uri};
 
 pub(crate) struct Registration {
@@ -34,6 +36,10 @@ pub(crate) struct Registration {
     rewriting: bool,
     /// The connection that the last success came over.
     flow: Option<FlowId>,
+    /// The Contact that the registrar has bound.
+    contact: Option<Uri>,
+    /// What the last success says about how to be reached.
+    registered: Registered,
     /// Failures since the last success.
     failures: u32,
     pub(crate) state: RegistrationState,
@@ -53,6 +59,8 @@ impl Registration {
             outdated: None,
             rewriting: false,
             flow: None,
+            contact: None,
+            registered: Registered::default(),
             failures: 0,
             state: RegistrationState::Unregistered,
         }
@@ -68,6 +76,52 @@ impl Registration {
         self.wanted = true;
         self.failures = 0;
         self.send(context, now);
+    }
+
+    /// The user wants a binding, but something is to be found out first, which takes so long at most;
+    /// [`Registration::handle_timeout`] ends the wait.
+    pub(crate) fn register_within(&mut self, context: &mut Context, now: Instant, wait: Duration) {
+        self.wanted = true;
+        self.failures = 0;
+        context.deadlines.set(Timer::Register(self.account), now + wait);
+        self.tell(context, RegistrationState::Registering);
+    }
+
+    /// Our address is another one: the registrar is told at once, and forgets the one before.
+    pub(crate) fn handle_moved(&mut self, context: &mut Context, now: Instant) {
+        if self.wanted && self.exchange.is_some() {
+            self.again = true;
+        } else if self.wanted && self.bound {
+            self.replace_contact(context);
+            self.send(context, now);
+        }
+    }
+
+    /// Has the bound Contact removed with the next REGISTER, when that names another one.
+    fn replace_contact(&mut self, context: &Context) {
+        let (Some(Source { protocol, remote, .. }), Some(bound)) = (self.registered.path, &self.contact)
+        else {
+            return;
+        };
+        let next = context.contact(Some(self.account), "", protocol, remote, bound.is_sips());
+        if next.as_ref() != Some(bound) {
+            self.outdated = Some(bound.clone());
+        }
+    }
+
+    /// Keep-alives found out that the registrar does not reach us any more the way it did.
+    pub(crate) fn handle_flow_failed(&mut self, context: &mut Context, now: Instant) {
+        self.registered.path = None;
+        if self.wanted && self.exchange.is_none() {
+            self.recover(context, now);
+        }
+    }
+
+    /// What the last answer of the registrar says about how to be reached.
+    pub(crate) const fn registered(&mut self) -> Registered {
+        let registered = self.registered;
+        self.registered.seen = None;
+        registered
     }
 
     /// The user wants no binding any more.
@@ -91,10 +145,16 @@ impl Registration {
     /// The connection that the registrar knows us by is gone: a new one is made soon, by a REGISTER.
     pub(crate) fn handle_flow_down(&mut self, context: &mut Context, now: Instant, flow: FlowId) {
         if self.flow == Some(flow) && self.wanted && self.exchange.is_none() {
-            self.flow = None;
-            let wait = Duration::from_millis(u64::from(context.rng.below(2000)));
-            context.deadlines.set(Timer::Register(self.account), now + wait);
+            self.registered.path = None;
+            self.recover(context, now);
         }
+    }
+
+    /// Registers over a new flow soon, but not at once: everybody else may have lost theirs too.
+    fn recover(&mut self, context: &mut Context, now: Instant) {
+        self.flow = None;
+        let wait = Duration::from_millis(u64::from(context.rng.below(2000)));
+        context.deadlines.set(Timer::Register(self.account), now + wait);
     }
 
     pub(crate) fn next_seq(&mut self) -> u32 {
@@ -175,6 +235,7 @@ impl Registration {
         if asked == 0 {
             self.bound = false;
             self.flow = None;
+            (self.contact, self.registered) = (None, Registered::default());
             if self.wanted {
                 self.again = false;
                 return self.send(context, now);
@@ -183,7 +244,10 @@ impl Registration {
         }
         self.bound = true;
         self.flow = source.protocol.is_reliable().then_some(source.flow);
+        self.registered = registered(response, source, contact.as_ref());
+        self.contact.clone_from(&contact);
         if core::mem::take(&mut self.again) {
+            self.replace_contact(context);
             return self.send(context, now);
         }
         if self.learn(context, contact.as_ref(), response, source.protocol) {
@@ -260,7 +324,8 @@ impl Registration {
     ) -> bool {
         let Some(account) = context.accounts.get_mut(&self.account) else { return false };
         let (Some(Ok(via)), Some(contact)) = (response.headers.get::<Via>(), contact) else { return false };
-        if !account.config.rewrite_contact || account.protocol() != protocol {
+        let told_otherwise = !account.config.public_address.is_off();
+        if !account.config.rewrite_contact || told_otherwise || account.protocol() != protocol {
             return false;
         }
         let Some(seen) = seen_address(&via) else { return false };
@@ -302,8 +367,23 @@ fn granted(response: &Response, contact: Option<&Uri>, asked: u32) -> u32 {
     ours.and_then(|binding| binding.expires()).or(general).unwrap_or(asked)
 }
 
+/// What a 2xx says about how we are reached.
+fn registered(response: &Response, source: &Source, contact: Option<&Uri>) -> Registered {
+    let via = response.headers.get::<Via>().and_then(Result::ok);
+    let keep = via.as_ref().and_then(|via| via.params.raw("keep").flatten()?.parse().ok());
+    let flow_timer =
+        response.headers.get::<FlowTimer>().and_then(Result::ok).map(|FlowTimer(seconds)| seconds);
+    let seen = via.as_ref().and_then(seen_address);
+    let ours = contact.and_then(address_of);
+    Registered {
+        path: Some(*source),
+        terms: KeepAliveTerms { flow_timer, keep },
+        seen: seen.map(|seen| comparable(seen, ours, source.protocol)),
+    }
+}
+
 /// Where the top Via says that our request came from.
-fn seen_address(via: &Via) -> Option<SocketAddr> {
+pub(crate) fn seen_address(via: &Via) -> Option<SocketAddr> {
     let port = via.rport().flatten().or(via.port)?;
     let ip = match via.received() {
         Some(received) => received,

@@ -1,41 +1,138 @@
-//! Next hops: from a URI to addresses. Numeric hosts need no question, names are asked for outside.
+//! Next hops: what the [`Locator`] is asked for an account's requests, and who waits for its answer (RFC 3263).
 
-use alloc::string::{String, ToString};
-use sidetone_hal::net::{IpAddr, Protocol};
-use sidetone_sip_core::{Host, Uri};
+use crate::context::Context;
+use crate::dialog::Routed;
+use crate::event::AccountId;
+use crate::exchange::{ExchangeId, Failure};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use sidetone_hal::net::Protocol;
+use sidetone_hal::time::Instant;
+use sidetone_sip_core::locate::{Answer, LocateError, LocateEvent, LocateRequest, LookupId, QueryId};
+use sidetone_sip_core::{Host, Request, Target, Uri};
 
-/// What a URI says about where to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hop {
-    pub(crate) host: HopHost,
-    pub(crate) port: Option<u16>,
-    pub(crate) protocol: Protocol,
+/// Who waits for the targets of a next hop. There are never more than the locator has look-ups.
+pub(crate) enum Waiter {
+    Exchange(ExchangeId),
+    Ack(Box<Request>, Option<AccountId>),
+    /// Something beside SIP: a STUN server.
+    Host,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum HopHost {
-    Address(IpAddr),
-    Name(String),
-}
-
-impl Hop {
-    /// The hop that `uri` names; `otherwise` is the transport where it names none.
-    pub(crate) fn of(uri: &Uri, otherwise: Protocol) -> Option<Self> {
-        let host = match uri.host()? {
-            Host::V4(address) => HopHost::Address(IpAddr::V4(address)),
-            Host::V6(address) => HopHost::Address(IpAddr::V6(address)),
-            name @ Host::Name(_) => HopHost::Name(name.to_string()),
-        };
-        Some(Self { host, port: uri.port(), protocol: uri.transport().unwrap_or(otherwise) })
+impl Context {
+    /// Begins to locate the host of `hop`; `otherwise` is the transport where neither it nor DNS names one.
+    pub(crate) fn locate(
+        &mut self,
+        now: Instant,
+        waiter: Waiter,
+        account: Option<AccountId>,
+        hop: &Uri,
+        otherwise: Protocol,
+    ) -> Result<LookupId, LocateError> {
+        let mut request = LocateRequest::uri(hop)?;
+        let account = account.and_then(|account| self.accounts.get(&account));
+        let by_dns = account.is_some_and(|account| account.config.transport_by_dns);
+        if let Some(account) = account {
+            request = request.with_options(account.locate.clone()).with_draw(account.draw);
+        }
+        // The transport of the account is no reason to send what has to be secure over one that is not.
+        if !by_dns && (otherwise.is_secure() || !request.secure) {
+            request = request.or_transport(otherwise);
+        }
+        let id = self.locator.locate(now, request)?;
+        self.waiting.insert(id, waiter);
+        Ok(id)
     }
 
-    /// The port, or the transport's own.
-    pub(crate) fn port_or_default(&self) -> u16 {
-        self.port.unwrap_or_else(|| default_port(self.protocol))
+    /// Asks for the addresses of a host; they come in [`Context::hosts`], none when it has none. `None` when there are too
+    /// many look-ups.
+    pub(crate) fn ask(
+        &mut self,
+        now: Instant,
+        account: AccountId,
+        host: &str,
+        port: u16,
+        protocol: Protocol,
+    ) -> Option<LookupId> {
+        let mut request = LocateRequest::new(Host::parse(host).ok()?).or_transport(protocol);
+        request.port = Some(port);
+        if let Some(account) = self.accounts.get(&account) {
+            request = request.with_options(account.locate.clone());
+        }
+        let id = self.locator.locate(now, request).ok()?;
+        self.waiting.insert(id, Waiter::Host);
+        self.take_located(now);
+        Some(id)
     }
-}
 
-/// RFC 3261 §19.1.2.
-pub(crate) const fn default_port(protocol: Protocol) -> u16 {
-    if protocol.is_secure() { 5061 } else { 5060 }
+    /// Sends an ACK to a 2xx, as soon as its next hop is located.
+    pub(crate) fn send_ack(
+        &mut self,
+        now: Instant,
+        account: Option<AccountId>,
+        ack: &Routed,
+        protocol: Protocol,
+    ) {
+        let mut request = ack.request.clone();
+        self.sign(&mut request.headers);
+        // When there are too many look-ups, a peer that repeats its 2xx faster than names are found out gets no ACK.
+        if self.locate(now, Waiter::Ack(Box::new(request), account), account, &ack.hop, protocol).is_ok() {
+            self.take_located(now);
+        }
+    }
+
+    /// The answer to a query. One that nobody waits for any more is kept for the next who asks.
+    pub(crate) fn handle_answer(&mut self, now: Instant, query: QueryId, answer: Answer) {
+        self.locator.handle_answer(now, query, answer);
+        self.take_located(now);
+    }
+
+    /// Hands finished look-ups to those who wait for them.
+    pub(crate) fn take_located(&mut self, now: Instant) {
+        while let Some(event) = self.locator.poll_event() {
+            let (id, targets) = match event {
+                LocateEvent::Located { id, targets } => (id, Ok(targets)),
+                LocateEvent::Failed { id, reason } => (id, Err(reason)),
+                // A newer locator may say more; nobody waits for it.
+                _ => continue,
+            };
+            match self.waiting.remove(&id) {
+                Some(Waiter::Exchange(exchange)) => {
+                    let targets = targets.map_err(Failure::Unresolved);
+                    self.located(now, exchange, targets);
+                }
+                Some(Waiter::Ack(request, account)) => {
+                    if let Some(target) = targets.ok().and_then(|targets| targets.into_iter().next()) {
+                        let target = self.for_account(account, target);
+                        let via = self.via_options(account, target.protocol, target.address);
+                        // A lost ACK is asked for again by the repeated 2xx.
+                        let _ = self.endpoint.send_ack_with(now, *request, &target, &via);
+                    }
+                }
+                Some(Waiter::Host) => {
+                    let targets = targets.unwrap_or_default();
+                    self.hosts.push_back((id, targets.iter().map(|target| target.address).collect()));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// A target as the account knows it: a route within a dialog names the provider's server by its address as a rule,
+    /// and the certificate there is the domain's.
+    pub(crate) fn for_account(&self, account: Option<AccountId>, mut target: Target) -> Target {
+        let account = account.and_then(|account| self.accounts.get(&account));
+        if target.domain.is_none()
+            && let Some(server) = account.and_then(|account| account.server.as_ref())
+            && (server.protocol, server.address) == (target.protocol, target.address)
+        {
+            target.domain.clone_from(&server.domain);
+        }
+        target
+    }
+
+    /// The targets of an exchange's next hop, as they are to be tried.
+    pub(crate) fn targets_for(&self, account: Option<AccountId>, targets: Vec<Target>) -> Vec<Target> {
+        targets.into_iter().map(|target| self.for_account(account, target)).collect()
+    }
 }

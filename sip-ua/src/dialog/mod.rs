@@ -7,7 +7,9 @@ mod target;
 pub(crate) use id::{DialogKey, call_id, call_id_header};
 pub(crate) use route::RouteSet;
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use core::fmt::Display;
+use core::str::FromStr;
 use sidetone_sip_core::header::{CSeq, From, To};
 use sidetone_sip_core::{Method, NameAddr, ParseError, Request, Response, Uri};
 
@@ -41,12 +43,12 @@ impl Dialog {
         let cseq: CSeq = request.headers.require()?;
         Ok(Self {
             call_id: call_id(&request.headers)?,
-            local,
-            remote,
+            local: own(local),
+            remote: own(remote),
             local_seq: cseq.seq,
             remote_seq: None,
             // A response without Contact is against the rules; what we called is the best that is left.
-            target: target::contact(&response.headers).unwrap_or_else(|| request.uri.clone()),
+            target: own(target::contact(&response.headers).unwrap_or_else(|| request.uri.clone())),
             routes: RouteSet::of_response(&response.headers)?,
         })
     }
@@ -59,9 +61,9 @@ impl Dialog {
         let cseq: CSeq = request.headers.require()?;
         Ok(Self {
             call_id: call_id(&request.headers)?,
-            target: target::contact(&request.headers).unwrap_or_else(|| remote.uri.clone()),
-            local,
-            remote,
+            target: own(target::contact(&request.headers).unwrap_or_else(|| remote.uri.clone())),
+            local: own(local),
+            remote: own(remote),
             local_seq: 0,
             remote_seq: Some(cseq.seq),
             routes: RouteSet::of_request(&request.headers)?,
@@ -116,4 +118,10 @@ impl Dialog {
         self.remote_seq = Some(seq);
         true
     }
+}
+
+/// The same value in memory of its own: what is read shares the memory of its whole message, and a dialog may last for
+/// days.
+fn own<T: Display + FromStr>(value: T) -> T {
+    value.to_string().parse().unwrap_or(value)
 }

@@ -18,7 +18,7 @@ impl RouteSet {
 
     /// From the Record-Route of a request that makes a dialog, as its server sees it (RFC 3261 §12.1.1).
     pub(crate) fn of_request(headers: &Headers) -> Result<Self, ParseError> {
-        let routes = headers.all::<RecordRoute>().map(|route| route.map(|RecordRoute(hop)| hop));
+        let routes = headers.all::<RecordRoute>().map(|route| route.map(|RecordRoute(hop)| super::own(hop)));
         Ok(Self(routes.collect::<Result<_, _>>()?))
     }
 

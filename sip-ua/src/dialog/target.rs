@@ -8,7 +8,7 @@ impl Dialog {
     /// Takes the Contact of a target refresh request that was accepted, or of the 2xx to one of ours.
     pub(crate) fn refresh_target(&mut self, headers: &Headers) {
         if let Some(target) = contact(headers) {
-            self.target = target;
+            self.target = super::own(target);
         }
     }
 }

@@ -4,11 +4,12 @@ use super::Error;
 use crate::{AccountConfig, AccountId, CallId, RegistrationState};
 use core::time::Duration;
 use sidetone_sip_core::StatusCode;
+use std::boxed::Box;
 use tokio::sync::{oneshot, watch};
 #[cfg(feature = "media")]
 use {
     super::call::NewCall, sidetone_hal::audio::AudioPort, sidetone_media::StreamStats,
-    sidetone_sip_core::Uri, std::boxed::Box, std::string::String,
+    sidetone_sip_core::Uri, std::string::String,
 };
 
 /// Where an answer goes.
@@ -22,7 +23,7 @@ pub(super) struct NewAccount {
 
 pub(super) enum Command {
     AddAccount {
-        config: AccountConfig,
+        config: Box<AccountConfig>,
         reply: Reply<NewAccount>,
     },
     Register {

@@ -5,26 +5,29 @@ use super::call::{CallEvent, NewCall, event_channel};
 use super::command::{Command, NewAccount};
 use super::slot::Slot;
 use super::{Error, IncomingCall, UserAgentEvent};
-use crate::resolve::default_port;
-use crate::{Agent, AgentConfig, CallId, Event, Invite, Query, QueryId};
+use crate::{
+    AccountConfig, AccountId, Agent, AgentConfig, CallId, Event, Invite, Query, QueryId, RegistrationState,
+};
 use core::time::Duration;
 #[cfg(feature = "media")]
 use sidetone_codecs::CodecChoice;
-use sidetone_hal::net::{Protocol, SocketAddr};
+use sidetone_hal::net::{IpAddr, Protocol, SocketAddr};
 use sidetone_hal::time::Instant;
+#[cfg(feature = "tls")]
+use sidetone_sip_core::driver::TlsHandle;
 use sidetone_sip_core::driver::{DriverConfig, Io, IoEvent};
+use sidetone_sip_core::locate::{Answer, RecordData};
 use sidetone_sip_core::trace::Tap;
 use sidetone_sip_core::{NameAddr, StatusCode, Uri};
 use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::string::ToString;
 use std::vec::Vec;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// What the builder collected.
 pub(super) struct Setup {
-    pub(super) udp: Vec<SocketAddr>,
-    pub(super) tcp: Vec<SocketAddr>,
+    pub(super) driver: DriverConfig,
     pub(super) config: AgentConfig,
     pub(super) tap: Option<Box<dyn Tap>>,
     #[cfg(feature = "media")]
@@ -39,22 +42,28 @@ const QUEUE: usize = 64;
 const DROP_BOUND: Duration = Duration::from_secs(2);
 
 /// The handle's ends of the channels, and where the sockets are.
-pub(super) type Started =
-    (mpsc::Sender<Command>, mpsc::Receiver<UserAgentEvent>, Vec<(Protocol, SocketAddr)>);
+pub(super) struct Started {
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) events: mpsc::Receiver<UserAgentEvent>,
+    pub(super) local: watch::Receiver<LocalAddresses>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: TlsHandle,
+}
+
+/// Where each transport is bound.
+pub(super) type LocalAddresses = Vec<(Protocol, SocketAddr)>;
 
 /// Opens the sockets and starts the task.
 pub(super) async fn start(setup: Setup) -> Result<Started, Error> {
-    let mut config = DriverConfig::new();
-    config.udp = setup.udp;
-    config.tcp = setup.tcp;
-    let mut io =
-        Io::bind(&config).map_err(|source| Error::Io { what: "the SIP sockets".to_string(), source })?;
+    let mut io = Io::bind(&setup.driver)
+        .map_err(|source| Error::Io { what: "the SIP sockets".to_string(), source })?;
     let mut agent = Agent::new(setup.config);
     agent.endpoint_mut().set_tap(setup.tap);
     io.attach(agent.endpoint_mut());
-    let udp = io.udp_addresses().into_iter().map(|address| (Protocol::Udp, address));
-    let tcp = io.tcp_addresses().iter().map(|&address| (Protocol::Tcp, address));
-    let local = udp.chain(tcp).collect();
+    agent.locator_mut().set_dns(io.resolver().has_servers());
+    let (local_sender, local) = watch::channel(local_addresses(&io));
+    #[cfg(feature = "tls")]
+    let tls = io.tls_handle();
     let (command_sender, commands) = mpsc::channel(QUEUE);
     let (events, event_receiver) = mpsc::channel(QUEUE);
     let (job_sender, jobs) = mpsc::channel(QUEUE);
@@ -70,6 +79,7 @@ pub(super) async fn start(setup: Setup) -> Result<Started, Error> {
         dropped,
         dropped_sender,
         accounts: AccountStates::default(),
+        local: local_sender,
         slots: BTreeMap::new(),
         closing: None,
         #[cfg(feature = "media")]
@@ -78,7 +88,13 @@ pub(super) async fn start(setup: Setup) -> Result<Started, Error> {
         codecs: setup.codecs,
     };
     tokio::spawn(task.run());
-    Ok((command_sender, event_receiver, local))
+    Ok(Started {
+        commands: command_sender,
+        events: event_receiver,
+        local,
+        #[cfg(feature = "tls")]
+        tls,
+    })
 }
 
 pub(super) struct Task {
@@ -94,6 +110,7 @@ pub(super) struct Task {
     dropped: mpsc::UnboundedReceiver<CallId>,
     dropped_sender: mpsc::UnboundedSender<CallId>,
     accounts: AccountStates,
+    local: watch::Sender<LocalAddresses>,
     pub(super) slots: BTreeMap<CallId, Slot>,
     closing: Option<Closing>,
     #[cfg(feature = "media")]
@@ -104,8 +121,8 @@ pub(super) struct Task {
 
 /// What was done beside the task.
 pub(super) enum Job {
-    /// A host was looked up for the agent.
-    Answer { query: QueryId, addresses: Vec<SocketAddr> },
+    /// DNS was asked for the agent.
+    Answer { query: QueryId, answer: Answer },
     /// The next hop of a call was looked up, for our own address in its session description.
     #[cfg(feature = "media")]
     Call { call: super::audio::PendingCall, toward: Option<SocketAddr> },
@@ -116,6 +133,12 @@ struct Closing {
     /// When it comes at the latest.
     at: Instant,
     done: Vec<oneshot::Sender<()>>,
+}
+
+fn local_addresses(io: &Io) -> LocalAddresses {
+    let each = [Protocol::Udp, Protocol::Tcp, Protocol::Tls, Protocol::Ws, Protocol::Wss];
+    let of = |protocol| io.local_addresses(protocol).into_iter().map(move |address| (protocol, address));
+    each.into_iter().flat_map(of).collect()
 }
 
 impl Task {
@@ -165,26 +188,19 @@ impl Task {
     fn look_up(&self, query: Query) {
         let (resolver, jobs) = (self.io.resolver(), self.job_sender.clone());
         tokio::spawn(async move {
-            let port = query.port.unwrap_or_else(|| default_port(query.protocol));
-            let addresses = match resolver.resolve(&query.host, port).await {
-                Ok(addresses) => addresses,
-                Err(error) => {
-                    tracing::debug!(%error, "look-up");
-                    Vec::new()
-                }
-            };
+            let answer = resolver.query(&query).await;
             // An error means that the user agent has ended meanwhile.
-            jobs.send(Job::Answer { query: query.id, addresses }).await.ok();
+            jobs.send(Job::Answer { query: query.id, answer }).await.ok();
         });
     }
 
     async fn handle_job(&mut self, job: Job) {
         match job {
-            Job::Answer { query, addresses } => {
-                for address in &addresses {
-                    self.io.learn_route(self.agent.endpoint_mut(), *address);
+            Job::Answer { query, answer } => {
+                if let Answer::Records { records, additional } = &answer {
+                    records.iter().chain(additional).for_each(|record| self.learn_record(&record.data));
                 }
-                self.agent.handle_answer(self.io.now(), query, addresses);
+                self.agent.handle_answer(self.io.now(), query, answer);
             }
             #[cfg(feature = "media")]
             Job::Call { call, toward } => self.place_call(call, toward).await,
@@ -197,7 +213,8 @@ impl Task {
             Command::AddAccount { config, reply } => {
                 let register = config.register;
                 self.learn_hop(config.proxy.as_ref().unwrap_or(&config.aor));
-                let added = self.agent.add_account(config).map_err(Error::from).map(|id| {
+                config.locate.static_records.iter().for_each(|record| self.learn_record(&record.data));
+                let added = self.agent.add_account(*config).map_err(Error::from).map(|id| {
                     let state = self.accounts.add(id);
                     if register {
                         self.agent.register(now, id).ok();
@@ -235,6 +252,9 @@ impl Task {
     fn handle_event(&mut self, event: Event) {
         match event {
             Event::Registration { account, state } => {
+                if matches!(state, RegistrationState::Failed { .. }) {
+                    self.change_ports(account);
+                }
                 self.accounts.set(account, &state);
                 // The state can be read at any time: a full queue loses nothing that counts.
                 self.events.try_send(UserAgentEvent::Registration { account, state }).ok();
@@ -267,6 +287,20 @@ impl Task {
         }
     }
 
+    /// After a failed registration: another UDP port, if the account wants that.
+    fn change_ports(&mut self, account: AccountId) {
+        let wanted = |config: &AccountConfig| config.new_port_on_failure && config.transport == Protocol::Udp;
+        if !self.agent.account_config(account).is_some_and(wanted) || self.closing.is_some() {
+            return;
+        }
+        for flow in self.io.udp_flows() {
+            if let Err(error) = self.io.rebind(self.agent.endpoint_mut(), flow) {
+                tracing::warn!(%error, "no other port after a failed registration");
+            }
+        }
+        self.local.send_replace(local_addresses(&self.io));
+    }
+
     fn announce(&mut self, new: Option<NewCall>, to: NameAddr, uri: Uri) {
         let Some(new) = new else { return };
         let call = new.id;
@@ -282,7 +316,7 @@ impl Task {
     pub(super) fn open_slot(
         &mut self,
         id: CallId,
-        account: Option<crate::AccountId>,
+        account: Option<AccountId>,
         remote: NameAddr,
     ) -> Option<NewCall> {
         let (sender, events) = event_channel();
@@ -303,6 +337,16 @@ impl Task {
             let address = SocketAddr::new(ip, uri.port().unwrap_or(5060));
             self.io.learn_route(self.agent.endpoint_mut(), address);
         }
+    }
+
+    /// Tells the endpoint our address towards one that DNS gave.
+    fn learn_record(&mut self, data: &RecordData) {
+        let ip = match data {
+            RecordData::A(address) => IpAddr::V4(*address),
+            RecordData::Aaaa(address) => IpAddr::V6(*address),
+            RecordData::Naptr(_) | RecordData::Srv(_) => return,
+        };
+        self.io.learn_route(self.agent.endpoint_mut(), SocketAddr::new(ip, 5060));
     }
 
     fn close(&mut self, bound: Duration, done: Option<oneshot::Sender<()>>) {

@@ -8,7 +8,8 @@ use std::string::String;
 /// Something that can be called from an account: a [`Uri`], or text.
 ///
 /// Text with a scheme is a URI (`sip:bob@example.org`); text with `@` lacks only the scheme (`bob@example.org`); other
-/// text is a user or number at the account's own domain (`*43`).
+/// text is a user or number at the account's own domain (`*43`). Where the scheme is missing it is the account's, so
+/// that an account of `sips` calls nobody but over TLS.
 pub trait IntoUri {
     /// The URI, with what is missing taken from the account's address of record.
     ///
@@ -38,10 +39,12 @@ impl IntoUri for &str {
         if has_scheme {
             Ok(text.parse()?)
         } else if text.contains('@') {
-            Ok(format!("sip:{text}").parse()?)
+            let scheme = if aor.is_sips() { "sips" } else { "sip" };
+            Ok(format!("{scheme}:{text}").parse()?)
         } else {
             let host = aor.host().map(|host| format!("{host}")).unwrap_or_default();
-            Ok(Uri::sip(Some(text), &host, aor.port())?)
+            let uri = if aor.is_sips() { Uri::sips } else { Uri::sip };
+            Ok(uri(Some(text), &host, aor.port())?)
         }
     }
 }

@@ -4,15 +4,23 @@ use super::command::Command;
 use super::task::{self, Setup};
 use super::{Account, Error, IncomingCall};
 use crate::{AccountConfig, AccountId, AgentConfig, RegistrationState};
+use core::ops::RangeInclusive;
 use core::time::Duration;
 #[cfg(feature = "media")]
 use sidetone_codecs::{CodecChoice, pcma, pcmu};
-use sidetone_hal::net::{Protocol, SocketAddr};
-use sidetone_sip_core::{driver, trace::Tap};
+use sidetone_hal::net::{IpAddr, Protocol, SocketAddr};
+#[cfg(feature = "ws")]
+use sidetone_sip_core::driver::WebSocketConfig;
+use sidetone_sip_core::driver::{self, DriverConfig};
+#[cfg(feature = "tls")]
+use sidetone_sip_core::driver::{TlsConfig, TlsError, TlsHandle};
+use sidetone_sip_core::trace::Tap;
 use std::boxed::Box;
 use std::string::String;
+#[cfg(feature = "tls")]
+use std::string::ToString;
 use std::vec::Vec;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// What happens to a user agent as a whole.
 #[derive(Debug)]
@@ -34,7 +42,9 @@ pub enum UserAgentEvent {
 pub struct UserAgent {
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<UserAgentEvent>,
-    local: Vec<(Protocol, SocketAddr)>,
+    local: watch::Receiver<Vec<(Protocol, SocketAddr)>>,
+    #[cfg(feature = "tls")]
+    tls: TlsHandle,
 }
 
 impl UserAgent {
@@ -43,10 +53,11 @@ impl UserAgent {
         UserAgentBuilder::default()
     }
 
-    /// The first address at which this transport is bound, with the port that the system chose.
+    /// The first address at which this transport is bound, with the port that the system chose; for UDP the one that it
+    /// has now ([`AccountConfig::new_port_on_failure`]).
     #[must_use]
     pub fn local_addr(&self, protocol: Protocol) -> Option<SocketAddr> {
-        self.local.iter().find(|(bound, _)| *bound == protocol).map(|(_, address)| *address)
+        self.local.borrow().iter().find(|(bound, _)| *bound == protocol).map(|(_, address)| *address)
     }
 
     /// Adds an account; it starts to register, unless its settings say otherwise.
@@ -56,9 +67,22 @@ impl UserAgent {
     pub async fn add_account(&self, config: AccountConfig) -> Result<Account, Error> {
         let (reply, answer) = oneshot::channel();
         let aor = config.aor.clone();
+        let config = Box::new(config);
         self.commands.send(Command::AddAccount { config, reply }).await.map_err(|_| Error::Closed)?;
         let new = answer.await.map_err(|_| Error::Closed)??;
         Ok(Account::new(new, aor, self.commands.clone()))
+    }
+
+    /// Exchanges the TLS configuration: new connections go by it, those that are there go on.
+    ///
+    /// # Errors
+    /// It cannot be used; then nothing has changed.
+    #[cfg(feature = "tls")]
+    pub async fn reload_tls(&self, config: TlsConfig) -> Result<(), TlsError> {
+        let handle = self.tls.clone();
+        // The system's CA certificates are read from files.
+        let reloaded = tokio::task::spawn_blocking(move || handle.reload(&config)).await;
+        reloaded.unwrap_or_else(|error| Err(TlsError::Unreadable(error.to_string())))
     }
 
     /// The next thing that happens; `None` after the end. Cancel-safe.
@@ -88,14 +112,13 @@ impl UserAgent {
 #[derive(Default)]
 #[must_use]
 pub struct UserAgentBuilder {
-    udp: Vec<SocketAddr>,
-    tcp: Vec<SocketAddr>,
+    driver: DriverConfig,
     user_agent: Option<String>,
     seed: Option<[u8; 32]>,
     config: Option<AgentConfig>,
     tap: Option<Box<dyn Tap>>,
     #[cfg(feature = "media")]
-    rtp_ports: Option<core::ops::RangeInclusive<u16>>,
+    rtp_ports: Option<RangeInclusive<u16>>,
     #[cfg(feature = "media")]
     codecs: Option<Vec<CodecChoice>>,
 }
@@ -103,7 +126,13 @@ pub struct UserAgentBuilder {
 impl UserAgentBuilder {
     /// Binds a UDP socket here; port 0 lets the system choose. May be given several times.
     pub fn bind_udp(mut self, address: SocketAddr) -> Self {
-        self.udp.push(address);
+        self.driver.udp.push(address);
+        self
+    }
+
+    /// Binds a UDP socket here, at a port drawn from a range. May be given several times.
+    pub fn bind_udp_range(mut self, ip: IpAddr, ports: RangeInclusive<u16>) -> Self {
+        self.driver = self.driver.udp_range(ip, ports);
         self
     }
 
@@ -112,7 +141,49 @@ impl UserAgentBuilder {
     /// An account over TCP names this address as its own. Without one it can call, but be called only by a server that
     /// uses the connection which the account made.
     pub fn bind_tcp(mut self, address: SocketAddr) -> Self {
-        self.tcp.push(address);
+        self.driver.tcp.push(address);
+        self
+    }
+
+    /// The differentiated services code point of signalling, 0 to 63 (RFC 2474); 0 without it.
+    pub fn dscp(mut self, dscp: u8) -> Self {
+        self.driver.dscp = dscp;
+        self
+    }
+
+    /// Everything that the driver can be told: sockets, limits. To be called before the other methods, which add to it.
+    pub fn driver(mut self, config: DriverConfig) -> Self {
+        self.driver = config;
+        self
+    }
+
+    /// Whom accounts over TLS trust, and who we are to servers that ask. Without it the system's CA certificates count,
+    /// names are checked, and TLS 1.2 and 1.3 are spoken ([`TlsConfig::new`]).
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, config: TlsConfig) -> Self {
+        self.driver = self.driver.tls_config(config);
+        self
+    }
+
+    /// Listens for TLS connections here, which takes a [`UserAgentBuilder::tls`] with a server certificate; port 0 lets
+    /// the system choose. An account over TLS needs it no more than one over TCP needs [`UserAgentBuilder::bind_tcp`].
+    #[cfg(feature = "tls")]
+    pub fn bind_tls(mut self, address: SocketAddr) -> Self {
+        self.driver.tls.push(address);
+        self
+    }
+
+    /// The path that accounts over WebSocket ask their server for, and the bounds.
+    #[cfg(feature = "ws")]
+    pub fn websocket(mut self, config: WebSocketConfig) -> Self {
+        self.driver.websocket = config;
+        self
+    }
+
+    /// Asks this DNS server, as a rule at port 53, instead of the system's. May be given several times: the primary one
+    /// first, then the secondary one. The hosts file counts all the same.
+    pub fn dns_server(mut self, address: SocketAddr) -> Self {
+        self.driver.dns.push(address);
         self
     }
 
@@ -142,7 +213,7 @@ impl UserAgentBuilder {
 
     /// RTP sockets get even ports of this range (RTCP the odd ones above); without it the system chooses.
     #[cfg(feature = "media")]
-    pub fn rtp_ports(mut self, range: core::ops::RangeInclusive<u16>) -> Self {
+    pub fn rtp_ports(mut self, range: RangeInclusive<u16>) -> Self {
         self.rtp_ports = Some(range);
         self
     }
@@ -155,17 +226,16 @@ impl UserAgentBuilder {
         self
     }
 
-    /// Opens the sockets and starts the task on the current tokio runtime. Without any `bind_*`, UDP and TCP are
+    /// Opens the sockets and starts the task on the current tokio runtime. Without any socket wanted, UDP and TCP are
     /// bound to a port of the system's choice on every IPv4 interface.
     ///
     /// # Errors
     /// [`Error::Io`] when an address cannot be bound.
     pub async fn build(self) -> Result<UserAgent, Error> {
-        let Self { mut udp, mut tcp, user_agent, seed, config, tap, .. } = self;
-        if udp.is_empty() && tcp.is_empty() {
+        let Self { driver: mut sockets, user_agent, seed, config, tap, .. } = self;
+        if sockets.binds_nothing() {
             let any = SocketAddr::from(([0, 0, 0, 0], 0));
-            udp.push(any);
-            tcp.push(any);
+            sockets = sockets.udp(any).tcp(any);
         }
         let mut config = config.unwrap_or_else(|| AgentConfig::new(driver::seed()));
         if let Some(seed) = seed {
@@ -175,8 +245,7 @@ impl UserAgentBuilder {
             config.user_agent = name;
         }
         let setup = Setup {
-            udp,
-            tcp,
+            driver: sockets,
             config,
             tap,
             #[cfg(feature = "media")]
@@ -184,7 +253,13 @@ impl UserAgentBuilder {
             #[cfg(feature = "media")]
             codecs: self.codecs.unwrap_or_else(|| [&pcmu::SPEC, &pcma::SPEC].map(CodecChoice::from).into()),
         };
-        let (commands, events, local) = task::start(setup).await?;
-        Ok(UserAgent { commands, events, local })
+        let started = task::start(setup).await?;
+        Ok(UserAgent {
+            commands: started.commands,
+            events: started.events,
+            local: started.local,
+            #[cfg(feature = "tls")]
+            tls: started.tls,
+        })
     }
 }

@@ -6,10 +6,11 @@ use crate::call::{Call, Phase};
 use crate::context::{Context, Timer};
 use crate::dialog::{Dialog, Routed};
 use crate::event::{EndCause, EndedBy, Event};
+use alloc::boxed::Box;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{CSeq, ContentType, HeaderName, To};
-use sidetone_sip_core::{Method, Request, Response, StatusCode, TransactionId};
+use sidetone_sip_core::{Limits, Message, Method, Request, Response, StatusCode, TransactionId, Uri};
 
 /// A 2xx of ours that waits for its ACK.
 pub(super) struct Unacked {
@@ -21,11 +22,22 @@ pub(super) struct Unacked {
     pub(super) offered: bool,
 }
 
-/// An ACK of ours, to be sent again.
+/// An ACK of ours, to be sent again; as bytes, since a call may last for days and most ACKs arrive.
 pub(super) struct SentAck {
-    remote_tag: alloc::string::String,
+    remote_tag: Box<str>,
     seq: u32,
-    ack: Routed,
+    ack: Box<[u8]>,
+    hop: Uri,
+}
+
+impl SentAck {
+    /// We wrote it, so it can be read.
+    fn routed(&self) -> Option<Routed> {
+        match Message::parse(Bytes::copy_from_slice(&self.ack), &Limits::default()) {
+            Ok(Message::Request(request)) => Some(Routed { request, hop: self.hop.clone() }),
+            _ => None,
+        }
+    }
 }
 
 /// ACKs kept for repetition; older ones are not asked for any more.
@@ -108,8 +120,8 @@ impl Call {
         let Phase::Up(session) = &mut self.phase else { return };
         let ack = ack_to(&session.dialog, invite, answer);
         session.confirmed = true;
-        session.remember(ack, invite);
-        self.repeat_ack(context, now, None);
+        session.remember(&ack, invite);
+        context.send_ack(now, self.account, &ack, self.protocol);
     }
 
     /// A 2xx to an INVITE of ours came again: so does its ACK. `None` stands for the latest. Whether there was one.
@@ -117,12 +129,11 @@ impl Call {
         let Phase::Up(session) = &self.phase else { return false };
         let sent = match of {
             None => session.acks.last(),
-            Some((tag, seq)) => session.acks.iter().rfind(|sent| sent.seq == seq && sent.remote_tag == tag),
+            Some((tag, seq)) => session.acks.iter().rfind(|sent| sent.seq == seq && &*sent.remote_tag == tag),
         };
-        if let Some(sent) = sent {
-            context.send_ack(now, &sent.ack, self.protocol);
-        }
-        sent.is_some()
+        let Some(ack) = sent.and_then(SentAck::routed) else { return false };
+        context.send_ack(now, self.account, &ack, self.protocol);
+        true
     }
 
     /// A response that no transaction knows: a 2xx that took longer than timer M is acknowledged all the same.
@@ -138,13 +149,18 @@ impl Call {
 }
 
 impl Session {
-    pub(super) fn remember(&mut self, ack: Routed, invite: &Request) {
+    pub(super) fn remember(&mut self, ack: &Routed, invite: &Request) {
         let Some(Ok(cseq)) = invite.headers.get::<CSeq>() else { return };
         let Some(Ok(to)) = ack.request.headers.get::<To>() else { return };
         if self.acks.len() >= MAX_ACKS {
             self.acks.remove(0);
         }
-        self.acks.push(SentAck { remote_tag: to.tag().unwrap_or_default().into(), seq: cseq.seq, ack });
+        self.acks.push(SentAck {
+            remote_tag: to.tag().unwrap_or_default().into(),
+            seq: cseq.seq,
+            ack: ack.request.to_bytes().into(),
+            hop: ack.hop.clone(),
+        });
     }
 }
 

@@ -202,7 +202,7 @@ impl Call {
             return;
         }
         session.forks += 1;
-        session.remember(ack_to(&fork, &invite, None), &invite);
+        session.remember(&ack_to(&fork, &invite, None), &invite);
         self.repeat_ack(context, now, None);
         let bye = fork.request(Method::BYE);
         context.start(now, Owner::Nobody, self.account, bye, self.protocol, false);

@@ -180,17 +180,13 @@ impl Call {
         }
         let mut response = context.response(&incoming.request, status, Some(&self.key.local_tag));
         copy_routes(&mut response.headers, &incoming.request);
-        context.push_contact(&mut response.headers, self.account, &self.user, &incoming.source);
+        let sips = incoming.request.uri.is_sips();
+        context.push_contact(&mut response.headers, self.account, &self.user, &incoming.source, sips);
         Ok(response)
     }
 }
 
 impl Incoming {
-    /// Whether this very INVITE made the call, by another way.
-    pub(crate) fn is_made_by(&self, remote_tag: &str, seq: u32) -> bool {
-        self.is_of(remote_tag) && self.dialog.remote_seq() == Some(seq)
-    }
-
     pub(crate) const fn source(&self) -> &Source {
         &self.source
     }

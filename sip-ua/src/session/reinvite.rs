@@ -228,7 +228,8 @@ impl Call {
         session.dialog.refresh_target(&request.headers);
         let mut response = context.response(&request, StatusCode::OK, None);
         copy_routes(&mut response.headers, &request);
-        context.push_contact(&mut response.headers, self.account, &self.user, &source);
+        let sips = request.uri.is_sips();
+        context.push_contact(&mut response.headers, self.account, &self.user, &source, sips);
         push_abilities(&mut response.headers);
         response.set_body(&ContentType::SDP, body);
         self.send_2xx(context, now, transaction, response, seq, request.body.is_empty());

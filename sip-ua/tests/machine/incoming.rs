@@ -239,7 +239,7 @@ fn record_routes_are_repeated_and_become_the_route_back() {
     let (to, message) = harness.sent();
     assert_eq!(to, address("192.0.2.30:5060"));
     let sidetone_sip_core::Message::Request(bye) = message else { panic!("expected a BYE") };
-    let routes: Vec<_> = bye.headers.raw_all(&HeaderName::ROUTE).map(|route| &route[..]).collect();
+    let routes: Vec<_> = bye.headers.raw_all(&HeaderName::ROUTE).collect();
     assert_eq!(routes, [&b"<sip:192.0.2.30;lr>"[..], b"<sip:192.0.2.40;lr>"]);
 }
 

@@ -10,8 +10,11 @@
     reason = "tests fail by panicking"
 )]
 
+mod digest;
 mod incoming;
+mod location;
 mod outgoing;
+mod reach;
 mod registration;
 mod reinvite;
 mod requests;

@@ -1,5 +1,4 @@
 use crate::support::*;
-use sidetone_hal::net::Protocol;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{
     Authorization, CallId, Contact, Expires, HeaderName, MinExpires, RetryAfter, To, Via, WwwAuthenticate,
@@ -349,10 +348,9 @@ fn a_host_name_is_asked_for_and_its_addresses_are_tried_in_turn() {
     let account = harness.account_with(config);
     harness.agent.register(harness.now, account).unwrap();
     harness.silent();
-    let query = harness.query();
-    assert_eq!((query.host.as_str(), query.port, query.protocol), ("example.org", None, Protocol::Udp));
     let servers = ["192.0.2.50:5060", "192.0.2.51:5060", "192.0.2.52:5060"].map(address);
-    harness.agent.handle_answer(harness.now, query.id, servers.to_vec());
+    let zone = servers.map(|server| a("example.org", &server.ip().to_string()));
+    assert_eq!(harness.dns(&zone), ["SRV _sip._udp.example.org", "A example.org", "AAAA example.org"]);
     assert_eq!(harness.sent().0, servers[0]);
     // The first is dead, the second overloaded.
     harness.advance(Duration::from_secs(32));
@@ -375,8 +373,7 @@ fn a_host_name_without_an_address_is_a_failure() {
     let mut harness = Harness::new();
     let account = harness.account_with(AccountConfig::parse("sip:alice:secret@example.org").unwrap());
     harness.agent.register(harness.now, account).unwrap();
-    let query = harness.query();
-    harness.agent.handle_answer(harness.now, query.id, Vec::new());
+    harness.dns(&[]);
     state(&mut harness);
     assert!(matches!(state(&mut harness), RegistrationState::Failed { status: None, retry_at: Some(_), .. }));
 }
@@ -391,7 +388,7 @@ fn an_outbound_proxy_is_a_loose_route() {
     assert_eq!(to, address("192.0.2.2:5070"));
     let sidetone_sip_core::Message::Request(register) = message else { panic!("expected a request") };
     assert_eq!(register.uri.to_string(), "sip:example.org");
-    assert_eq!(register.headers.raw(&HeaderName::ROUTE).unwrap(), "<sip:192.0.2.2:5070;lr>");
+    assert_eq!(register.headers.raw(&HeaderName::ROUTE).unwrap(), b"<sip:192.0.2.2:5070;lr>");
 }
 
 #[test]

@@ -195,9 +195,9 @@ fn a_later_invite_says_that_our_2xx_arrived() {
     assert!(matches!(harness.event(), Event::Confirmed { .. }));
     assert!(matches!(harness.event(), Event::Offer { .. }));
     harness.agent.answer_offer(harness.now, call, body(OFFER)).unwrap();
-    assert_eq!(harness.response(200).headers.raw(&HeaderName::CSEQ).unwrap(), "11 INVITE");
+    assert_eq!(harness.response(200).headers.raw(&HeaderName::CSEQ).unwrap(), b"11 INVITE");
     harness.ms(500);
-    assert_eq!(harness.response(200).headers.raw(&HeaderName::CSEQ).unwrap(), "11 INVITE");
+    assert_eq!(harness.response(200).headers.raw(&HeaderName::CSEQ).unwrap(), b"11 INVITE");
 }
 
 #[test]

@@ -79,6 +79,14 @@ fn required_extensions_that_we_lack_are_named() {
     harness.no_event();
 }
 
+/// Of the same call it would be a merged request.
+fn another_call(harness: &mut Harness, call_id: &str) -> Request {
+    let mut invite = harness.peer_invite();
+    invite.headers.remove(&HeaderName::CALL_ID);
+    invite.headers.push_raw(HeaderName::CALL_ID, call_id).unwrap();
+    invite
+}
+
 #[test]
 fn foreign_schemes_and_bodies_are_refused() {
     let mut harness = Harness::new();
@@ -86,13 +94,13 @@ fn foreign_schemes_and_bodies_are_refused() {
     tel.uri = uri("tel:+4930123");
     harness.put(tel);
     harness.response(416);
-    let mut xml = harness.peer_invite();
+    let mut xml = another_call(&mut harness, "xml");
     xml.headers.remove(&HeaderName::CONTENT_TYPE);
     xml.headers.push_raw(HeaderName::CONTENT_TYPE, "application/xml").unwrap();
     harness.put(xml);
     let response = harness.response(415);
     assert!(response.headers.require::<Accept>().unwrap().takes(&ContentType::SDP));
-    let mut packed = harness.peer_invite();
+    let mut packed = another_call(&mut harness, "packed");
     packed.headers.push_raw(HeaderName::CONTENT_ENCODING, "gzip").unwrap();
     harness.put(packed);
     harness.response(415);

@@ -4,10 +4,11 @@ use bytes::Bytes;
 use sidetone_hal::net::{FlowId, Protocol, SocketAddr};
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{CSeq, Contact, ContentType, From, HeaderName, To, Via};
+use sidetone_sip_core::locate::{Naptr, Record, Srv};
 use sidetone_sip_core::{
     Header, Input, Limits, Message, Method, NameAddr, Request, Response, StatusCode, Uri,
 };
-use sidetone_sip_ua::{AccountConfig, AccountId, Agent, AgentConfig, CallId, EndCause, Event, Query};
+use sidetone_sip_ua::{AccountConfig, AccountId, Agent, AgentConfig, Answer, CallId, EndCause, Event};
 use std::collections::VecDeque;
 
 pub const LOCAL: &str = "192.0.2.1:5060";
@@ -194,9 +195,44 @@ impl Harness {
         }
     }
 
+    /// Moves time on until a request goes to this server, and says how long that took. What goes to others is forgotten.
     #[track_caller]
-    pub fn query(&mut self) -> Query {
-        self.agent.poll_query().expect("a query")
+    pub fn wait_sent_to(&mut self, to: &str, bound: Duration) -> (Duration, Request) {
+        let (start, end, to) = (self.now, self.now + bound, address(to));
+        loop {
+            self.drain();
+            while let Some((address, message)) = self.sent.pop_front() {
+                if let Message::Request(request) = message
+                    && address == to
+                {
+                    return (self.now - start, request);
+                }
+            }
+            let Some((at, _)) = self.agent.poll_timeout().filter(|(at, _)| *at <= end) else {
+                panic!("nothing went to {to} within {bound:?}")
+            };
+            self.advance(at - self.now);
+        }
+    }
+
+    /// Answers every question of the agent by these records, and says what was asked.
+    pub fn dns(&mut self, zone: &[Record]) -> Vec<String> {
+        let mut asked = Vec::new();
+        while let Some(query) = self.agent.poll_query() {
+            let records: Vec<Record> = zone
+                .iter()
+                .filter(|record| *record.name == *query.name && record.data.kind() == query.kind)
+                .cloned()
+                .collect();
+            let answer = if records.is_empty() {
+                Answer::NoData { ttl: Some(Duration::from_secs(3600)) }
+            } else {
+                Answer::records(records)
+            };
+            asked.push(format!("{} {}", query.kind, query.name));
+            self.agent.handle_answer(self.now, query.id, answer);
+        }
+        asked
     }
 
     /// A request of the peer, outside of any dialog.
@@ -300,6 +336,27 @@ pub fn reply_with<H: Header>(request: &Request, code: u16, header: &H) -> Respon
     let mut response = request.response(StatusCode::new(code).unwrap(), Some("peer-tag"));
     response.headers.push(header);
     response
+}
+
+/// Records that hold for an hour.
+pub fn a(name: &str, address: &str) -> Record {
+    Record::new(name, Duration::from_secs(3600), address.parse::<std::net::Ipv4Addr>().unwrap())
+}
+
+pub fn srv(name: &str, priority: u16, port: u16, target: &str) -> Record {
+    let srv = Srv { priority, weight: 1, port, target: target.into() };
+    Record::new(name, Duration::from_secs(3600), srv)
+}
+
+pub fn naptr(name: &str, order: u16, service: &str, replacement: &str) -> Record {
+    let naptr = Naptr {
+        order,
+        flags: "s".into(),
+        service: service.into(),
+        replacement: replacement.into(),
+        ..Naptr::default()
+    };
+    Record::new(name, Duration::from_secs(3600), naptr)
 }
 
 pub fn contact(headers: &sidetone_sip_core::Headers) -> Uri {
