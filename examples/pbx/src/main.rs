@@ -3,6 +3,9 @@
 use clap::{Parser, ValueEnum};
 use core::net::SocketAddr;
 use sidetone_pbx::{Pbx, PbxBuilder, PbxEvent, Prompt, Service};
+use sidetone_sip_core::driver::{
+    CaSet, Certificates, ClientAuth, Identity, TlsConfig, TlsError, TlsVersion, WebSocketConfig,
+};
 use sidetone_sip_core::trace::{Direction, TapMessage};
 use sidetone_sip_core::{Algorithm, DigestConfig};
 use std::io::Write as _;
@@ -16,12 +19,40 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(version)]
 struct Options {
-    /// Listen for SIP over UDP here; several times for several addresses [default: 127.0.0.1:5060, if no --tcp]
+    /// Listen for SIP over UDP here; several times for several addresses [default: 127.0.0.1:5060, if no other
+    /// address]
     #[arg(long, value_name = "IP:PORT")]
     udp: Vec<SocketAddr>,
     /// Listen for SIP over TCP here
     #[arg(long, value_name = "IP:PORT")]
     tcp: Vec<SocketAddr>,
+    /// Listen for SIP over TLS here; takes --cert and --key
+    #[arg(long, value_name = "IP:PORT", requires = "cert")]
+    tls: Vec<SocketAddr>,
+    /// Listen for SIP over WebSocket here
+    #[arg(long, value_name = "IP:PORT")]
+    ws: Vec<SocketAddr>,
+    /// Listen for SIP over secure WebSocket here; takes --cert and --key
+    #[arg(long, value_name = "IP:PORT", requires = "cert")]
+    wss: Vec<SocketAddr>,
+    /// The certificate for --tls and --wss with its issuers, PEM or DER; read again at SIGHUP
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its private key, PEM or DER, not encrypted; read again at SIGHUP
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Only devices with a certificate of one of these CAs are let in over TLS
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    client_ca: Option<PathBuf>,
+    /// The oldest version of TLS: 1.2 or 1.3
+    #[arg(long, value_name = "VERSION", default_value = "1.2")]
+    tls_min: TlsVersion,
+    /// The path of WebSocket; any without it
+    #[arg(long, value_name = "PATH")]
+    ws_path: Option<String>,
+    /// A web page's origin that may connect by WebSocket; any without it
+    #[arg(long, value_name = "ORIGIN")]
+    ws_origin: Vec<String>,
     /// An account. The password is seen by whoever lists the processes of this machine; see --users
     #[arg(long, value_name = "NAME:PASSWORD", value_parser = parse_account)]
     user: Vec<(String, String)>,
@@ -90,6 +121,22 @@ async fn run(options: Options) -> Result<(), Box<dyn core::error::Error>> {
     let mut builder = Pbx::builder().realm(options.realm).digest(digest);
     builder = options.udp.into_iter().fold(builder, PbxBuilder::udp);
     builder = options.tcp.into_iter().fold(builder, PbxBuilder::tcp);
+    builder = options.tls.iter().copied().fold(builder, PbxBuilder::tls);
+    builder = options.ws.into_iter().fold(builder, PbxBuilder::ws);
+    builder = options.wss.iter().copied().fold(builder, PbxBuilder::wss);
+    let files = options.cert.zip(options.key).map(|(cert, key)| TlsFiles {
+        cert,
+        key,
+        client_ca: options.client_ca,
+        min_version: options.tls_min,
+    });
+    if let Some(files) = &files {
+        builder = builder.tls_config(files.read()?);
+    }
+    let mut websocket = WebSocketConfig::new();
+    websocket.path = options.ws_path;
+    websocket.origins = options.ws_origin;
+    builder = builder.websocket(websocket);
     builder = options.domain.into_iter().fold(builder, PbxBuilder::domain);
     builder = accounts.iter().fold(builder, |builder, (name, password)| builder.user(name, password));
     if let Some(path) = options.prompt {
@@ -106,8 +153,18 @@ async fn run(options: Options) -> Result<(), Box<dyn core::error::Error>> {
     say(format_args!("{pbx}; accounts: {}; extensions: {}", names.join(", "), pbx.extensions().join(", ")));
 
     let mut events = pbx.events();
+    let mut hang_ups = hang_ups()?;
     loop {
         tokio::select! {
+            () = hang_ups.next() => {
+                // A certificate that is being replaced must not end the service.
+                let reload = |files: &TlsFiles| files.read().and_then(|config| pbx.reload_tls(&config));
+                match files.as_ref().map(reload) {
+                    Some(Ok(())) => say(format_args!("the certificate was read again")),
+                    Some(Err(error)) => eprintln!("sidetone-pbx: the certificate stays as it is: {error}"),
+                    None => {}
+                }
+            }
             stop = stopped() => {
                 stop?;
                 break;
@@ -120,6 +177,49 @@ async fn run(options: Options) -> Result<(), Box<dyn core::error::Error>> {
     }
     pbx.shutdown().await;
     Ok(())
+}
+
+/// Where the certificate is.
+struct TlsFiles {
+    cert: PathBuf,
+    key: PathBuf,
+    client_ca: Option<PathBuf>,
+    min_version: TlsVersion,
+}
+
+impl TlsFiles {
+    fn read(&self) -> Result<TlsConfig, TlsError> {
+        // The PBX connects to devices only by what they registered, so it trusts nobody else.
+        let config = TlsConfig::new().ca_set(CaSet::Own).min_version(self.min_version);
+        let config = config.server(Identity::read(&self.cert, &self.key)?);
+        Ok(match &self.client_ca {
+            Some(path) => config.client_auth(ClientAuth::Required, Certificates::read(path)?),
+            None => config,
+        })
+    }
+}
+
+/// SIGHUP, as services take it: read the files again.
+struct HangUps {
+    #[cfg(unix)]
+    signals: tokio::signal::unix::Signal,
+}
+
+fn hang_ups() -> std::io::Result<HangUps> {
+    Ok(HangUps {
+        #[cfg(unix)]
+        signals: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?,
+    })
+}
+
+impl HangUps {
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if self.signals.recv().await.is_some() {
+            return;
+        }
+        core::future::pending().await
+    }
 }
 
 /// SIGINT, or SIGTERM as from a service manager.

@@ -9,7 +9,9 @@ use core::fmt;
 use hashbrown::HashMap;
 use sidetone_hal::net::{IpAddr, Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
-use sidetone_sip_core::driver::{self, DriverConfig, Io, IoEvent};
+use sidetone_sip_core::driver::{
+    self, DriverConfig, Io, IoEvent, TlsConfig, TlsError, TlsHandle, WebSocketConfig,
+};
 use sidetone_sip_core::trace::Tap;
 use sidetone_sip_core::{DigestConfig, Secret};
 use sidetone_sip_ua::UserAgent;
@@ -35,6 +37,11 @@ impl Pbx {
 pub struct PbxBuilder {
     udp: Vec<SocketAddr>,
     tcp: Vec<SocketAddr>,
+    tls: Vec<SocketAddr>,
+    ws: Vec<SocketAddr>,
+    wss: Vec<SocketAddr>,
+    tls_config: Option<TlsConfig>,
+    websocket: WebSocketConfig,
     users: Vec<(String, Secret)>,
     domains: Vec<String>,
     realm: Option<String>,
@@ -60,6 +67,36 @@ impl PbxBuilder {
     /// Listens for TCP here; port 0 lets the system choose.
     pub fn tcp(mut self, address: SocketAddr) -> Self {
         self.tcp.push(address);
+        self
+    }
+
+    /// Listens for TLS here, which takes a [`PbxBuilder::tls_config`]; port 0 lets the system choose.
+    pub fn tls(mut self, address: SocketAddr) -> Self {
+        self.tls.push(address);
+        self
+    }
+
+    /// Listens for WebSocket (RFC 7118) here; port 0 lets the system choose.
+    pub fn ws(mut self, address: SocketAddr) -> Self {
+        self.ws.push(address);
+        self
+    }
+
+    /// Listens for secure WebSocket here, which takes a [`PbxBuilder::tls_config`]; port 0 lets the system choose.
+    pub fn wss(mut self, address: SocketAddr) -> Self {
+        self.wss.push(address);
+        self
+    }
+
+    /// Our certificate, and whether devices must have one.
+    pub fn tls_config(mut self, config: TlsConfig) -> Self {
+        self.tls_config = Some(config);
+        self
+    }
+
+    /// The path, the origins that may connect, and the bounds of WebSocket.
+    pub fn websocket(mut self, config: WebSocketConfig) -> Self {
+        self.websocket = config;
         self
     }
 
@@ -123,7 +160,9 @@ impl PbxBuilder {
     /// An address cannot be bound.
     pub async fn start(self) -> Result<PbxHandle, StartError> {
         let mut udp = self.udp;
-        if udp.is_empty() && self.tcp.is_empty() {
+        let streams: Vec<SocketAddr> =
+            [&self.tcp, &self.tls, &self.ws, &self.wss].into_iter().flatten().copied().collect();
+        if udp.is_empty() && streams.is_empty() {
             udp.push(SocketAddr::from(([127, 0, 0, 1], 5060)));
         }
         let seed = self.seed.unwrap_or_else(driver::seed);
@@ -132,13 +171,19 @@ impl PbxBuilder {
 
         // The extensions are spoken to over UDP, at the address the caller used, so each has a UDP socket.
         let mut sockets = udp.clone();
-        for ip in self.tcp.iter().map(SocketAddr::ip) {
-            if !udp.iter().any(|address| address.ip() == ip) {
+        for ip in streams.iter().map(SocketAddr::ip) {
+            if !sockets.iter().any(|address| address.ip() == ip) {
                 sockets.push(SocketAddr::new(ip, 0));
             }
         }
-        let config = sockets.iter().copied().fold(DriverConfig::new(), DriverConfig::udp);
-        let config = self.tcp.into_iter().fold(config, DriverConfig::tcp);
+        let mut config = DriverConfig::new();
+        config.udp = sockets;
+        config.tcp = self.tcp;
+        config.tls = self.tls;
+        config.ws = self.ws;
+        config.wss = self.wss;
+        config.tls_config = self.tls_config;
+        config.websocket = self.websocket;
         let mut io = Io::bind(&config)?;
 
         let mut fork = || {
@@ -154,8 +199,12 @@ impl PbxBuilder {
         let mut proxy = Proxy::new(config);
         proxy.endpoint_mut().set_tap(self.tap);
         io.attach(proxy.endpoint_mut());
-        let (mut udp_bound, tcp_bound) = (io.udp_addresses(), io.tcp_addresses().to_vec());
-        for address in udp_bound.iter().chain(&tcp_bound) {
+        let all = [Protocol::Udp, Protocol::Tcp, Protocol::Tls, Protocol::Ws, Protocol::Wss];
+        let bound = all.into_iter().flat_map(|protocol| {
+            io.local_addresses(protocol).into_iter().map(move |address| (protocol, address))
+        });
+        let mut bound: Vec<_> = bound.collect();
+        for (_, address) in &bound {
             proxy.add_local(*address);
         }
         for (name, password) in self.users {
@@ -163,7 +212,7 @@ impl PbxBuilder {
         }
 
         let key: String = Rng::from_seed(fork()).hex::<32>().iter().map(|byte| char::from(*byte)).collect();
-        let mut ips: Vec<IpAddr> = udp_bound.iter().chain(&tcp_bound).map(SocketAddr::ip).collect();
+        let mut ips: Vec<IpAddr> = bound.iter().map(|(_, address)| address.ip()).collect();
         ips.sort();
         ips.dedup();
         let mut agents = Vec::new();
@@ -192,11 +241,21 @@ impl PbxBuilder {
             .collect();
         let (events, _) = broadcast::channel(QUEUED_EVENTS);
         let (stop, proxy_stop) = watch::channel(());
+        let tls = io.tls_handle();
         let task = tokio::spawn(drive(proxy, io, events.clone(), proxy_stop));
-        udp_bound.truncate(udp.len());
+        // Sockets that only the extensions use are not among what was asked for.
+        let mut number = 0;
+        bound.retain(|(protocol, _)| {
+            number += usize::from(*protocol == Protocol::Udp);
+            *protocol != Protocol::Udp || number <= udp.len()
+        });
+        let addresses =
+            |wanted| bound.iter().filter(|(spoken, _)| *spoken == wanted).map(|(_, at)| *at).collect();
         Ok(PbxHandle {
-            udp: udp_bound,
-            tcp: tcp_bound,
+            udp: addresses(Protocol::Udp),
+            tcp: addresses(Protocol::Tcp),
+            listening: bound,
+            tls,
             extensions,
             events,
             stop,
@@ -256,6 +315,8 @@ async fn drive(
 pub struct PbxHandle {
     udp: Vec<SocketAddr>,
     tcp: Vec<SocketAddr>,
+    listening: Vec<(Protocol, SocketAddr)>,
+    tls: TlsHandle,
     extensions: Vec<String>,
     events: broadcast::Sender<PbxEvent>,
     stop: watch::Sender<()>,
@@ -265,12 +326,15 @@ pub struct PbxHandle {
 }
 
 impl PbxHandle {
-    /// The first address that it listens at, with the port that the system chose: UDP, or TCP when there is no UDP.
+    /// The first address that it listens at, with the port that the system chose: UDP, without UDP that of TCP, then TLS,
+    /// then WebSocket.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        let first = self.udp.iter().chain(&self.tcp).next();
         // At least one address is bound, or `start` had failed.
-        first.copied().unwrap_or(SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0))
+        self.listening
+            .first()
+            .map(|(_, address)| *address)
+            .unwrap_or(SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0))
     }
 
     /// The UDP addresses, in the order in which they were given.
@@ -283,6 +347,20 @@ impl PbxHandle {
     #[must_use]
     pub fn tcp_addrs(&self) -> &[SocketAddr] {
         &self.tcp
+    }
+
+    /// Where it listens, for every transport, in the order in which the addresses were given.
+    #[must_use]
+    pub fn listening(&self) -> &[(Protocol, SocketAddr)] {
+        &self.listening
+    }
+
+    /// Exchanges the TLS configuration: new connections go by it, those that are there go on.
+    ///
+    /// # Errors
+    /// It cannot be used; then nothing has changed.
+    pub fn reload_tls(&self, config: &TlsConfig) -> Result<(), TlsError> {
+        self.tls.reload(config)
     }
 
     /// The numbers of the extensions, sorted.
@@ -319,10 +397,8 @@ impl Drop for PbxHandle {
 impl fmt::Display for PbxHandle {
     /// What it listens to: `listening at udp 127.0.0.1:5060, tcp 127.0.0.1:5060`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let udp = self.udp.iter().map(|address| ("udp", address));
-        for (at, (protocol, address)) in
-            udp.chain(self.tcp.iter().map(|address| ("tcp", address))).enumerate()
-        {
+        for (at, (protocol, address)) in self.listening.iter().enumerate() {
+            let protocol = protocol.as_str().to_ascii_lowercase();
             write!(f, "{}{protocol} {address}", if at == 0 { "listening at " } else { ", " })?;
         }
         Ok(())

@@ -228,8 +228,10 @@ impl Proxy {
 
 fn route_uri(ticket: &str, protocol: Protocol, local: SocketAddr) -> Option<Uri> {
     let mut uri = Uri::sip(Some(ticket), &local.ip().to_string(), Some(local.port())).ok()?;
-    if protocol != Protocol::Udp {
-        uri.set_param("transport", Some(&protocol.as_str().to_ascii_lowercase()));
+    // RFC 7118 §5.3 has one name for WebSocket, secure or not.
+    let named = if protocol == Protocol::Wss { Protocol::Ws } else { protocol };
+    if named != Protocol::Udp {
+        uri.set_param("transport", Some(&named.as_str().to_ascii_lowercase()));
     }
     uri.set_param("lr", None);
     Some(uri)

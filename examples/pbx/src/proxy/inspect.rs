@@ -80,7 +80,7 @@ impl Refusal {
         }
         for (name, value) in self.headers.iter() {
             // The value was written by its type, which writes no line ends.
-            let _ = response.headers.push_raw(name.clone(), value);
+            let _ = response.headers.push_raw(name, value);
         }
         response
     }
@@ -156,9 +156,11 @@ impl Proxy {
     }
 }
 
-pub(super) fn check_scheme(request: &Request) -> Result<(), Refusal> {
+/// `sips` counts only where the way to here was secure (RFC 3261 §26.2.2).
+pub(super) fn check_scheme(request: &Request, source: &Source) -> Result<(), Refusal> {
     match request.uri.scheme() {
         Scheme::Sip => Ok(()),
+        Scheme::Sips if source.protocol.is_secure() => Ok(()),
         _ => Err(StatusCode::UNSUPPORTED_URI_SCHEME.into()),
     }
 }

@@ -225,7 +225,7 @@ impl Proxy {
         source: &Source,
     ) -> Result<(), Refusal> {
         let parties = Parties::of(request)?;
-        inspect::check_scheme(request)?;
+        inspect::check_scheme(request, source)?;
         inspect::check_max_forwards(request)?;
         self.check_loop(request)?;
         if let Some(Ok(required)) = request.headers.get::<ProxyRequire>() {
@@ -246,7 +246,15 @@ impl Proxy {
             return self.about_server(now, server, request);
         };
         let caller = self.authenticate_caller(now, request, &parties, source)?;
-        let targets = self.targets(now, source, &callee)?;
+        let mut targets = self.targets(now, source, &callee)?;
+        if request.uri.is_sips() && !self.extensions.contains_key(&callee) {
+            // RFC 5630 §3.1: such a request goes over nothing but TLS, and only to who registered for it. The
+            // extensions are on this machine.
+            targets.retain(|(contact, target)| contact.is_sips() && target.protocol.is_secure());
+            if targets.is_empty() {
+                return Err(Refusal::reason(StatusCode::TEMPORARILY_UNAVAILABLE, "SIPS Not Allowed"));
+            }
+        }
         self.forward(now, server, request, &parties, source, (&caller, &callee), targets)
     }
 
