@@ -1,10 +1,15 @@
 #![doc = include_str!("../README.md")]
 
 pub mod file;
+mod host;
 pub mod schema;
 pub mod settings;
+mod typed;
 
+pub use host::{Host, HostError};
 pub use schema::{ACCOUNTS, Access, Kind, SCHEMA, Setting};
-pub use settings::{
-    AccountSettings, PhoneSettings, Secret, SettingError, SettingErrorKind, Settings, Transport,
+pub use settings::{Secret, SettingError, SettingErrorKind, Settings};
+pub use typed::{
+    AccountSettings, AuthoritySet, KeepAliveKind, NatKind, PhoneSettings, TimerSettings, TlsSettings,
+    Transport,
 };

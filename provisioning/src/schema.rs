@@ -2,6 +2,10 @@
 //!
 //! A setting stands here only if the phone reads it. `N` in a path stands for an account, 1 to [`ACCOUNTS`].
 
+mod table;
+
+pub use table::SCHEMA;
+
 use core::fmt::{self, Write as _};
 
 /// How many accounts the settings hold: as many as the largest model has.
@@ -64,6 +68,20 @@ pub enum Kind {
         /// The greatest.
         max: u32,
     },
+    /// A time in milliseconds.
+    Milliseconds {
+        /// The shortest.
+        min: u32,
+        /// The longest.
+        max: u32,
+    },
+    /// A time in milliseconds, or nothing.
+    OptionalMilliseconds {
+        /// The shortest.
+        min: u32,
+        /// The longest.
+        max: u32,
+    },
     /// A time in whole seconds.
     Seconds {
         /// The shortest.
@@ -88,6 +106,23 @@ pub enum Kind {
     SipUri,
     /// An IP address with a port.
     SocketAddress,
+    /// An IP address, or nothing.
+    IpAddress,
+    /// IP addresses with or without a port, between blanks, or nothing.
+    Servers {
+        /// The most addresses.
+        max: usize,
+    },
+    /// Host names or IP addresses, with or without a port, between blanks, or nothing.
+    Hosts {
+        /// The most of them.
+        max: usize,
+    },
+    /// Statuses of SIP responses, between blanks, or nothing.
+    Statuses {
+        /// The most of them.
+        max: usize,
+    },
     /// A digit map of RFC 3435, or nothing.
     DigitMap,
 }
@@ -97,6 +132,8 @@ impl fmt::Display for Kind {
         match self {
             Self::Bool => f.write_str("true or false"),
             Self::Integer { min, max } => write!(f, "{min} to {max}"),
+            Self::Milliseconds { min, max } => write!(f, "{min} to {max} milliseconds"),
+            Self::OptionalMilliseconds { min, max } => write!(f, "{min} to {max} milliseconds, or nothing"),
             Self::Seconds { min, max } => write!(f, "{min} to {max} seconds"),
             Self::Choice(words) => {
                 for (place, word) in words.iter().enumerate() {
@@ -113,137 +150,22 @@ impl fmt::Display for Kind {
             Self::Secret { max } => write!(f, "secret text, at most {max} characters"),
             Self::SipUri => f.write_str("a sip: or sips: URI without a password, or nothing"),
             Self::SocketAddress => f.write_str("an address with a port, as in `127.0.0.1:8080`"),
+            Self::IpAddress => f.write_str("an IP address, or nothing"),
+            Self::Servers { max } => {
+                write!(f, "at most {max} IP addresses with or without a port, between blanks, or nothing")
+            }
+            Self::Hosts { max } => {
+                write!(
+                    f,
+                    "at most {max} hosts with or without a port, as in `stun.example.com:3478`, or nothing"
+                )
+            }
+            Self::Statuses { max } => {
+                write!(f, "at most {max} statuses of responses, 300 to 699, between blanks, or nothing")
+            }
             Self::DigitMap => f.write_str("a digit map such as `[2-9]xxx`, or nothing"),
         }
     }
-}
-
-/// Every setting of the phone, in the order in which files and tables show them.
-pub const SCHEMA: &[Setting] = {
-    use Access::{Administrator as Admin, User};
-    use Kind::{Bool, Choice, DigitMap, Integer, Seconds, Secret, SipUri, SocketAddress, Text};
-    const LIVE: bool = false;
-    const RESTART: bool = true;
-    &[
-        row("account.N.enabled", Bool, "true", Admin, LIVE, "Whether the account is used."),
-        row("account.N.aor", SipUri, "", Admin, LIVE, "The address of record; nothing means no account."),
-        row(
-            "account.N.display_name",
-            Text { max: 64 },
-            "",
-            Admin,
-            LIVE,
-            "The name that the other party sees.",
-        ),
-        row(
-            "account.N.auth_user",
-            Text { max: 128 },
-            "",
-            Admin,
-            LIVE,
-            "The name for authentication; nothing takes the user of the address of record.",
-        ),
-        row("account.N.password", Secret { max: 128 }, "", Admin, LIVE, "The password for authentication."),
-        row(
-            "account.N.outbound_proxy",
-            SipUri,
-            "",
-            Admin,
-            LIVE,
-            "Where requests go first; nothing takes the host of the address of record.",
-        ),
-        row(
-            "account.N.transport",
-            Choice(&["udp", "tcp"]),
-            "udp",
-            Admin,
-            LIVE,
-            "The transport protocol to the server.",
-        ),
-        row(
-            "account.N.expires",
-            Seconds { min: 60, max: 86_400 },
-            "3600",
-            Admin,
-            LIVE,
-            "The lifetime asked for a registration.",
-        ),
-        row(
-            "phone.model",
-            Choice(&["c60s", "cp860", "es620", "ut670"]),
-            "es620",
-            Admin,
-            RESTART,
-            "Which telephone this is: screen, keys, lamps, accounts.",
-        ),
-        row(
-            "phone.user_agent",
-            Text { max: 128 },
-            "",
-            Admin,
-            RESTART,
-            "What the User-Agent header says; nothing says the firmware and its version.",
-        ),
-        row(
-            "sip.port",
-            Integer { min: 0, max: 65_535 },
-            "5060",
-            Admin,
-            RESTART,
-            "The local port for SIP; 0 lets the system choose.",
-        ),
-        row(
-            "panel.address",
-            SocketAddress,
-            "127.0.0.1:8080",
-            Admin,
-            RESTART,
-            "Where the browser panel is served, on this machine only.",
-        ),
-        row(
-            "media.codecs",
-            Text { max: 256 },
-            "PCMU PCMA G729",
-            Admin,
-            RESTART,
-            "The codecs of calls, what is liked best first, by their names in SDP, with format parameters as in `G729;annexb=no`.",
-        ),
-        row(
-            "dialplan.digit_map",
-            DigitMap,
-            "",
-            Admin,
-            LIVE,
-            "The numbers that are dialled as soon as they are complete; nothing takes any number.",
-        ),
-        row(
-            "dialplan.inter_digit",
-            Seconds { min: 0, max: 60 },
-            "5",
-            User,
-            LIVE,
-            "After this time without a digit the number is dialled; 0 waits for ever.",
-        ),
-        row(
-            "dialplan.send_key",
-            Choice(&["off", "#", "*"]),
-            "#",
-            User,
-            LIVE,
-            "The key that sends the number.",
-        ),
-    ]
-};
-
-const fn row(
-    path: &'static str,
-    kind: Kind,
-    default: &'static str,
-    access: Access,
-    restart: bool,
-    help: &'static str,
-) -> Setting {
-    Setting { path, kind, default, access, restart, help }
 }
 
 /// The schema as a table in Markdown, as the documentation shows it.
@@ -281,7 +203,7 @@ mod tests {
                 setting.path
             );
             assert_eq!(setting.is_per_account(), setting.path.starts_with("account."), "{}", setting.path);
-            let form = |c: char| c.is_ascii_lowercase() || c == '_';
+            let form = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             let mut parts = setting.path.split('.');
             assert!(
                 parts.all(|part| part == "N" || !part.is_empty() && part.chars().all(form)),

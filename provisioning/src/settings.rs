@@ -1,9 +1,9 @@
 //! The settings: values by path, checked against the schema, read through types.
 
+use crate::host::Host;
 use crate::schema::{ACCOUNTS, Access, Kind, SCHEMA, Setting};
 use core::fmt;
-use core::net::SocketAddr;
-use core::time::Duration;
+use core::net::{IpAddr, SocketAddr};
 use sidetone_dialplan::{DigitMap, MapError};
 use std::collections::BTreeMap;
 
@@ -25,50 +25,6 @@ use std::collections::BTreeMap;
 pub struct Settings {
     /// What was set; the rest has its default.
     values: BTreeMap<Slot, Value>,
-}
-
-/// One account, as the phone uses it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the schema documents the settings")]
-pub struct AccountSettings {
-    pub enabled: bool,
-    /// A `sip:` or `sips:` URI; empty means no account.
-    pub aor: String,
-    pub display_name: Option<String>,
-    pub auth_user: Option<String>,
-    pub password: Secret,
-    pub outbound_proxy: Option<String>,
-    pub transport: Transport,
-    pub expires: Duration,
-}
-
-/// What belongs to no account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the schema documents the settings")]
-pub struct PhoneSettings {
-    /// One of the words of `phone.model` in the schema.
-    pub model: &'static str,
-    /// Empty stands for the firmware's own name.
-    pub user_agent: String,
-    pub sip_port: u16,
-    pub panel: SocketAddr,
-    /// Names of codecs as in SDP, what is liked best first, between blanks or commas.
-    pub codecs: String,
-    pub digit_map: Option<DigitMap>,
-    /// `None` waits for ever.
-    pub inter_digit: Option<Duration>,
-    pub send_key: Option<char>,
-}
-
-/// The transport protocol of an account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "names of protocols")]
-pub enum Transport {
-    #[default]
-    Udp,
-    Tcp,
 }
 
 /// A text that `Debug` does not show.
@@ -189,59 +145,14 @@ impl Settings {
         Ok(())
     }
 
-    /// An account, 1 to [`ACCOUNTS`]; `None` for another number.
-    #[must_use]
-    pub fn account(&self, number: u8) -> Option<AccountSettings> {
-        if !(1..=ACCOUNTS).contains(&number) {
-            return None;
-        }
-        let value = |name: &str| self.value(&format!("account.N.{name}"), number);
-        let optional = |name: &str| Some(value(name).text()).filter(|text| !text.is_empty());
-        Some(AccountSettings {
-            enabled: value("enabled").bool(),
-            aor: value("aor").text(),
-            display_name: optional("display_name"),
-            auth_user: optional("auth_user"),
-            password: Secret(value("password").text()),
-            outbound_proxy: optional("outbound_proxy"),
-            transport: if value("transport").text() == "tcp" { Transport::Tcp } else { Transport::Udp },
-            expires: Duration::from_secs(value("expires").number().into()),
-        })
-    }
-
-    /// The accounts to use, with their numbers: enabled, and with an address of record.
-    pub fn accounts(&self) -> impl Iterator<Item = (u8, AccountSettings)> {
-        (1..=ACCOUNTS)
-            .filter_map(|number| self.account(number).map(|account| (number, account)))
-            .filter(|(_, account)| account.enabled && !account.aor.is_empty())
-    }
-
-    /// What belongs to no account.
-    #[must_use]
-    pub fn phone(&self) -> PhoneSettings {
-        let value = |path: &str| self.value(path, 0);
-        let inter_digit = value("dialplan.inter_digit").number();
-        PhoneSettings {
-            model: value("phone.model").word(),
-            user_agent: value("phone.user_agent").text(),
-            sip_port: u16::try_from(value("sip.port").number()).unwrap_or(u16::MAX),
-            panel: value("panel.address").address(),
-            codecs: value("media.codecs").text(),
-            digit_map: value("dialplan.digit_map").digit_map(),
-            inter_digit: (inter_digit > 0).then(|| Duration::from_secs(inter_digit.into())),
-            send_key: Some(value("dialplan.send_key").word())
-                .filter(|word| *word != "off")
-                .and_then(|word| word.chars().next()),
-        }
-    }
-
     /// What was set, secrets included, with full paths, the phone first and then account by account: for the
     /// file.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (String, String)> {
         self.values.iter().filter_map(|(slot, value)| Some((slot.path()?, value.text())))
     }
 
-    fn value(&self, template: &str, account: u8) -> Value {
+    /// The value of the setting with this path in the schema; the phone's own are those of account 0.
+    pub(crate) fn value(&self, template: &str, account: u8) -> Value {
         let place = SCHEMA.iter().position(|setting| setting.path == template);
         let set = place.and_then(|place| self.values.get(&Slot { account, place }).cloned());
         set.or_else(|| {
@@ -302,13 +213,18 @@ fn cut(text: &str) -> String {
 
 /// A checked value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Value {
+pub(crate) enum Value {
     Bool(bool),
     Number(u32),
     Word(&'static str),
     Text(String),
     Secret(Secret),
     Address(SocketAddr),
+    OptionalNumber(Option<u32>),
+    Ip(Option<IpAddr>),
+    Servers(Vec<SocketAddr>),
+    Hosts(Vec<Host>),
+    Statuses(Vec<u16>),
     DigitMap(Option<DigitMap>),
 }
 
@@ -327,16 +243,23 @@ impl Value {
                 "false" | "off" | "no" | "0" => Some(Self::Bool(false)),
                 _ => None,
             },
-            Kind::Integer { min, max } | Kind::Seconds { min, max } => {
-                let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-                let number = digits.then(|| text.parse().ok()).flatten();
-                number.filter(|number| (min..=max).contains(number)).map(Self::Number)
+            Kind::Integer { min, max } | Kind::Milliseconds { min, max } | Kind::Seconds { min, max } => {
+                number(text, min, max).map(Self::Number)
             }
             Kind::Choice(words) => words.iter().find(|word| **word == text).map(|word| Self::Word(word)),
             Kind::Text { max } => plain(text, max).then(|| Self::Text(text.to_owned())),
             Kind::Secret { max } => plain(text, max).then(|| Self::Secret(Secret(text.to_owned()))),
             Kind::SipUri => (text.is_empty() || is_sip_uri(text)).then(|| Self::Text(text.to_owned())),
             Kind::SocketAddress => text.parse().ok().map(Self::Address),
+            Kind::OptionalMilliseconds { .. } if text.is_empty() => Some(Self::OptionalNumber(None)),
+            Kind::OptionalMilliseconds { min, max } => {
+                number(text, min, max).map(|number| Self::OptionalNumber(Some(number)))
+            }
+            Kind::IpAddress if text.is_empty() => Some(Self::Ip(None)),
+            Kind::IpAddress => text.parse().ok().map(|address| Self::Ip(Some(address))),
+            Kind::Servers { max } => list(text, max, server).map(Self::Servers),
+            Kind::Hosts { max } => list(text, max, |host| host.parse().ok()).map(Self::Hosts),
+            Kind::Statuses { max } => list(text, max, status).map(Self::Statuses),
             Kind::DigitMap if text.is_empty() => Some(Self::DigitMap(None)),
             Kind::DigitMap => match DigitMap::parse(text) {
                 Ok(map) => Some(Self::DigitMap(Some(map))),
@@ -352,40 +275,51 @@ impl Value {
     }
 
     /// The text that reads back as this value.
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Self::Bool(value) => value.to_string(),
             Self::Number(number) => number.to_string(),
             Self::Word(word) => (*word).to_owned(),
             Self::Text(text) | Self::Secret(Secret(text)) => text.clone(),
             Self::Address(address) => address.to_string(),
+            Self::OptionalNumber(number) => number.map(|number| number.to_string()).unwrap_or_default(),
+            Self::Ip(address) => address.map(|address| address.to_string()).unwrap_or_default(),
+            Self::Servers(servers) => joined(servers),
+            Self::Hosts(hosts) => joined(hosts),
+            Self::Statuses(statuses) => joined(statuses),
             Self::DigitMap(map) => map.as_ref().map(ToString::to_string).unwrap_or_default(),
         }
-    }
-
-    fn bool(&self) -> bool {
-        matches!(self, Self::Bool(true))
-    }
-
-    fn number(&self) -> u32 {
-        if let Self::Number(number) = self { *number } else { 0 }
-    }
-
-    fn word(&self) -> &'static str {
-        if let Self::Word(word) = self { word } else { "" }
-    }
-
-    fn address(&self) -> SocketAddr {
-        if let Self::Address(address) = self { *address } else { SocketAddr::from(([127, 0, 0, 1], 0)) }
-    }
-
-    fn digit_map(self) -> Option<DigitMap> {
-        if let Self::DigitMap(map) = self { map } else { None }
     }
 }
 
 fn plain(text: &str, max: usize) -> bool {
     text.chars().count() <= max && !text.chars().any(char::is_control)
+}
+
+/// A number of digits alone, within the bounds.
+fn number(text: &str, min: u32, max: u32) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits.then(|| text.parse().ok()).flatten();
+    number.filter(|number| (min..=max).contains(number))
+}
+
+/// What stands between the blanks of `text`, if each of them reads and there are not too many.
+fn list<T>(text: &str, max: usize, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    let items: Option<Vec<T>> = text.split_ascii_whitespace().map(read).collect();
+    items.filter(|items| items.len() <= max)
+}
+
+fn joined<T: ToString>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// A DNS server; its port is 53 if none is given.
+fn server(text: &str) -> Option<SocketAddr> {
+    text.parse().ok().or_else(|| text.parse().ok().map(|address| SocketAddr::new(address, 53)))
+}
+
+fn status(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|status| (300..700).contains(status))
 }
 
 /// Scheme, an optional user without a password, a host: enough to tell a URI from a slip. RFC 3986 §2:
@@ -407,6 +341,8 @@ fn is_sip_uri(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Transport;
+    use core::time::Duration;
 
     fn refusal(path: &str, text: &str) -> String {
         Settings::new().set(path, text).unwrap_err().to_string()
@@ -415,13 +351,25 @@ mod tests {
     /// A value other than the default for each kind of setting.
     fn another(setting: &Setting) -> &'static str {
         match setting.kind {
-            Kind::Bool => "no",
-            Kind::Integer { .. } => "5080",
+            Kind::Bool if setting.default == "true" => "no",
+            Kind::Bool => "yes",
+            Kind::Integer { max, .. } => {
+                if max > 5080 {
+                    "5080"
+                } else {
+                    "3"
+                }
+            }
             Kind::Seconds { .. } => "60",
+            Kind::Milliseconds { .. } | Kind::OptionalMilliseconds { .. } => "2500",
             Kind::Choice(words) => words.iter().find(|word| **word != setting.default).unwrap(),
             Kind::Text { .. } | Kind::Secret { .. } => "sesame",
             Kind::SipUri => "sip:bob@[2001:db8::1]:5070;transport=tcp",
             Kind::SocketAddress => "[::1]:9000",
+            Kind::IpAddress => "192.0.2.7",
+            Kind::Servers { .. } => "192.0.2.53:53 [2001:db8::53]:5353",
+            Kind::Hosts { .. } => "stun.example.com:3479 192.0.2.1",
+            Kind::Statuses { .. } => "408 503",
             Kind::DigitMap => "[2-9]xxx|0T",
         }
     }

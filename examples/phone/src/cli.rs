@@ -36,6 +36,30 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "IP")]
     pub local_address: Option<IpAddr>,
 
+    /// Certificates of authorities to trust besides the system's, PEM or DER. May be given several times
+    #[arg(long, global = true, value_name = "FILE")]
+    pub authority: Vec<PathBuf>,
+
+    /// Accept any server's certificate: the connection is secret, but anybody may be at its end
+    #[arg(long, global = true)]
+    pub any_certificate: bool,
+
+    /// Our own certificate, for servers that ask for one and for connections to us
+    #[arg(long, global = true, value_name = "FILE", requires = "key")]
+    pub certificate: Option<PathBuf>,
+
+    /// The key of --certificate
+    #[arg(long, global = true, value_name = "FILE", requires = "certificate")]
+    pub key: Option<PathBuf>,
+
+    /// The port to listen at for TLS, which takes --certificate; without it only the phone connects
+    #[arg(long, global = true, value_name = "PORT")]
+    pub tls_port: Option<u16>,
+
+    /// A DNS server to ask instead of the system's. May be given several times
+    #[arg(long, global = true, value_name = "IP:PORT")]
+    pub dns: Vec<SocketAddr>,
+
     /// Where the panel is served, on the loopback interface; port 0 lets the system choose (default: 127.0.0.1:8080 or the next
     /// free port)
     #[arg(long, value_name = "ADDRESS")]
@@ -144,6 +168,10 @@ pub enum TransportArg {
     Udp,
     /// A connection.
     Tcp,
+    /// A secret connection.
+    Tls,
+    /// What the NAPTR and SRV records of the server's domain say.
+    Dns,
 }
 
 /// An argument that may hold a password: `Debug` does not show it.

@@ -68,7 +68,8 @@ impl Demo {
                 .map_err(sidetone_sip_ua::Error::from)?
                 .with_password(password)
                 .with_display_name(format!("{name} {number}"));
-            let config = Config { accounts: vec![account], local: LOOPBACK, ..config.clone() };
+            let mut config = Config { accounts: vec![account], ..config.clone() };
+            config.network.local = LOOPBACK;
             let agent = config.user_agent(name, trace).await?;
             let (desk, panel) = Desk::start(&config, agent, &format!("{name}, {number}")).await?;
             desks.push(desk);

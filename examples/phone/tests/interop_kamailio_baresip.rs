@@ -10,8 +10,9 @@ use core::time::Duration;
 use peers::baresip::{AMR, Baresip, Codecs, G711, Microphone, OPUS};
 use peers::kamailio::Kamailio;
 use peers::phone::{Phone, expect};
+use peers::pki::Pki;
 use peers::sound::{Analysis, read_wav, write_tone};
-use peers::{BARESIP, KAMAILIO, Needs, Outcome, Stage, free_port, trial};
+use peers::{BARESIP, KAMAILIO, KAMAILIO_TLS, Needs, Outcome, Stage, free_port, trial};
 use std::process::ExitCode;
 
 /// What the phone's microphone hears. No whole number of cycles fits a packet, so that a lost one shows.
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         trial("phone_with_a_wrong_password_exits_3", &[KAMAILIO], wrong_password),
         trial("phone_calls_baresip", BOTH, phone_calls_baresip),
         trial("phone_calls_baresip_over_tcp", BOTH, phone_calls_baresip_over_tcp),
+        trial("phone_calls_baresip_over_tls", &[KAMAILIO_TLS, BARESIP], phone_calls_baresip_over_tls),
         trial("phone_and_baresip_speak_amr", BOTH, |stage| call_with(AMR, "AMR;octet-align=1", stage)),
         trial("phone_and_baresip_speak_opus", BOTH, |stage| call_with(OPUS, "opus", stage)),
         trial("baresip_calls_phone_and_hangs_up", BOTH, baresip_calls_phone),
@@ -71,6 +73,19 @@ fn phone_calls_baresip_over_tcp(stage: &Stage) -> Outcome {
     call_and_compare(G711, "PCMU", "tcp", stage)
 }
 
+/// The phone speaks TLS with Kamailio, which it knows by its certificate; Kamailio speaks UDP with baresip.
+fn phone_calls_baresip_over_tls(stage: &Stage) -> Outcome {
+    let pki = Pki::new(stage, &["127.0.0.1"])?;
+    let server = Kamailio::start_tls(stage, &pki)?;
+    let port = server.tls_port.unwrap_or_default();
+    let account = format!("--account sip:alice:alice-secret@127.0.0.1:{port} --transport tls");
+    // Nobody told this one whom to trust.
+    let register = format!("{account} --local-port {} --headless register", free_port());
+    Phone::start(stage, "stranger", &register)?.expect_exit(3, SOON)?;
+    let account = format!("{account} --authority {}", pki.authority);
+    call_and_compare_at(&server, &account, port, G711, "PCMU", stage)
+}
+
 /// The phone offers one codec. (G.726 is not among them: baresip 1.0 packs it the other way round than RFC 3551.)
 fn call_with(codecs: Codecs, choice: &str, stage: &Stage) -> Outcome {
     call_and_compare(codecs, choice, "udp", stage)
@@ -78,14 +93,24 @@ fn call_with(codecs: Codecs, choice: &str, stage: &Stage) -> Outcome {
 
 fn call_and_compare(codecs: Codecs, choice: &str, transport: &str, stage: &Stage) -> Outcome {
     let server = Kamailio::start(stage)?;
+    let account = format!("{} --transport {transport}", account(&server));
+    call_and_compare_at(&server, &account, server.port, codecs, choice, stage)
+}
+
+fn call_and_compare_at(
+    server: &Kamailio,
+    account: &str,
+    port: u16,
+    codecs: Codecs,
+    choice: &str,
+    stage: &Stage,
+) -> Outcome {
     let mut bob = Baresip::start_with(codecs, stage, "bob", server.port, &Microphone::Tone(BARESIP_HZ))?;
     let (play, record) = (stage.path("play.wav"), stage.path("heard-by-phone.wav"));
     write_tone(&play, PHONE_HZ, Duration::from_secs(30))?;
     let arguments = format!(
-        "{} --transport {transport} --codecs {choice} --local-port {} --headless call sip:bob@127.0.0.1:{} --play {} --record {} --for 6s",
-        account(&server),
+        "{account} --codecs {choice} --local-port {} --headless call sip:bob@127.0.0.1:{port} --play {} --record {} --for 6s",
         free_port(),
-        server.port,
         play.display(),
         record.display()
     );

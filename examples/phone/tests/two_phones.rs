@@ -7,6 +7,7 @@ mod peers;
 use core::time::Duration;
 use libtest_mimic::Failed;
 use peers::phone::{Phone, expect};
+use peers::pki::Pki;
 use peers::sound::{Analysis, read_wav, write_tone};
 use peers::{Outcome, Stage, free_port, trial};
 use serde_json::Value;
@@ -19,6 +20,8 @@ fn main() -> ExitCode {
     peers::run(vec![
         trial("two_phones_hear_each_other", &[], |stage| hear_each_other(stage, "udp")),
         trial("two_phones_hear_each_other_over_tcp", &[], |stage| hear_each_other(stage, "tcp")),
+        trial("two_phones_hear_each_other_over_tls", &[], |stage| hear_each_other(stage, "tls")),
+        trial("a_phone_does_not_call_whom_it_cannot_trust", &[], distrust),
         trial("a_held_phone_hears_silence_until_the_resume", &[], hold),
         trial("two_phones_exchange_dtmf", &[], dtmf),
     ])
@@ -34,6 +37,15 @@ struct Call {
 
 fn call(stage: &Stage, transport: &str, caller: &str, called: &str) -> Result<Call, Failed> {
     let port = free_port();
+    let secure = (transport == "tls").then(|| Secure::new(stage)).transpose()?;
+    let (to, called, caller) = match &secure {
+        Some(secure) => (
+            secure.port,
+            format!("{} {called}", secure.called),
+            format!("--authority {} {caller}", secure.authority),
+        ),
+        None => (port, called.to_owned(), caller.to_owned()),
+    };
     let path = |name: &str| stage.path(name).display().to_string();
     let length = Duration::from_secs(30);
     write_tone(&stage.path("caller.wav"), CALLER_HZ, length)?;
@@ -54,7 +66,7 @@ fn call(stage: &Stage, transport: &str, caller: &str, called: &str) -> Result<Ca
         "caller",
         &format!(
             "--account sip:caller@127.0.0.1 --no-register --local-port {} --transport {transport} \
-             --headless call sip:called@127.0.0.1:{port} --play {} --record {} {caller}",
+             --headless call sip:called@127.0.0.1:{to} --play {} --record {} {caller}",
             free_port(),
             path("caller.wav"),
             path("heard-by-caller.wav")
@@ -66,6 +78,55 @@ fn call(stage: &Stage, transport: &str, caller: &str, called: &str) -> Result<Ca
         heard_by_caller: Analysis::new(&read_wav(&stage.path("heard-by-caller.wav"))?, CALLED_HZ),
         heard_by_called: Analysis::new(&read_wav(&stage.path("heard-by-called.wav"))?, CALLER_HZ),
     })
+}
+
+/// What a call over TLS takes: the called side's certificate, and the authority that the caller trusts.
+struct Secure {
+    port: u16,
+    /// The called side's options.
+    called: String,
+    /// The authority's file.
+    authority: String,
+}
+
+impl Secure {
+    fn new(stage: &Stage) -> Result<Self, Failed> {
+        let Pki { authority, certificate, key } = Pki::new(stage, &["127.0.0.1"])?;
+        let port = free_port();
+        let called = format!("--tls-port {port} --certificate {certificate} --key {key}");
+        Ok(Self { port, called, authority })
+    }
+}
+
+/// The caller knows another authority, so it says why and hangs up before anything is said.
+fn distrust(stage: &Stage) -> Outcome {
+    let secure = Secure::new(stage)?;
+    let port = free_port();
+    let called = Phone::start(
+        stage,
+        "called",
+        &format!(
+            "--account sip:called@127.0.0.1:{port} --no-register --local-port {port} --headless answer {}",
+            secure.called
+        ),
+    )?;
+    called.wait_for_port(port)?;
+    let call = |name: &str, more: &str| {
+        Phone::start(
+            stage,
+            name,
+            &format!(
+                "--account sip:caller@127.0.0.1 --no-register --local-port {} --transport tls \
+                 --headless call sip:called@127.0.0.1:{} --for 500ms {more}",
+                free_port(),
+                secure.port
+            ),
+        )
+    };
+    let mut stranger = call("stranger", "")?;
+    stranger.wait_for_line("UnknownIssuer", Duration::from_secs(20))?;
+    stranger.expect_exit(1, Duration::from_secs(20))?;
+    call("careless", "--any-certificate")?.finish_call(Duration::from_secs(20)).map(|_| ())
 }
 
 fn hear_each_other(stage: &Stage, transport: &str) -> Outcome {

@@ -1,13 +1,17 @@
 //! What the phone is set up with, from the settings file and the command line.
 
+mod account;
+mod network;
+
+pub use network::Network;
+
 use crate::cli::{Cli, TransportArg};
 use crate::models::{ES620, Model, UnknownModel};
+use account::{account_of, locate_of, proxy_of, set_transport};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use sidetone_codecs::{ALL, CodecChoice, CodecSpec, g729, pcma, pcmu};
 use sidetone_dialplan::CollectorConfig;
-use sidetone_hal::net::Protocol;
-use sidetone_provisioning::{AccountSettings, PhoneSettings, Settings, Transport, file};
-use sidetone_sip_core::{ParseError, Scheme, Uri};
+use sidetone_provisioning::{PhoneSettings, Settings, Transport, file};
 use sidetone_sip_ua::{AccountConfig, Error as UaError, UserAgent};
 
 use crate::trace::Trace;
@@ -27,8 +31,8 @@ pub struct Config {
     pub model: &'static Model,
     /// The accounts.
     pub accounts: Vec<AccountConfig>,
-    /// The SIP address to listen at; port 0 lets the system choose.
-    pub local: SocketAddr,
+    /// What SIP goes through.
+    pub network: Network,
     /// Where the panel is served.
     pub panel: SocketAddr,
     /// The codecs of calls, what is liked best first.
@@ -62,6 +66,9 @@ pub enum ConfigError {
     /// Not a proxy.
     #[error("the proxy: {0}; expected sip:host or sip:host:port")]
     Proxy(String),
+    /// Ports or certificates that cannot be used.
+    #[error("{0}")]
+    Network(String),
     /// Not a codec, or none at all.
     #[error("the codecs: {reason}; expected names among {expected}")]
     Codecs {
@@ -92,7 +99,7 @@ impl Config {
         Self {
             model,
             accounts: Vec::new(),
-            local: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+            network: Network::default(),
             panel: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PANEL_PORT),
             codecs: DEFAULT_CODECS.map(CodecChoice::from).to_vec(),
             dialling: CollectorConfig::default(),
@@ -138,21 +145,18 @@ impl Config {
     /// # Errors
     /// An address cannot be bound.
     pub async fn user_agent(&self, name: &str, trace: Option<&Trace>) -> Result<UserAgent, UaError> {
-        let builder = UserAgent::builder()
-            .bind_udp(self.local)
-            .user_agent(&self.user_agent)
-            .codecs(self.codecs.iter().copied());
+        let builder = self.network.builder().user_agent(&self.user_agent).codecs(self.codecs.iter().copied());
         let builder = match trace {
             Some(trace) => builder.trace(trace.tap(name)),
             None => builder,
         };
-        builder.bind_tcp(self.local).build().await
+        builder.build().await
     }
 
     fn apply_file(&mut self, settings: &Settings) -> Result<(), ConfigError> {
         let phone: PhoneSettings = settings.phone();
         self.model = phone.model.parse()?;
-        self.local.set_port(phone.sip_port);
+        self.network.apply_file(&phone).map_err(ConfigError::Network)?;
         self.panel = phone.panel;
         if !phone.user_agent.is_empty() {
             self.user_agent = phone.user_agent;
@@ -163,8 +167,9 @@ impl Config {
         self.dialling.send_key = phone.send_key;
         for (number, settings) in settings.accounts() {
             let place = format!("account.{number}");
-            self.accounts
-                .push(account_of(&settings).map_err(|reason| ConfigError::Account { place, reason })?);
+            self.accounts.push(
+                account_of(&settings, self.model).map_err(|reason| ConfigError::Account { place, reason })?,
+            );
         }
         Ok(())
     }
@@ -172,8 +177,7 @@ impl Config {
     fn apply_cli(&mut self, cli: &Cli) -> Result<(), ConfigError> {
         self.model = cli.model.unwrap_or(self.model);
         self.panel = cli.panel.unwrap_or(self.panel);
-        self.local.set_port(cli.local_port.unwrap_or_else(|| self.local.port()));
-        self.local.set_ip(cli.local_address.unwrap_or_else(|| self.local.ip()));
+        self.network.apply_cli(cli).map_err(ConfigError::Network)?;
         if let Some(names) = &cli.codecs {
             self.codecs = codecs_of(names)?;
         }
@@ -181,10 +185,11 @@ impl Config {
             self.accounts.clear();
         }
         for (number, text) in (1..).zip(&cli.account) {
-            let account = AccountConfig::parse(text.expose()).map_err(|error| ConfigError::Account {
+            let mut account = AccountConfig::parse(text.expose()).map_err(|error| ConfigError::Account {
                 place: format!("--account number {number}"),
                 reason: error.to_string(),
             })?;
+            account.locate = locate_of(self.model);
             self.accounts.push(account);
         }
         let proxy = cli.proxy.as_ref().map(|text| proxy_of(text.expose())).transpose();
@@ -194,37 +199,20 @@ impl Config {
                 account.proxy = Some(proxy.clone());
             }
             if let Some(transport) = cli.transport {
-                account.transport = match transport {
-                    TransportArg::Udp => Protocol::Udp,
-                    TransportArg::Tcp => Protocol::Tcp,
-                };
+                set_transport(
+                    account,
+                    match transport {
+                        TransportArg::Udp => Transport::Udp,
+                        TransportArg::Tcp => Transport::Tcp,
+                        TransportArg::Tls => Transport::Tls,
+                        TransportArg::Dns => Transport::Dns,
+                    },
+                );
             }
             account.register &= !cli.no_register;
         }
         Ok(())
     }
-}
-
-fn account_of(settings: &AccountSettings) -> Result<AccountConfig, String> {
-    let mut account = AccountConfig::parse(&settings.aor).map_err(|error| error.to_string())?;
-    if !settings.password.expose().is_empty() {
-        account = account.with_password(settings.password.expose());
-    }
-    account.auth_user = settings.auth_user.clone();
-    account.display_name = settings.display_name.clone();
-    account.expires = settings.expires;
-    account.transport = match settings.transport {
-        Transport::Udp => Protocol::Udp,
-        Transport::Tcp => Protocol::Tcp,
-    };
-    let proxy = settings.outbound_proxy.as_deref().map(proxy_of).transpose();
-    account.proxy = proxy.map_err(|error| format!("outbound_proxy: {error}"))?;
-    Ok(account)
-}
-
-fn proxy_of(text: &str) -> Result<Uri, String> {
-    let uri: Uri = text.parse().map_err(|error: ParseError| error.to_string())?;
-    if uri.scheme() == Scheme::Sip { Ok(uri) } else { Err("not a sip: address".to_owned()) }
 }
 
 /// The codecs that these names, between blanks or commas, stand for.
@@ -258,6 +246,8 @@ fn label(account: &AccountConfig) -> String {
 mod tests {
     use super::*;
     use clap::Parser as _;
+    use sidetone_hal::net::Protocol;
+    use sidetone_sip_ua::{Detection, KeepAliveKind, StunServer};
 
     fn load(line: &str) -> Result<Config, ConfigError> {
         Config::load(&Cli::parse_from(core::iter::once("sidetone-phone").chain(line.split(' '))))
@@ -271,7 +261,7 @@ mod tests {
         )
         .expect("valid");
         assert_eq!(config.labels(), ["alice", "bob"]);
-        assert_eq!(config.local.port(), 5080);
+        assert_eq!(config.network.local.port(), 5080);
         for account in &config.accounts {
             assert_eq!(account.transport, Protocol::Tcp);
             assert_eq!(account.proxy.as_ref().map(ToString::to_string), Some("sip:10.0.0.1:5062".to_owned()));
@@ -291,7 +281,7 @@ mod tests {
         .expect("written");
         let file = path.display();
         let config = load(&format!("--config {file}")).expect("valid");
-        assert_eq!((config.model.name, config.local.port()), ("c60s", 5090));
+        assert_eq!((config.model.name, config.network.local.port()), ("c60s", 5090));
         assert_eq!(config.labels(), ["Carol"]);
         let config =
             load(&format!("--config {file} --model ut670 --account sip:dave@example.org")).expect("valid");
@@ -300,6 +290,73 @@ mod tests {
         let error = load(&format!("--config {file}")).expect_err("no such model").to_string();
         assert!(error.contains(":1: phone.model"), "{error}");
         std::fs::remove_file(path).expect("removed");
+    }
+
+    /// A phone with the settings of one test, and an account.
+    fn settings(name: &str, lines: &str) -> Result<Config, ConfigError> {
+        let path = std::env::temp_dir().join(format!("sidetone-phone-{name}-{}.conf", std::process::id()));
+        std::fs::write(&path, format!("account.1.aor = sip:a@example.org\n{lines}")).expect("written");
+        let config = load(&format!("--config {}", path.display()));
+        std::fs::remove_file(path).expect("removed");
+        config
+    }
+
+    #[test]
+    fn the_file_sets_the_network() {
+        let config = settings(
+            "network",
+            "sip.port = 25000\nsip.port_last = 28299\nsip.dscp = 26\nsip.timer_t1 = 250\nsip.timer_b = 8000\n\
+             sip.timer_j = 0\nsip.tcp_above = 0\ndns.servers = 192.0.2.53 [2001:db8::53]:5353\n\
+             tls.trusted_only = no\ntls.authority_set = custom\ntls.minimum_version = 1.3\n",
+        );
+        let network = config.expect("valid").network;
+        assert_eq!((network.ports, network.dscp, network.max_datagram), (Some(25_000..=28_299), 26, None));
+        let timers = network.timers;
+        assert_eq!(timers.t1.as_millis(), 250);
+        assert_eq!(
+            (timers.b.map(|t| t.as_secs()), timers.j.map(|t| t.as_secs()), timers.h),
+            (Some(8), Some(0), None)
+        );
+        assert_eq!(
+            network.dns.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["192.0.2.53:53", "[2001:db8::53]:5353"]
+        );
+        assert!(!network.tls.accept_only_trusted && network.tls.check_name);
+        let wrong = |name: &str, lines: &str| settings(name, lines).expect_err(lines).to_string();
+        assert!(
+            wrong("range", "sip.port = 6000\nsip.port_last = 5000\n")
+                .starts_with("sip.port_last: the ports from 6000 to 5000")
+        );
+        assert!(wrong("ca", "tls.authorities = /no/such.pem\n").starts_with("tls.authorities: /no/such.pem"));
+        assert!(wrong("key", "tls.certificate = /no/such.pem\n").contains("expected both or neither"));
+        assert!(wrong("listen", "tls.port = 5061\n").contains("takes a certificate"));
+    }
+
+    #[test]
+    fn the_file_sets_how_an_account_is_reached() {
+        let config = settings(
+            "reach",
+            "phone.model = ut670\naccount.1.transport = dns\naccount.1.rport = no\naccount.1.failover = 2\n\
+             account.1.dns_srv = no\naccount.1.new_port_on_failure = yes\naccount.1.keep_alive = options\n\
+             account.1.keep_alive_interval = 40\naccount.1.keep_alive_failures = 404 503\naccount.1.nat = stun\n\
+             account.1.stun_servers = stun.example.org 192.0.2.9:3479\naccount.1.nat_interval = 60\n",
+        );
+        let mut accounts = config.expect("valid").accounts;
+        let account = accounts.pop().expect("one");
+        assert!(account.transport_by_dns && !account.rport && account.new_port_on_failure);
+        // Panasonic asks for no NAPTR records.
+        let locate = &account.locate;
+        assert_eq!((locate.naptr, locate.srv, locate.max_targets), (false, false, 2));
+        let keep_alive = &account.keep_alive;
+        let codes: Vec<_> = keep_alive.failure_codes.iter().map(|status| status.code()).collect();
+        assert_eq!((keep_alive.kind, codes), (KeepAliveKind::Options, vec![404, 503]));
+        assert_eq!(keep_alive.interval, Some(core::time::Duration::from_secs(40)));
+        let servers = [StunServer::new("stun.example.org"), StunServer::new("192.0.2.9").at_port(3479)];
+        let interval = core::time::Duration::from_secs(60);
+        assert_eq!(account.public_address.detection, Detection::Stun { servers: servers.into(), interval });
+        let wrong = |name: &str, lines: &str| settings(name, lines).expect_err(lines).to_string();
+        assert!(wrong("static", "account.1.nat = static\n").contains("nat_address says nothing"));
+        assert!(wrong("stun", "account.1.nat = stun\n").contains("stun_servers says nothing"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Kamailio as registrar and proxy, with `fixtures/kamailio.cfg`: a user's password is `<name>-secret`.
 
+use super::pki::Pki;
 use super::process::Process;
 use super::{Stage, find_program, free_port};
 use core::time::Duration;
@@ -9,12 +10,24 @@ use std::process::Command;
 
 pub(crate) struct Kamailio {
     pub(crate) port: u16,
+    /// The port for TLS, if it was started with a certificate.
+    pub(crate) tls_port: Option<u16>,
     process: Process,
 }
 
 impl Kamailio {
     pub(crate) fn start(stage: &Stage) -> Result<Self, Failed> {
+        Self::launch(stage, None)
+    }
+
+    /// Listens for TLS, too.
+    pub(crate) fn start_tls(stage: &Stage, pki: &Pki) -> Result<Self, Failed> {
+        Self::launch(stage, Some(pki))
+    }
+
+    fn launch(stage: &Stage, pki: Option<&Pki>) -> Result<Self, Failed> {
         let port = free_port();
+        let tls_port = pki.map(|_| free_port());
         let folder = stage.folder("kamailio");
         let mut command = Command::new(find_program("kamailio").ok_or("kamailio is not installed")?);
         command
@@ -24,8 +37,14 @@ impl Kamailio {
             .args(["-A", &format!("LISTEN_TCP=tcp:127.0.0.1:{port}")])
             .args(["-Y".as_ref(), folder.as_os_str(), "-w".as_ref(), folder.as_os_str()])
             .args(["-P".as_ref(), folder.join("pid").as_os_str()]);
+        if let (Some(Pki { certificate, key, .. }), Some(port)) = (pki, tls_port) {
+            command
+                .args(["-A", &format!("LISTEN_TLS=tls:127.0.0.1:{port}")])
+                .args(["-A", &format!("TLS_CERTIFICATE=\"{certificate}\"")])
+                .args(["-A", &format!("TLS_KEY=\"{key}\"")]);
+        }
         let process = Process::spawn(stage, "kamailio", &mut command)?;
-        let server = Self { port, process };
+        let server = Self { port, tls_port, process };
         server.wait_until_known("")?;
         Ok(server)
     }

@@ -17,6 +17,7 @@ pub(crate) mod browser;
 pub(crate) mod ffmpeg;
 pub(crate) mod kamailio;
 pub(crate) mod phone;
+pub(crate) mod pki;
 pub(crate) mod process;
 pub(crate) mod sipp;
 pub(crate) mod sound;
@@ -40,6 +41,9 @@ pub(crate) struct Needs {
 }
 
 pub(crate) const KAMAILIO: Needs = Needs { program: "kamailio", package: "kamailio" };
+/// With its module for TLS.
+pub(crate) const KAMAILIO_TLS: Needs =
+    Needs { program: "kamailio", package: "kamailio, kamailio-tls-modules" };
 pub(crate) const BARESIP: Needs = Needs { program: "baresip", package: "baresip-core" };
 pub(crate) const SIPP: Needs = Needs { program: "sipp", package: "sip-tester" };
 pub(crate) const FFMPEG: Needs = Needs { program: "ffmpeg", package: "ffmpeg" };

@@ -1,0 +1,95 @@
+//! An account of the settings as the user agent takes it.
+
+use crate::models::Model;
+use sidetone_hal::net::Protocol;
+use sidetone_provisioning::{AccountSettings, KeepAliveKind as Kind, NatKind, Transport};
+use sidetone_sip_core::{ParseError, StatusCode, Uri};
+use sidetone_sip_ua::{
+    AccountConfig, DatagramPayload, KeepAlive, KeepAliveKind, LocateOptions, PublicAddress, StunServer,
+};
+
+/// The account, on a telephone of this model.
+pub(super) fn account_of(settings: &AccountSettings, model: &Model) -> Result<AccountConfig, String> {
+    let mut account = AccountConfig::parse(&settings.aor).map_err(|error| error.to_string())?;
+    if !settings.password.expose().is_empty() {
+        account = account.with_password(settings.password.expose());
+    }
+    account.auth_user = settings.auth_user.clone();
+    account.display_name = settings.display_name.clone();
+    account.expires = settings.expires;
+    // A sips: address of record is never reached over less than TLS.
+    if !account.aor.is_sips() {
+        set_transport(&mut account, settings.transport);
+    }
+    let proxy = settings.outbound_proxy.as_deref().map(proxy_of).transpose();
+    account.proxy = proxy.map_err(|error| format!("outbound_proxy: {error}"))?;
+    account.rport = settings.rport;
+    account.new_port_on_failure = settings.new_port_on_failure;
+    account.locate = locate_of(model);
+    account.locate.srv = settings.dns_srv;
+    account.locate.max_targets = settings.failover.into();
+    account.keep_alive = keep_alive_of(settings);
+    account.public_address = public_address_of(settings)?;
+    Ok(account)
+}
+
+pub(super) fn set_transport(account: &mut AccountConfig, transport: Transport) {
+    account.transport_by_dns = transport == Transport::Dns;
+    account.transport = match transport {
+        Transport::Udp | Transport::Dns => Protocol::Udp,
+        Transport::Tcp => Protocol::Tcp,
+        Transport::Tls => Protocol::Tls,
+    };
+}
+
+pub(super) fn proxy_of(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|error: ParseError| error.to_string())?;
+    if uri.is_sip() { Ok(uri) } else { Err("not a sip: or sips: address".to_owned()) }
+}
+
+/// How this telephone's manual says that servers are found.
+pub(super) fn locate_of(model: &Model) -> LocateOptions {
+    match model.name {
+        "cp860" => LocateOptions::yealink(),
+        "ut670" => LocateOptions::panasonic(),
+        _ => LocateOptions::default(),
+    }
+}
+
+fn keep_alive_of(settings: &AccountSettings) -> KeepAlive {
+    let mut keep_alive = KeepAlive::of(match settings.keep_alive {
+        Kind::Off => KeepAliveKind::Off,
+        Kind::Outbound => KeepAliveKind::Outbound,
+        Kind::Negotiated => KeepAliveKind::Negotiated,
+        Kind::Options => KeepAliveKind::Options,
+        Kind::Crlf => KeepAliveKind::Datagram(DatagramPayload::Crlf),
+        Kind::Empty => KeepAliveKind::Datagram(DatagramPayload::Empty),
+    });
+    keep_alive.interval = settings.keep_alive_interval;
+    keep_alive.failing_on(settings.keep_alive_failures.iter().filter_map(|status| StatusCode::new(*status)))
+}
+
+fn public_address_of(settings: &AccountSettings) -> Result<PublicAddress, String> {
+    let interval = settings.nat_interval;
+    let mut address = match settings.nat {
+        NatKind::Off => return Ok(PublicAddress::default()),
+        NatKind::Static if settings.nat_address.is_none() => {
+            return Err("nat is `static`, and nat_address says nothing: expected an IP address".to_owned());
+        }
+        NatKind::Static => PublicAddress::default(),
+        NatKind::Stun if settings.stun_servers.is_empty() => {
+            return Err("nat is `stun`, and stun_servers says nothing: expected a host".to_owned());
+        }
+        NatKind::Stun => {
+            let servers = settings.stun_servers.iter().map(|host| {
+                let server = StunServer::new(&host.name);
+                let port = host.port.unwrap_or(server.port);
+                server.at_port(port)
+            });
+            PublicAddress::stun(servers, interval)
+        }
+        NatKind::Sip => PublicAddress::sip(interval),
+    };
+    address.fixed = settings.nat_address;
+    Ok(address)
+}

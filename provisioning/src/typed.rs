@@ -1,0 +1,318 @@
+//! The settings as the phone reads them: values of Rust's types.
+
+use crate::host::Host;
+use crate::schema::ACCOUNTS;
+use crate::settings::{Secret, Settings, Value};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::time::Duration;
+use sidetone_dialplan::DigitMap;
+
+/// One account, as the phone uses it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub struct AccountSettings {
+    pub enabled: bool,
+    /// A `sip:` or `sips:` URI; empty means no account.
+    pub aor: String,
+    pub display_name: Option<String>,
+    pub auth_user: Option<String>,
+    pub password: Secret,
+    pub outbound_proxy: Option<String>,
+    pub transport: Transport,
+    pub expires: Duration,
+    pub rport: bool,
+    pub keep_alive: KeepAliveKind,
+    /// `None` takes what the RFC has.
+    pub keep_alive_interval: Option<Duration>,
+    pub keep_alive_failures: Vec<u16>,
+    pub nat: NatKind,
+    pub nat_address: Option<IpAddr>,
+    pub nat_interval: Duration,
+    pub stun_servers: Vec<Host>,
+    pub dns_srv: bool,
+    /// 1 to 4.
+    pub failover: u8,
+    pub new_port_on_failure: bool,
+}
+
+/// What belongs to no account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub struct PhoneSettings {
+    /// One of the words of `phone.model` in the schema.
+    pub model: &'static str,
+    /// Empty stands for the firmware's own name.
+    pub user_agent: String,
+    pub sip_port: u16,
+    /// The last port of the range that begins with `sip_port`.
+    pub sip_port_last: Option<u16>,
+    pub sip_dscp: u8,
+    pub timers: TimerSettings,
+    /// `None` never leaves UDP.
+    pub tcp_above: Option<u16>,
+    pub dns_servers: Vec<SocketAddr>,
+    pub tls: TlsSettings,
+    pub panel: SocketAddr,
+    /// Names of codecs as in SDP, what is liked best first, between blanks or commas.
+    pub codecs: String,
+    pub digit_map: Option<DigitMap>,
+    /// `None` waits for ever.
+    pub inter_digit: Option<Duration>,
+    pub send_key: Option<char>,
+}
+
+/// RFC 3261's timers. `None` takes 64 times T1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub struct TimerSettings {
+    pub t1: Duration,
+    pub t2: Duration,
+    pub t4: Duration,
+    pub b: Option<Duration>,
+    pub d: Option<Duration>,
+    pub f: Option<Duration>,
+    pub h: Option<Duration>,
+    pub j: Option<Duration>,
+}
+
+/// TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub struct TlsSettings {
+    /// `None`: only the phone connects.
+    pub port: Option<u16>,
+    /// Names of files.
+    pub authorities: Vec<String>,
+    pub authority_set: AuthoritySet,
+    pub trusted_only: bool,
+    pub check_name: bool,
+    /// Whether TLS 1.2 is refused.
+    pub only_1_3: bool,
+    /// The name of a file.
+    pub certificate: Option<String>,
+    /// The name of a file.
+    pub key: Option<String>,
+}
+
+/// Which authorities are trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub enum AuthoritySet {
+    System,
+    Custom,
+    Both,
+}
+
+/// The transport protocol of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "names of protocols")]
+pub enum Transport {
+    #[default]
+    Udp,
+    Tcp,
+    Tls,
+    /// What NAPTR and SRV records say.
+    Dns,
+}
+
+/// What holds the way to the server open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub enum KeepAliveKind {
+    #[default]
+    Off,
+    Outbound,
+    Negotiated,
+    Options,
+    Crlf,
+    Empty,
+}
+
+/// How the public address is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub enum NatKind {
+    #[default]
+    Off,
+    Static,
+    Stun,
+    Sip,
+}
+
+impl Settings {
+    /// An account, 1 to [`ACCOUNTS`]; `None` for another number.
+    #[must_use]
+    pub fn account(&self, number: u8) -> Option<AccountSettings> {
+        if !(1..=ACCOUNTS).contains(&number) {
+            return None;
+        }
+        let value = |name: &str| self.value(&format!("account.N.{name}"), number);
+        Some(AccountSettings {
+            enabled: value("enabled").bool(),
+            aor: value("aor").text(),
+            display_name: value("display_name").filled(),
+            auth_user: value("auth_user").filled(),
+            password: Secret::from(value("password").text().as_str()),
+            outbound_proxy: value("outbound_proxy").filled(),
+            transport: match value("transport").word() {
+                "tcp" => Transport::Tcp,
+                "tls" => Transport::Tls,
+                "dns" => Transport::Dns,
+                _ => Transport::Udp,
+            },
+            expires: value("expires").seconds(),
+            rport: value("rport").bool(),
+            keep_alive: match value("keep_alive").word() {
+                "outbound" => KeepAliveKind::Outbound,
+                "negotiated" => KeepAliveKind::Negotiated,
+                "options" => KeepAliveKind::Options,
+                "crlf" => KeepAliveKind::Crlf,
+                "empty" => KeepAliveKind::Empty,
+                _ => KeepAliveKind::Off,
+            },
+            keep_alive_interval: Some(value("keep_alive_interval").seconds()).filter(|time| !time.is_zero()),
+            keep_alive_failures: value("keep_alive_failures").statuses(),
+            nat: match value("nat").word() {
+                "static" => NatKind::Static,
+                "stun" => NatKind::Stun,
+                "sip" => NatKind::Sip,
+                _ => NatKind::Off,
+            },
+            nat_address: value("nat_address").ip(),
+            nat_interval: value("nat_interval").seconds(),
+            stun_servers: value("stun_servers").hosts(),
+            dns_srv: value("dns_srv").bool(),
+            failover: u8::try_from(value("failover").number()).unwrap_or(u8::MAX),
+            new_port_on_failure: value("new_port_on_failure").bool(),
+        })
+    }
+
+    /// The accounts to use, with their numbers: enabled, and with an address of record.
+    pub fn accounts(&self) -> impl Iterator<Item = (u8, AccountSettings)> {
+        (1..=ACCOUNTS)
+            .filter_map(|number| self.account(number).map(|account| (number, account)))
+            .filter(|(_, account)| account.enabled && !account.aor.is_empty())
+    }
+
+    /// What belongs to no account.
+    #[must_use]
+    pub fn phone(&self) -> PhoneSettings {
+        let value = |path: &str| self.value(path, 0);
+        PhoneSettings {
+            model: value("phone.model").word(),
+            user_agent: value("phone.user_agent").text(),
+            sip_port: value("sip.port").port().unwrap_or(0),
+            sip_port_last: value("sip.port_last").port(),
+            sip_dscp: u8::try_from(value("sip.dscp").number()).unwrap_or(0),
+            timers: self.timers(),
+            tcp_above: value("sip.tcp_above").port(),
+            dns_servers: value("dns.servers").servers(),
+            tls: self.tls(),
+            panel: value("panel.address").address(),
+            codecs: value("media.codecs").text(),
+            digit_map: value("dialplan.digit_map").digit_map(),
+            inter_digit: Some(value("dialplan.inter_digit").seconds()).filter(|time| !time.is_zero()),
+            send_key: Some(value("dialplan.send_key").word())
+                .filter(|word| *word != "off")
+                .and_then(|word| word.chars().next()),
+        }
+    }
+
+    fn timers(&self) -> TimerSettings {
+        let value = |name: &str| self.value(&format!("sip.timer_{name}"), 0);
+        let time = |name: &str| Duration::from_millis(value(name).number().into());
+        let limit = |name: &str| value(name).optional_number().map(|ms| Duration::from_millis(ms.into()));
+        TimerSettings {
+            t1: time("t1"),
+            t2: time("t2"),
+            t4: time("t4"),
+            b: limit("b"),
+            d: limit("d"),
+            f: limit("f"),
+            h: limit("h"),
+            j: limit("j"),
+        }
+    }
+
+    fn tls(&self) -> TlsSettings {
+        let value = |name: &str| self.value(&format!("tls.{name}"), 0);
+        TlsSettings {
+            port: value("port").port(),
+            authorities: value("authorities").text().split_ascii_whitespace().map(str::to_owned).collect(),
+            authority_set: match value("authority_set").word() {
+                "system" => AuthoritySet::System,
+                "custom" => AuthoritySet::Custom,
+                _ => AuthoritySet::Both,
+            },
+            trusted_only: value("trusted_only").bool(),
+            check_name: value("check_name").bool(),
+            only_1_3: value("minimum_version").word() == "1.3",
+            certificate: value("certificate").filled(),
+            key: value("key").filled(),
+        }
+    }
+}
+
+/// The values as types. A value of another kind reads as the type's empty value; the schema says which is where.
+impl Value {
+    fn bool(&self) -> bool {
+        matches!(self, Self::Bool(true))
+    }
+
+    fn number(&self) -> u32 {
+        if let Self::Number(number) = self { *number } else { 0 }
+    }
+
+    fn optional_number(&self) -> Option<u32> {
+        if let Self::OptionalNumber(number) = self { *number } else { None }
+    }
+
+    fn seconds(&self) -> Duration {
+        Duration::from_secs(self.number().into())
+    }
+
+    /// 0 stands for none.
+    fn port(&self) -> Option<u16> {
+        u16::try_from(self.number()).ok().filter(|port| *port != 0)
+    }
+
+    fn word(&self) -> &'static str {
+        if let Self::Word(word) = self { word } else { "" }
+    }
+
+    fn filled(&self) -> Option<String> {
+        Some(self.text()).filter(|text| !text.is_empty())
+    }
+
+    fn address(&self) -> SocketAddr {
+        if let Self::Address(address) = self {
+            *address
+        } else {
+            SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
+        }
+    }
+
+    fn ip(&self) -> Option<IpAddr> {
+        if let Self::Ip(address) = self { *address } else { None }
+    }
+
+    fn servers(self) -> Vec<SocketAddr> {
+        if let Self::Servers(servers) = self { servers } else { Vec::new() }
+    }
+
+    fn hosts(self) -> Vec<Host> {
+        if let Self::Hosts(hosts) = self { hosts } else { Vec::new() }
+    }
+
+    fn statuses(self) -> Vec<u16> {
+        if let Self::Statuses(statuses) = self { statuses } else { Vec::new() }
+    }
+
+    fn digit_map(self) -> Option<DigitMap> {
+        if let Self::DigitMap(map) = self { map } else { None }
+    }
+}
