@@ -136,10 +136,27 @@ fn find(name: &[u8]) -> Option<u8> {
         // The empty slots are no index.
         let known = NAMES.get(usize::from(index))?;
         // As it is usually written, or else without case.
-        if name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes()) {
+        if same(name, known.as_bytes()) || name.eq_ignore_ascii_case(known.as_bytes()) {
             return Some(index);
         }
         slot = (slot + 1) % SLOT_COUNT;
+    }
+}
+
+/// As `==`, without a call for what is as short as most names are.
+#[inline]
+fn same(name: &[u8], known: &[u8]) -> bool {
+    let len = name.len();
+    if len != known.len() {
+        false
+    } else if len > 16 {
+        name == known
+    } else if len >= 8 {
+        name.first_chunk::<8>() == known.first_chunk() && name.last_chunk::<8>() == known.last_chunk()
+    } else if len >= 4 {
+        name.first_chunk::<4>() == known.first_chunk() && name.last_chunk::<4>() == known.last_chunk()
+    } else {
+        name.iter().eq(known)
     }
 }
 

@@ -209,7 +209,7 @@ impl StartLine {
             Err(error) => return Err(ParseError { at: at(method) + error.at, ..error }),
         };
         match Uri::read_with(datagram, uri, lenient) {
-            Ok(uri) if lenient.request_uri_headers() && uri.headers().is_some() => {
+            Ok(uri) if lenient.request_uri_headers() && uri.has_headers() => {
                 Ok(Self::Request { method, uri: uri.without_headers() })
             }
             Ok(uri) => Ok(Self::Request { method, uri }),

@@ -42,6 +42,7 @@ impl<'a> nom::error::ParseError<&'a [u8]> for Fault<'a> {
 pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, Fault<'a>>;
 
 /// Runs a parser over the whole of `input`, spaces at both ends aside.
+#[inline]
 pub(crate) fn complete<'a, T>(
     input: &'a [u8],
     mut parser: impl FnMut(&'a [u8]) -> Parsed<'a, T>,
@@ -170,7 +171,7 @@ pub(crate) fn without_backslashes(inside: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// One `name` or `name=value` or `name="value"`. The value is as written, quotes and all.
-#[inline]
+#[inline(always)]
 pub(crate) fn param(input: &[u8]) -> Parsed<'_, (&[u8], Option<&[u8]>)> {
     let (rest, name) = class1(input, class::TOKEN, ParseErrorKind::Param)?;
     let [b'=', after @ ..] = skip_spaces(rest) else { return Ok((rest, (name, None))) };

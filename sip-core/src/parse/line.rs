@@ -5,8 +5,9 @@
 use super::class;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::header::HeaderName;
+use crate::text::line_end;
 use alloc::vec::Vec;
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 /// The head of a message, line by line. Lines end with CRLF or, leniently, with LF alone.
 pub(crate) struct Lines<'a> {
@@ -50,7 +51,7 @@ impl<'a> Lines<'a> {
     #[inline]
     pub(crate) fn plain(&mut self) -> Result<Option<&'a [u8]>, ParseError> {
         let rest = self.rest();
-        let Some(end) = memchr2(b'\r', b'\n', rest) else { return Ok(None) };
+        let Some(end) = line_end(rest) else { return Ok(None) };
         let after = match rest.get(end..) {
             Some([b'\r', b'\n', ..]) => end + 2,
             Some([b'\n', ..]) if self.lf => end + 1,
@@ -67,7 +68,8 @@ impl<'a> Lines<'a> {
         let at = self.at;
         let rest = self.rest();
         // A colon near the front ends a name that is known or is a token, or else there is none in this line.
-        let near = colon(rest).and_then(|at| rest.get(..at));
+        let window = rest.get(..NAME_WINDOW).unwrap_or(rest);
+        let near = class::find(b':', window).and_then(|at| window.get(..at));
         let named = near.map(trim_end).and_then(|name| Some((name, HeaderName::find(name)?)));
         let Some((name, known)) = named else { return self.other_header() };
         let colon = near.map_or(0, <[u8]>::len);
@@ -126,23 +128,6 @@ impl<'a> Lines<'a> {
             }
         }
     }
-}
-
-/// Where the first colon is, if it is among the first [`NAME_WINDOW`] bytes. Eight at a time: a name is too short for anything
-/// grander.
-#[inline]
-fn colon(text: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let (words, _) = text.as_chunks::<8>();
-    for (at, word) in words.iter().take(NAME_WINDOW / 8).enumerate() {
-        // A colon becomes zero, and the lowest zero is the first that borrows into its high bit.
-        let word = u64::from_le_bytes(*word) ^ (ONES * b':' as u64);
-        let found = word.wrapping_sub(ONES) & !word & (ONES << 7);
-        if found != 0 {
-            return Some(at * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    None
 }
 
 /// How far a known name is looked for: none is longer, but for spaces before the colon. Others are found by their line.

@@ -289,6 +289,11 @@ impl Uri {
         self.is_sip().then(|| self.tail(self.parts.params_end).strip_prefix('?')).flatten()
     }
 
+    /// Whether there is a headers part.
+    pub(crate) fn has_headers(&self) -> bool {
+        self.is_sip() && usize::from(self.parts.params_end) < self.text.len()
+    }
+
     /// The URI without its headers part.
     #[must_use]
     pub fn without_headers(&self) -> Self {

@@ -26,7 +26,9 @@ pub(super) fn uri(text: &[u8], lenient: Lenient) -> Result<Parts, ParseError> {
 /// The scheme, and where its colon is.
 fn scheme(text: &[u8]) -> Result<(Kind, usize), ParseError> {
     let is = |name: &[u8]| text.get(..name.len()).is_some_and(|front| front.eq_ignore_ascii_case(name));
-    if is(b"sip:") {
+    if let [s, i, p, b':', ..] = text
+        && [s | 0x20, i | 0x20, p | 0x20] == *b"sip"
+    {
         return Ok((Kind::Sip, 3));
     } else if is(b"sips:") {
         return Ok((Kind::Sips, 4));

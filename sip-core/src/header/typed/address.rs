@@ -13,7 +13,7 @@ use alloc::string::ToString;
 use bytes::Bytes;
 use core::fmt;
 use core::str::FromStr;
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 
 /// A URI with a name to show and parameters: `"Alice" <sip:alice@example.com>;tag=1928301774`.
 ///
@@ -85,7 +85,7 @@ impl NameAddr {
         let (rest, display_name) = display_name(source, input, lenient)?;
         let (rest, part) = match rest {
             [b'<', rest @ ..] => {
-                let Some(end) = memchr(b'>', rest) else {
+                let Some(end) = class::find(b'>', rest) else {
                     return Fault::error(rest, ParseErrorKind::Bracket);
                 };
                 let (uri, rest) = rest.split_at_checked(end).unwrap_or_default();

@@ -93,7 +93,7 @@ impl Header for CallId {
 
     fn parse_value(value: HeaderValue<'_>) -> Result<Self, ParseError> {
         let id = class::trim(value.as_bytes());
-        let mut wrong = id.iter().position(|&byte| !class::is(byte, class::WORD) && byte != b'@');
+        let mut wrong = Some(class::span(id, class::CALL_ID)).filter(|&len| len < id.len());
         if wrong.is_some() && value.lenient().any_call_ids() {
             wrong = id.iter().position(|byte| !byte.is_ascii_graphic());
         }
