@@ -1,5 +1,6 @@
 //! What an [`Endpoint`](crate::Endpoint) is built from: plain data, every bound with its default.
 
+use crate::leniency::Leniency;
 use crate::limits::Limits;
 use crate::transaction::Timers;
 use alloc::string::String;
@@ -20,6 +21,8 @@ pub struct EndpointConfig {
     pub seed: [u8; 32],
     /// Bounds on what is parsed.
     pub limits: Limits,
+    /// What is forgiven in messages, of datagrams, streams and frames alike. Default [`Leniency::DEFAULT`].
+    pub leniency: Leniency,
     /// T1, T2, T4 and what follows from them.
     pub timers: Timers,
     /// Transactions alive at a time. A request beyond it is answered 503 with Retry-After, without state;
@@ -46,8 +49,9 @@ pub struct EndpointConfig {
     /// A message that is not whole so long after its first bytes has its connection closed. Default 30 s.
     pub whole_message: Duration,
     /// RFC 5923: requests over a connection that we made say with `alias` in Via that requests to us may come back on
-    /// it, and those of a peer that says so go to it by its connection. The RFC wants it for TLS with certificates of both
-    /// sides only; without them anybody who shares the peer's address can take its place. Default off.
+    /// it, and those of a peer that says so go to it by its connection. Over TLS only for the domains that its certificate
+    /// was found to be for ([`Endpoint::set_peer`](crate::Endpoint::set_peer)). Over TCP, where the RFC does not want
+    /// it, anybody who shares the peer's address can take its place. Default off.
     pub alias: bool,
     /// Messages that wait for one connection to come up. Default 64.
     pub max_pending: usize,
@@ -58,6 +62,9 @@ pub struct EndpointConfig {
     pub idle: Duration,
     /// `Retry-After` of a 503, in seconds. Default 5.
     pub retry_after: u32,
+    /// Requests in a second that are answered to where they came from because their Via cannot be read (400, 505);
+    /// a burst of one second's is answered at once, what is beyond it is not answered. 0 answers none. Default 20.
+    pub max_source_answers: u32,
     /// The `Server` header of the responses that the endpoint makes by itself (400, 481, 503); the layer above
     /// names itself in its own messages. Default none.
     pub user_agent: Option<String>,
@@ -76,6 +83,7 @@ impl EndpointConfig {
         Self {
             seed,
             limits: Limits::default(),
+            leniency: Leniency::DEFAULT,
             timers: Timers::default(),
             max_transactions: 100_000,
             max_request_rate: None,
@@ -90,6 +98,7 @@ impl EndpointConfig {
             max_backlog: 200_000,
             idle: Duration::from_secs(600),
             retry_after: 5,
+            max_source_answers: 20,
             user_agent: None,
             stun_server: false,
             keep: None,

@@ -6,6 +6,7 @@
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
+use core::fmt::Write as _;
 use sidetone_hal::net::{FlowId, Protocol, SocketAddr};
 use sidetone_hal::time::Instant;
 
@@ -158,30 +159,48 @@ fn mask_credentials(line: &str) -> Cow<'_, str> {
 /// Replaces the value of `name=…` or `name="…"`, wherever white space stands.
 fn mask_parameter<'a>(line: &'a str, name: &str) -> Cow<'a, str> {
     let lower = line.to_ascii_lowercase();
+    let mut out = String::new();
+    // Up to here the line is in `out`.
+    let mut done = 0;
     for (at, _) in lower.match_indices(name) {
-        let (before, after) =
-            (line.get(..at).unwrap_or_default(), line.get(at + name.len()..).unwrap_or_default());
-        let starts = before.is_empty() || before.ends_with([' ', '\t', ',', ':']);
+        let end = at + name.len();
+        let (Some(before), Some(after)) = (line.get(done..at), line.get(end..)) else { continue };
+        let starts = at == 0 || line.get(..at).is_some_and(|all| all.ends_with([' ', '\t', ',', ':']));
         let Some(value) = after.trim_start().strip_prefix('=').map(str::trim_start).filter(|_| starts) else {
             continue;
         };
         let rest = match value.strip_prefix('"') {
-            Some(quoted) => quoted.find('"').and_then(|end| quoted.get(end + 1..)).unwrap_or_default(),
-            None => value.find([',', '\r', '\n', ' ']).and_then(|end| value.get(end..)).unwrap_or_default(),
+            Some(quoted) => after_quote(quoted),
+            None => {
+                let end = value.find([',', '\r', '\n', ' ', '\t', ';']);
+                end.and_then(|end| value.get(end..)).unwrap_or_default()
+            }
         };
-        return Cow::Owned(format!(
-            "{before}{}=\"{MASK}\"{rest}",
-            line.get(at..at + name.len()).unwrap_or(name)
-        ));
+        let _ = write!(out, "{before}{}=\"{MASK}\"", line.get(at..end).unwrap_or(name));
+        done = line.len() - rest.len();
     }
-    Cow::Borrowed(line)
+    if done == 0 { Cow::Borrowed(line) } else { Cow::Owned(out + line.get(done..).unwrap_or_default()) }
 }
 
-/// Replaces what follows `marker` up to a character that `ends` it.
+/// What follows a quoted string, given from after its first quote.
+fn after_quote(quoted: &str) -> &str {
+    let mut escaped = false;
+    let end = quoted.bytes().position(|byte| {
+        let is_end = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        is_end
+    });
+    end.and_then(|end| quoted.get(end + 1..)).unwrap_or_default()
+}
+
+/// Replaces what follows each `marker` up to a character that `ends` it.
 fn mask_after<'a>(line: &'a str, marker: &str, ends: impl Fn(char) -> bool) -> Cow<'a, str> {
-    let Some((before, secret)) = line.split_once(marker) else { return Cow::Borrowed(line) };
-    let rest = secret.find(ends).and_then(|end| secret.get(end..)).unwrap_or_default();
-    Cow::Owned(format!("{before}{marker}{MASK}{rest}"))
+    let (mut out, mut rest) = (String::new(), line);
+    while let Some((before, secret)) = rest.split_once(marker) {
+        let _ = write!(out, "{before}{marker}{MASK}");
+        rest = secret.find(&ends).and_then(|end| secret.get(end..)).unwrap_or_default();
+    }
+    if out.is_empty() { Cow::Borrowed(line) } else { Cow::Owned(out + rest) }
 }
 
 /// Masks the password of each `sip:user:password@host` in the text.
@@ -269,5 +288,23 @@ mod tests {
         ] {
             assert!(shown.contains(kept), "{kept} not in\n{shown}");
         }
+    }
+
+    #[test]
+    fn each_secret_of_a_line_is_masked() {
+        let text = "REGISTER sip:example.org SIP/2.0\r\n\
+            Authorization: Digest realm=\"a\", response=\"01\", cnonce=\"02\", Digest realm=\"b\", RESPONSE = 03,cnonce=04, \
+            response=\"05\\\"06\", qop=auth\r\n\
+            Proxy-Authorization: Digest response=07\r\n response=08, nc=1, response=09, response=\"10\r\n\
+            \r\n\
+            a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:11|2^20|1:4;inline:12|2^20|2:4 inline:13\r\n";
+        let shown = message(text.as_bytes()).redacted();
+        let masked = "REGISTER sip:example.org SIP/2.0\r\n\
+            Authorization: Digest realm=\"a\", response=\"***\", cnonce=\"***\", Digest realm=\"b\", RESPONSE=\"***\",\
+            cnonce=\"***\", response=\"***\", qop=auth\r\n\
+            Proxy-Authorization: Digest response=\"***\"\r\n response=\"***\", nc=1, response=\"***\", response=\"***\"\
+            \r\n\
+            a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:***;inline:*** inline:***\r\n";
+        assert_eq!(shown, masked);
     }
 }

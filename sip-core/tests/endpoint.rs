@@ -17,8 +17,8 @@ use sidetone_sip_core::header::{CSeq, CallId, MaxForwards, RetryAfter, To, Via};
 use sidetone_sip_core::trace::{Direction, TapMessage};
 use sidetone_sip_core::transaction::{Timer, TransactionId};
 use sidetone_sip_core::{
-    Endpoint, Event, FlowError, FlowId, FlowRequest, HeaderName, Input, Instant, Message, Method, Protocol,
-    Request, SendError, Source, StatusCode, Target, TransactionFailure, WakeReason,
+    Endpoint, Event, FlowError, FlowId, FlowRequest, HeaderName, Input, Instant, Leniency, Message, Method,
+    Protocol, Request, SendError, Source, StatusCode, Target, TransactionFailure, WakeReason,
 };
 use std::sync::{Arc, Mutex};
 use support::{PEER, US, address, config, describe, name_of, parse, peer_request, peer_response, request};
@@ -243,6 +243,115 @@ fn bad_requests_are_answered_if_they_can_be_and_never_an_ack() {
     }
     assert!(names(&mut endpoint).is_empty());
     assert_eq!(endpoint.transaction_count(), 0);
+}
+
+#[test]
+fn a_request_whose_via_cannot_be_read_is_answered_to_where_it_came_from() {
+    let rest = "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x@y\r\nCSeq: 1 OPTIONS\r\n\r\n";
+    let old = "Via: SIP/7.0/UDP 192.0.2.2:5060;branch=z9hG4bKbad\r\n";
+    let broken = "Via: SIP/2.0/UDP 192.0.2.2:port;branch=z9hG4bKbad\r\n";
+    let table = [
+        (format!("OPTIONS sip:c@d SIP/7.0\r\n{old}{rest}"), Some(505)),
+        (format!("OPTIONS sip:c@d SIP/2.0\r\n{broken}{rest}"), Some(400)),
+        (format!("OPTIONS sip:c@d SIP/2.0\r\n{broken}{rest}").replace("CSeq", "C Seq"), Some(400)),
+        (format!("ACK sip:c@d SIP/2.0\r\n{broken}{rest}").replace("1 OPTIONS", "1 ACK"), None),
+        (format!("SIP/2.0 200 OK\r\n{broken}{rest}"), None),
+        (format!("SIP/7.0 200 OK\r\n{old}{rest}"), None),
+        (format!("OPTIONS sip:c@d SIP/2.0\r\n{rest}"), None),
+    ];
+    let (mut endpoint, flow) = udp();
+    let from = address("192.0.2.9:40000");
+    for (text, status) in &table {
+        datagram(&mut endpoint, Instant::ZERO, flow, from, text.clone());
+        let answer = endpoint.poll_transmit();
+        assert!(endpoint.poll_transmit().is_none());
+        assert_eq!(answer.is_some(), status.is_some(), "{text}");
+        let (Some(answer), Some(status)) = (answer, status) else { continue };
+        assert_eq!((answer.flow, answer.destination), (flow, from));
+        let answer = core::str::from_utf8(&answer.payload).unwrap().to_owned();
+        assert!(answer.starts_with(&format!("SIP/2.0 {status} ")), "{answer}");
+        let via = text.lines().find(|line| line.starts_with("Via")).unwrap();
+        assert!(answer.contains(via) && answer.contains("\r\nTo: <sip:c@d>;tag="), "{answer}");
+    }
+    assert_eq!(
+        (endpoint.counters().answered_to_source, endpoint.counters().malformed),
+        (3, table.len() as u64)
+    );
+    assert!(names(&mut endpoint).is_empty());
+
+    // Not more than so many a second.
+    let now = Instant::from_millis(10_000);
+    let mut answers = 0;
+    for _ in 0..1000 {
+        datagram(&mut endpoint, now, flow, from, table[0].0.clone());
+        answers += sent_raw(&mut endpoint);
+    }
+    assert_eq!(answers, 20);
+    datagram(&mut endpoint, now + Duration::from_secs(1), flow, from, table[0].0.clone());
+    assert_eq!(sent_raw(&mut endpoint), 1);
+    assert_eq!(endpoint.counters().answered_to_source, 24);
+    // A Via that can be read is not bounded by that.
+    let readable = table[1].0.replace(":port", ":5060").replace("1 OPTIONS", "1 INFO");
+    for _ in 0..100 {
+        datagram(&mut endpoint, now, flow, from, readable.clone());
+        assert_eq!(sent_raw(&mut endpoint), 1);
+    }
+    assert_eq!(endpoint.counters().answered_to_source, 24);
+    // Or never.
+    let mut config = config();
+    config.max_source_answers = 0;
+    let mut endpoint = Endpoint::new(config);
+    let flow = endpoint.bind(Protocol::Udp, address(US));
+    datagram(&mut endpoint, now, flow, from, table[0].0.clone());
+    assert_eq!((sent_raw(&mut endpoint), endpoint.counters().answered_to_source), (0, 0));
+}
+
+fn sent_raw(endpoint: &mut Endpoint) -> usize {
+    core::iter::from_fn(|| endpoint.poll_transmit()).count()
+}
+
+#[test]
+fn datagrams_are_read_with_the_leniency_of_the_configuration() {
+    let head = "Via: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bKx\r\nTo: <sip:c@d>\r\nCall-ID: x@y\r\n\
+                From: <sip:a@b>;tag=1\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n";
+    let exact = format!("INVITE sip:c@d SIP/2.0\r\n{head}\r\n");
+    // What is forgiven by each set: none, default, all.
+    let table = [
+        (exact.clone(), [true, true, true]),
+        (exact.replace("Max-Forwards: 70\r\n", ""), [false, true, true]),
+        (exact.replace(";tag=1", ""), [false, true, true]),
+        (exact.replace(";branch=z9hG4bKx", ""), [false, true, true]),
+        // A header that we can do without.
+        (exact.replace("Max-F", "Expires: soon\r\nMax-F"), [false, true, true]),
+        (exact.replace("INVITE sip", "INVITE  sip"), [false, false, true]),
+        (exact.replace("1 INVITE", "1INVITE"), [false, false, true]),
+        // Nobody's fault but ours: a method, a scheme, an extension that is not known.
+        (exact.replace("INVITE", "JUGGLE"), [true, true, true]),
+        (exact.replace("sip:c@d S", "soap.beep:c@d S"), [true, true, true]),
+        (exact.replace("Max-F", "Require: nothingSupportsThis\r\nMax-F"), [true, true, true]),
+    ];
+    for (text, taken) in table {
+        for (leniency, taken) in
+            [Leniency::STRICT, Leniency::DEFAULT, Leniency::LENIENT].into_iter().zip(taken)
+        {
+            let mut config = config();
+            config.leniency = leniency;
+            let mut endpoint = Endpoint::new(config);
+            let flow = endpoint.bind(Protocol::Udp, address(US));
+            datagram(&mut endpoint, Instant::ZERO, flow, address(PEER), text.clone());
+            assert_eq!(names(&mut endpoint).len(), usize::from(taken), "{leniency:?} of {text}");
+            if !taken {
+                assert!(sent(&mut endpoint)[0].1.to_bytes().starts_with(b"SIP/2.0 400 "), "{text}");
+                continue;
+            }
+            // What was read once is read again when the 100 is due.
+            assert!(sent(&mut endpoint).is_empty());
+            let Some((due, _)) = endpoint.poll_timeout() else { panic!("{text}") };
+            endpoint.handle_timeout(due);
+            let trying = sent(&mut endpoint);
+            assert!(trying[0].1.to_bytes().starts_with(b"SIP/2.0 100 "), "{leniency:?} of {text}");
+        }
+    }
 }
 
 #[test]

@@ -15,11 +15,12 @@ use core::net::SocketAddr;
 use sidetone_hal::sim::{NodeId, World};
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::header::{ContentType, Via};
+use sidetone_sip_core::locate::{LocateEvent, LocateRequest, Locator, LocatorConfig};
 use sidetone_sip_core::sim::{Machine, SipNode};
 use sidetone_sip_core::transaction::Timer;
 use sidetone_sip_core::{
-    Endpoint, EndpointConfig, Event, FlowError, FlowId, FlowRequest, Input, Instant, Message, Method,
-    Protocol, Request, StatusCode, Target, WakeReason,
+    Endpoint, EndpointConfig, Event, FlowError, FlowId, FlowRequest, Input, Instant, Leniency, Message,
+    Method, Protocol, Request, Rng, StatusCode, Target, WakeReason,
 };
 use support::{PEER, US, address, config, describe, name_of, parse, peer_request, peer_response, request};
 
@@ -475,6 +476,157 @@ fn an_alias_brings_requests_back_over_the_peers_connection() {
         stream(&mut endpoint, at(3), other, &options.to_bytes());
         endpoint.request(at(3), request(&Method::INVITE, "g@h"), &target).unwrap();
         assert!(sent(&mut endpoint).is_empty(), "it waits for the connection that is on its way up");
+    }
+}
+
+#[test]
+fn an_accepted_secure_connection_carries_our_requests_only_to_whom_it_was_proved_to_be() {
+    let ask = |endpoint: &mut Endpoint, call_id: &str, target: &Target| {
+        endpoint.request(at(1), request(&Method::INVITE, call_id), target).unwrap();
+        match endpoint.poll_flow() {
+            Some(FlowRequest::Connect { flow, .. }) => (flow, true),
+            Some(other) => panic!("{other:?}"),
+            None => (sent(endpoint).remove(0).0, false),
+        }
+    };
+    for protocol in [Protocol::Tls, Protocol::Wss] {
+        let mut config = config();
+        config.alias = true;
+        let mut endpoint = Endpoint::new(config);
+        endpoint.listen(protocol, address("192.0.2.1:5061"));
+        let remote = address("192.0.2.2:40000");
+        let alias = Target::new(protocol, address("192.0.2.2:5061"));
+        let direct = Target::new(protocol, remote);
+        let arrive = |endpoint: &mut Endpoint, domains: &[&str]| {
+            let flow = endpoint.accept(at(0), protocol, address("192.0.2.1:5061"), remote).unwrap();
+            assert!(domains.iter().all(|domain| endpoint.set_peer(flow, *domain)));
+            let mut options = peer_request(&Method::OPTIONS, protocol, "z9hG4bKx", "a@b");
+            let name = if protocol == Protocol::Tls { "TLS" } else { "WSS" };
+            let via = format!("SIP/2.0/{name} 192.0.2.2:5061;branch=z9hG4bKx;alias");
+            options.headers.set(&via.parse::<Via>().unwrap());
+            match protocol {
+                Protocol::Tls => stream(endpoint, at(0), flow, &options.to_bytes()),
+                _ => endpoint.handle_input(at(0), Input::Frame { flow, payload: options.to_bytes().into() }),
+            }
+            let Some(Event::Request { transaction, request, source }) = endpoint.poll_event() else {
+                panic!()
+            };
+            // Responses and what names the flow go back in any case.
+            endpoint.respond(at(0), transaction, request.response(StatusCode::OK, Some("us"))).unwrap();
+            assert_eq!(sent(endpoint).remove(0).0, flow);
+            assert_eq!(ask(endpoint, "named", &source.target()), (flow, false));
+            flow
+        };
+        // Nobody said who it is.
+        let flow = arrive(&mut endpoint, &[]);
+        for target in [&alias, &direct, &alias.clone().with_domain("a.example")] {
+            assert!(ask(&mut endpoint, "unproved", target).1);
+        }
+        endpoint.close(at(1), flow);
+        assert_eq!(endpoint.poll_flow(), Some(FlowRequest::Close { flow }));
+
+        // It is two domains, and no others.
+        let mut endpoint = Endpoint::new({
+            let mut config = support::config();
+            config.alias = true;
+            config
+        });
+        endpoint.listen(protocol, address("192.0.2.1:5061"));
+        let flow = arrive(&mut endpoint, &["a.example", "b.example", "a.example"]);
+        for domain in ["a.example", "b.example"] {
+            for target in [&alias, &direct] {
+                assert_eq!(ask(&mut endpoint, "proved", &target.clone().with_domain(domain)), (flow, false));
+            }
+        }
+        for target in [&alias, &direct] {
+            assert!(ask(&mut endpoint, "nobody", target).1);
+            assert!(ask(&mut endpoint, "other", &target.clone().with_domain("c.example")).1);
+        }
+        // Its names end with it.
+        endpoint.handle_input(at(2), Input::FlowDown { flow, reason: FlowError::Closed });
+        for target in [&alias, &direct] {
+            assert!(ask(&mut endpoint, "gone", &target.clone().with_domain("b.example")).1);
+        }
+        assert!(!endpoint.set_peer(flow, "a.example"));
+    }
+}
+
+#[test]
+fn only_accepted_secure_connections_have_a_peer_to_name_and_few_domains() {
+    let (mut endpoint, udp) = both(config());
+    let tcp = accept(&mut endpoint, at(0), "192.0.2.2:40000").unwrap();
+    endpoint
+        .request(at(0), request(&Method::OPTIONS, "a@b"), &Target::new(Protocol::Tls, address(PEER)))
+        .unwrap();
+    let ours = connect(&mut endpoint);
+    for flow in [udp, tcp, ours] {
+        assert!(!endpoint.set_peer(flow, "a.example"));
+    }
+    let tls = endpoint.accept(at(0), Protocol::Tls, address(US), address("192.0.2.2:40001")).unwrap();
+    let named = (0..99).filter(|n| endpoint.set_peer(tls, format!("{n}.example"))).count();
+    assert_eq!(named, 16);
+}
+
+#[test]
+fn without_a_port_web_sockets_are_at_those_of_the_web() {
+    // RFC 7118 §8, as a URI is located: the Via of a peer that can be connected to may have no port.
+    for (protocol, port) in
+        [(Protocol::Tcp, 5060), (Protocol::Tls, 5061), (Protocol::Ws, 80), (Protocol::Wss, 443)]
+    {
+        let mut endpoint = Endpoint::new(config());
+        let mut response = peer_response(&peer_request(&Method::OPTIONS, protocol, "z9hG4bKx", "a@b"), 200);
+        let mut top = Via::new(protocol, address(PEER).ip(), None);
+        top.set_branch("z9hG4bKx");
+        response.headers.set(&top);
+        endpoint.send_response(at(0), &response, None).unwrap();
+        let Some(FlowRequest::Connect { remote, .. }) = endpoint.poll_flow() else { panic!() };
+        assert_eq!(remote.port(), port, "{protocol:?}");
+        let mut locator = Locator::new(LocatorConfig::default(), Rng::from_u64(1));
+        let located = LocateRequest::new(address(PEER).ip().into()).or_transport(protocol);
+        locator.locate(at(0), located).unwrap();
+        let Some(LocateEvent::Located { targets, .. }) = locator.poll_event() else { panic!() };
+        assert_eq!((targets[0].protocol, targets[0].address), (protocol, remote));
+    }
+}
+
+#[test]
+fn streams_and_frames_are_read_with_the_leniency_of_the_configuration() {
+    let request = "OPTIONS  sip:us@192.0.2.1 SIP/2.0 \r\nVia: SIP/2.0/TCP 192.0.2.2;branch=z9hG4bKx\r\n\
+                   From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x@y\r\nCSeq: 1 OPTIONS\r\n\r\n";
+    for (leniency, events, is_open) in [
+        (Leniency::LENIENT, &["event request OPTIONS"][..], true),
+        // A stream without Content-Length.
+        (Leniency::DEFAULT, &[], false),
+    ] {
+        let mut config = config();
+        config.leniency = leniency;
+        let (mut endpoint, _) = both(config.clone());
+        let flow = accept(&mut endpoint, at(0), "192.0.2.2:40000").unwrap();
+        stream(&mut endpoint, at(0), flow, request.as_bytes());
+        assert_eq!(
+            (names(&mut endpoint), endpoint.flow_count() == 1),
+            (events.iter().map(|name| (*name).into()).collect(), is_open)
+        );
+        // A connection that we made.
+        let (mut endpoint, _) = both(config.clone());
+        endpoint
+            .request(
+                at(0),
+                support::request(&Method::OPTIONS, "a@b"),
+                &Target::new(Protocol::Tcp, address(PEER)),
+            )
+            .unwrap();
+        let flow = connect(&mut endpoint);
+        endpoint.handle_input(at(0), Input::FlowUp { flow, local: address("192.0.2.1:40000") });
+        stream(&mut endpoint, at(0), flow, request.as_bytes());
+        assert_eq!(endpoint.flow_count() == 1, is_open);
+        // Frames need no Content-Length, but the start line is as bad.
+        let mut endpoint = Endpoint::new(config);
+        endpoint.listen(Protocol::Ws, address(US));
+        let flow = endpoint.accept(at(0), Protocol::Ws, address(US), address("192.0.2.2:40000")).unwrap();
+        endpoint.handle_input(at(0), Input::Frame { flow, payload: Bytes::from_static(request.as_bytes()) });
+        assert_eq!(names(&mut endpoint), events);
+        assert_eq!(endpoint.flow_count(), 1);
     }
 }
 

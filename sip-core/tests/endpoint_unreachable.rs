@@ -13,8 +13,8 @@ mod support;
 
 use core::time::Duration;
 use sidetone_sip_core::{
-    Endpoint, Event, FlowError, FlowId, Input, Instant, Method, Protocol, SendError, StatusCode, Target,
-    TransactionFailure, TransactionId,
+    Endpoint, Event, FlowError, FlowId, FlowRequest, Input, Instant, Method, Protocol, SendError, StatusCode,
+    Target, TransactionFailure, TransactionId,
 };
 use support::{PEER, US, address, config, parse, peer_request, peer_response, request};
 
@@ -76,6 +76,28 @@ fn only_client_transactions_that_wait_for_that_destination_end() {
     assert!(endpoint.poll_transmit().unwrap().payload.starts_with(b"SIP/2.0 200"));
     endpoint.handle_input(now, unreachable(flow, OTHER));
     assert_eq!(failures(&mut endpoint), [(elsewhere, cause)]);
+}
+
+#[test]
+fn a_request_that_came_back_to_udp_ends_with_its_datagrams() {
+    let mut endpoint = Endpoint::new(config());
+    let flow = endpoint.bind(Protocol::Udp, address(US));
+    let now = Instant::ZERO;
+    let mut long = request(&Method::INVITE, "long");
+    long.body = "x".repeat(1400).into();
+    let id = endpoint.request(now, long, &Target::new(Protocol::Udp, address(PEER))).unwrap();
+    let Some(FlowRequest::Connect { flow: stream, .. }) = endpoint.poll_flow() else { panic!() };
+    let reason = FlowError::Refused;
+    let unreachable = Input::Unreachable { flow, destination: address(PEER), reason };
+    endpoint.handle_input(now, unreachable.clone());
+    assert_eq!(failures(&mut endpoint), [], "it goes over TCP");
+    assert!(endpoint.uses(stream));
+    endpoint.handle_input(now, Input::FlowDown { flow: stream, reason });
+    assert_eq!(endpoint.poll_transmit().unwrap().flow, flow);
+    assert!(endpoint.uses(flow) && !endpoint.uses(stream));
+    endpoint.handle_input(now, unreachable);
+    assert_eq!(failures(&mut endpoint), [(id, TransactionFailure::Transport(reason))]);
+    assert!(!endpoint.uses(flow));
 }
 
 #[test]

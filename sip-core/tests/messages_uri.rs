@@ -34,6 +34,13 @@ fn the_equal_pairs_of_the_rfc() {
         ("tel:+12015550123;ext=1-2;isub=a", "tel:+12015550123;ISUB=A;ext=12"),
         ("tel:*6aB#;phone-context=x", "tel:*6Ab#;phone-context=X"),
         ("ISBN:2983792873", "isbn:2983792873"),
+        // A parameter that is there twice, which RFC 3261 §19.1.1 forbids: the first counts.
+        ("sip:a@b;user=a;user=b", "sip:a@b;user=a;user=b"),
+        ("sip:a@b;user=a;user=b", "sip:a@b;USER=A"),
+        ("sip:a@b;x=1;x=2", "sip:a@b;x=1;x=3"),
+        ("tel:+1;ext=1;ext=2", "tel:+1;ext=1;ext=2"),
+        ("tel:+1;ext=1;ext=2", "tel:+1;ext=1"),
+        ("tel:1;phone-context=+1;phone-context=a.b", "tel:1;phone-context=+1"),
     ] {
         assert_eq!(uri(a), uri(b));
         assert_eq!(uri(b), uri(a));
@@ -53,6 +60,9 @@ fn the_unequal_pairs_of_the_rfc() {
         ("sip:a@b;maddr=1.2.3.4", "sip:a@b"),
         ("sip:a@b;user=phone", "sip:a@b"),
         ("sip:a@b;ttl=1", "sip:a@b"),
+        ("sip:a@b;user=a;user=b", "sip:a@b;user=b"),
+        ("sip:a@b;user=a;user=b", "sip:a@b;user=b;user=a"),
+        ("tel:+1;ext=1;ext=2", "tel:+1;ext=2"),
         ("sip:a@b;method=INVITE", "sip:a@b"),
         ("sip:a@b", "sips:a@b"),
         ("sip:a%3Bb@c", "sip:a;b@c"),

@@ -13,15 +13,16 @@ mod support;
 
 use allocation_counter::measure;
 use bytes::Bytes;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::transaction::TransactionId;
 use sidetone_sip_core::{
-    Endpoint, Event, FlowId, Input, Instant, Method, Protocol, Request, StatusCode, Target,
-    TransactionFailure,
+    Endpoint, Event, FlowError, FlowId, Input, Instant, Message, Method, Protocol, Request, StatusCode,
+    Target, TransactionFailure,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
-use support::{PEER, US, address, config, peer_request, request};
+use support::{PEER, US, address, config, parse, peer_request, peer_response, request};
 
 const MANY: usize = 100_000;
 
@@ -134,6 +135,60 @@ fn each_of_100_000_timers_fires_right_and_nothing_is_copied() {
     }
     let repeats: usize = (0..MANY).map(|n| KINDS[n % 4].repeats().len()).sum();
     assert_eq!(endpoint.counters().sent_again, repeats as u64);
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "measures how long the machine takes, and tells it nothing of it"
+)]
+fn icmp_errors_cost_no_more_than_what_they_end() {
+    let (mut endpoint, flow) = endpoint();
+    let host = |n: usize| {
+        let n = u32::try_from(n).unwrap();
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + n)), 5060)
+    };
+    let ask = |endpoint: &mut Endpoint, to: SocketAddr| {
+        let method = if to.ip() == host(0).ip() { Method::OPTIONS } else { Method::INVITE };
+        let id = endpoint
+            .request(Instant::ZERO, request(&method, "a@b"), &Target::new(Protocol::Udp, to))
+            .unwrap();
+        (id, endpoint.poll_transmit().expect("it was sent").payload)
+    };
+    // Half of them have been answered by one server and live on until timer K; half wait, each for a host of its own.
+    for _ in 0..MANY / 2 {
+        let (_, sent) = ask(&mut endpoint, host(0));
+        let Message::Request(sent) = parse(&sent) else { panic!() };
+        let payload = peer_response(&sent, 200).to_bytes().into();
+        endpoint.handle_input(Instant::ZERO, Input::Datagram { flow, source: host(0), payload });
+        assert!(matches!(endpoint.poll_event(), Some(Event::Response { .. })));
+    }
+    let waiting: Vec<TransactionId> = (1..=MANY / 2).map(|n| ask(&mut endpoint, host(n)).0).collect();
+    assert_eq!(endpoint.transaction_count(), MANY);
+    let unreachable = |n| Input::Unreachable { flow, destination: host(n), reason: FlowError::Refused };
+    let begun = std::time::Instant::now();
+    // Errors about hosts that nobody waits for, and about the server that has answered everything.
+    for n in MANY..2 * MANY {
+        endpoint.handle_input(Instant::ZERO, unreachable(n));
+        endpoint.handle_input(Instant::ZERO, unreachable(0));
+    }
+    assert_eq!((endpoint.transaction_count(), endpoint.poll_event().is_none()), (MANY, true));
+    // Each host's ends its own one.
+    for (n, id) in waiting.into_iter().enumerate() {
+        endpoint.handle_input(Instant::ZERO, unreachable(n + 1));
+        endpoint.handle_input(Instant::ZERO, unreachable(n + 1));
+        assert!(
+            matches!(endpoint.poll_event(), Some(Event::Failed { transaction, .. }) if transaction == id)
+        );
+        assert!(
+            matches!(endpoint.poll_event(), Some(Event::Terminated { transaction }) if transaction == id)
+        );
+        assert!(endpoint.poll_event().is_none());
+    }
+    assert_eq!(endpoint.transaction_count(), MANY / 2);
+    // 300 000 errors: looking at 100 000 transactions for each takes many minutes.
+    println!("300 000 errors: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
 #[test]

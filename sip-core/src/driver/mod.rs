@@ -546,6 +546,8 @@ impl Io {
                 self.learn_route(endpoint, accepted.remote);
                 let now = self.now();
                 if let Some(flow) = endpoint.accept(now, accepted.protocol, accepted.local, accepted.remote) {
+                    #[cfg(feature = "tls")]
+                    vouch(endpoint, flow, &accepted);
                     self.start(flow, accepted);
                 }
                 None
@@ -601,6 +603,15 @@ const fn since_origin(at: Instant) -> Duration {
 }
 
 /// What an I/O error means for a flow.
+/// Says whose connection this is, as its certificate proves.
+#[cfg(feature = "tls")]
+fn vouch(endpoint: &mut Endpoint, flow: FlowId, accepted: &Established) {
+    let peer = accepted.session.as_ref().and_then(|session| session.peer.as_ref());
+    for domain in peer.filter(|peer| peer.trusted).into_iter().flat_map(|peer| &peer.domains) {
+        endpoint.set_peer(flow, domain.as_str());
+    }
+}
+
 fn flow_error(error: &io::Error) -> FlowError {
     use io::ErrorKind as Kind;
     match error.kind() {

@@ -138,6 +138,8 @@ pub struct Counters {
     pub received: u64,
     /// Messages that did not, or that lacked a header.
     pub malformed: u64,
+    /// Those of them whose Via cannot be read and that were answered to where they came from.
+    pub answered_to_source: u64,
     /// Messages absorbed because they repeat an earlier one.
     pub repeated: u64,
     /// Messages sent again, requests and responses.

@@ -57,6 +57,8 @@ pub struct Endpoint {
     layer: Layer,
     keys: Keys,
     rate: Option<Rate>,
+    /// Of answers to where a request came from.
+    source_answers: Rate,
     rng: Rng,
 }
 
@@ -90,6 +92,7 @@ impl Endpoint {
             layer: Layer::new(config.timers, config.max_transactions),
             keys,
             rate: config.max_request_rate.map(Rate::new),
+            source_answers: Rate::new(config.max_source_answers),
             rng,
             config,
         }
@@ -117,7 +120,8 @@ impl Endpoint {
         self.transports.unbind(flow);
     }
 
-    /// Whether a transaction goes this way. Looks at every transaction when `flow` is a datagram socket.
+    /// Whether a transaction goes this way. Looks at every transaction when `flow` is a datagram socket from which no
+    /// request of ours waits for its answer.
     #[must_use]
     pub fn uses(&self, flow: FlowId) -> bool {
         self.layer.uses(flow) || self.layer.uses_socket(flow)
@@ -132,6 +136,18 @@ impl Endpoint {
         remote: SocketAddr,
     ) -> Option<FlowId> {
         self.transports.accept(now, protocol, local, remote)
+    }
+
+    /// The other side of an accepted TLS or secure WebSocket connection has proved to be `domain`: its certificate was
+    /// checked and is for it (RFC 5922 §7). From now on our requests to the other side's address with this
+    /// [`Target::domain`](crate::Target) go over its connection, and with [`EndpointConfig::alias`] those to the port
+    /// that its Via names (RFC 5923 §5). Without this an accepted secure connection carries none but responses and what
+    /// names its flow.
+    ///
+    /// Called once for each domain of the certificate; a connection has 16 at most. False when the flow is no accepted
+    /// secure connection, or has as many.
+    pub fn set_peer(&mut self, flow: FlowId, domain: impl Into<Arc<str>>) -> bool {
+        self.transports.set_peer(flow, domain.into())
     }
 
     /// `local` is our address on the way to `remote`; matters to sockets bound to every address. An unspecified

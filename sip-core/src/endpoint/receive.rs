@@ -11,7 +11,8 @@ use crate::transaction::server::Server;
 use crate::transaction::server_invite::{AckVerdict, ServerInvite};
 use crate::transport::{FlowError, Path, Source, Target, default_port};
 use crate::{
-    Essentials, Frame, Headers, Message, Method, ParseError, Request, Response, StatusCode, rejection,
+    Essentials, Frame, Headers, Message, Method, ParseError, ReadOptions, Request, Response, StatusCode,
+    rejection,
 };
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -89,7 +90,7 @@ impl Endpoint {
 
     fn handle_message(&mut self, now: Instant, source: Source, bytes: Bytes) {
         self.transports.tap(now, Direction::Received, source.flow, source.remote, &bytes);
-        let result = match Message::parse(bytes.clone(), &self.config.limits) {
+        let result = match Message::parse_with(bytes.clone(), &self.read_options()) {
             Ok(Message::Request(request)) => self.handle_request(now, source, request, &bytes),
             Ok(Message::Response(response)) => self.handle_response(now, source, response),
             Err(error) => {
@@ -103,6 +104,13 @@ impl Endpoint {
         }
     }
 
+    const fn read_options(&self) -> ReadOptions {
+        ReadOptions::new(self.config.limits, self.config.leniency)
+    }
+
+    /// Looks at no more than what a user agent and a proxy both must: the rest of RFC 3261 §8.2
+    /// ([`Request::check`]) is for a user agent, since a proxy forwards methods, schemes and extensions that it does not
+    /// know.
     fn handle_request(
         &mut self,
         now: Instant,
@@ -110,7 +118,7 @@ impl Endpoint {
         mut request: Request,
         bytes: &Bytes,
     ) -> Result<(), ParseError> {
-        let essentials = request.essentials().inspect_err(|error| self.reject(now, &source, bytes, error))?;
+        let essentials = request.check_form().inspect_err(|error| self.reject(now, &source, bytes, error))?;
         let via = essentials.via.clone();
         let path = path_back(&source, &via);
         let is_ack = request.method == Method::ACK;
@@ -281,7 +289,9 @@ impl Endpoint {
         if let Some(mut response) = rejection(bytes, error, &self.config.limits) {
             // From the headers as they came, as in the ACK.
             let tag = self.keys.stateless_tag(&response.headers).unwrap_or_else(|| self.new_tag());
-            if let Some(Ok(via)) = response.headers.get::<Via>() {
+            let via = response.headers.get::<Via>().and_then(Result::ok);
+            let has_via = via.is_some();
+            if let Some(via) = via {
                 complete_via(&mut response.headers, via, source);
             }
             if let Some(Ok(to)) =
@@ -289,7 +299,25 @@ impl Endpoint {
             {
                 response.headers.set(&to.with_tag(&tag));
             }
-            self.answer(now, source, response);
+            if has_via {
+                self.answer(now, source, response);
+            } else {
+                self.answer_to_source(now, source, response);
+            }
+        }
+    }
+
+    /// Answers a request whose Via does not say where to. Not more than so many a second: who sends it may be anybody, and
+    /// in another's name.
+    fn answer_to_source(&mut self, now: Instant, source: &Source, mut response: Response) {
+        if !self.source_answers.take(now) {
+            return;
+        }
+        self.name_us(&mut response);
+        let Source { flow, protocol, remote } = *source;
+        let mut path = Path { protocol, flow, destination: remote, reconnect: None };
+        if self.transports.transmit(now, &mut path, &response.to_bytes().into()).is_ok() {
+            self.layer.reports.counters.answered_to_source += 1;
         }
     }
 

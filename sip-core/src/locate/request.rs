@@ -3,6 +3,7 @@
 use super::LocateError;
 use super::options::LocateOptions;
 use crate::header::Via;
+use crate::transport::default_port;
 use crate::uri::{Host, Uri};
 use alloc::sync::Arc;
 use sidetone_hal::net::Protocol;
@@ -119,15 +120,5 @@ impl LocateRequest {
 
     pub(super) fn default_port(&self, protocol: Protocol) -> u16 {
         self.options.default_port.unwrap_or_else(|| default_port(protocol))
-    }
-}
-
-/// RFC 3261 §19.1.2, RFC 7118 §8: the port when none is written.
-const fn default_port(protocol: Protocol) -> u16 {
-    match protocol {
-        Protocol::Udp | Protocol::Tcp => 5060,
-        Protocol::Tls => 5061,
-        Protocol::Ws => 80,
-        Protocol::Wss => 443,
     }
 }

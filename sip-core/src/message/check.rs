@@ -82,12 +82,7 @@ impl Request {
     /// # Errors
     /// The request is to be refused; an ACK is not answered, whatever is wrong with it.
     pub fn check(&self, capabilities: &Capabilities) -> Result<Essentials, Box<Refusal>> {
-        let essentials = self.essentials().map_err(Refusal::malformed)?;
-        if !self.headers.lenient().malformed_optional_headers()
-            && let Some((_, error)) = self.headers.first_malformed(is_no_fault_of_the_message)
-        {
-            return Err(Refusal::malformed(error));
-        }
+        let essentials = self.check_form().map_err(Refusal::malformed)?;
         if !capabilities.methods.contains(&self.method) {
             let known = self.method.is_known();
             let status = if known { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::NOT_IMPLEMENTED };
@@ -116,6 +111,17 @@ impl Request {
             {
                 return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE));
             }
+        }
+        Ok(essentials)
+    }
+
+    /// What is in [`Request::check`] for a proxy too: whether the headers follow their grammar, as far as that is asked for.
+    pub(crate) fn check_form(&self) -> Result<Essentials, ParseError> {
+        let essentials = self.essentials()?;
+        if !self.headers.lenient().malformed_optional_headers()
+            && let Some((_, error)) = self.headers.first_malformed(is_no_fault_of_the_message)
+        {
+            return Err(error);
         }
         Ok(essentials)
     }

@@ -53,6 +53,11 @@ impl Client {
         matches!(self.state, State::Waiting { proceeding: false, .. })
     }
 
+    /// Whether the final response has not come yet.
+    pub(crate) const fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting { .. })
+    }
+
     pub(crate) fn handle_response(&mut self, response: Response, source: Source, context: &mut Context<'_>) {
         match &mut self.state {
             State::Waiting { .. } if response.status.is_final() => {
@@ -94,7 +99,7 @@ impl Client {
 
     /// The transport failed (RFC 3261 §17.1.4); nothing changes when the final response has come.
     pub(crate) fn handle_failure(&mut self, cause: TransactionFailure, context: &mut Context<'_>) {
-        if matches!(self.state, State::Waiting { .. }) {
+        if self.is_waiting() {
             self.fail(cause, context);
         }
     }

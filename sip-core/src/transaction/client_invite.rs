@@ -63,6 +63,11 @@ impl ClientInvite {
         matches!(self.state, State::Calling { .. })
     }
 
+    /// Whether the final response has not come yet.
+    pub(crate) const fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Calling { .. } | State::Proceeding { .. })
+    }
+
     /// A response; the CANCEL that waited for it, when it is the first provisional one.
     pub(crate) fn handle_response(
         &mut self,
@@ -145,7 +150,7 @@ impl ClientInvite {
 
     /// The transport failed (RFC 3261 §17.1.4); nothing changes when the final response has come.
     pub(crate) fn handle_failure(&mut self, cause: TransactionFailure, context: &mut Context<'_>) {
-        if matches!(self.state, State::Calling { .. } | State::Proceeding { .. }) {
+        if self.is_waiting() {
             self.fail(cause, context);
         }
     }
@@ -201,7 +206,9 @@ impl ClientInvite {
     /// it can be read.
     fn repeat_head(&self, method: Method, context: &Context<'_>) -> Option<Request> {
         let bytes = Bytes::copy_from_slice(&self.request);
-        let Ok(Message::Request(invite)) = Message::parse(bytes, &context.own_limits()) else { return None };
+        let Ok(Message::Request(invite)) = Message::parse_with(bytes, &context.own_options()) else {
+            return None;
+        };
         let via: Via = invite.headers.require().ok()?;
         let cseq: CSeq = invite.headers.require().ok()?;
         let mut head = Request::new(method.clone(), invite.uri);

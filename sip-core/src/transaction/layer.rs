@@ -1,5 +1,6 @@
-//! Every transaction of an endpoint: a slab, an index by key and a heap of deadlines. Finding is O(1), a deadline
-//! O(log n). A transaction takes less than 1 KiB beside its message, and gives it back when it ends.
+//! Every transaction of an endpoint: a slab, an index by key, one by way and a heap of deadlines. Finding is O(1), a
+//! deadline O(log n), the end of a way O(log n) for each transaction that hears of it. A transaction takes less than
+//! 1 KiB beside its message, and gives it back when it ends.
 
 use super::client::Client;
 use super::client_invite::ClientInvite;
@@ -10,7 +11,7 @@ use super::server_invite::ServerInvite;
 use super::{Timer, Timers, TransactionFailure, TransactionId};
 use crate::endpoint::{Counters, Event};
 use crate::transport::{FlowError, Path, Source, Transports};
-use crate::{Limits, Response};
+use crate::{Leniency, ReadOptions, Response};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
@@ -52,12 +53,13 @@ impl Context<'_> {
         self.path.protocol.is_reliable()
     }
 
-    /// For what was read once already, or written by us: without bounds.
-    pub(crate) fn own_limits(&self) -> Limits {
+    /// For what was read once already, or written by us: without bounds, and forgiving whatever was forgiven then.
+    pub(crate) fn own_options(&self) -> ReadOptions {
         let mut limits = self.transports.limits();
         (limits.message, limits.headers) = (usize::MAX, usize::MAX);
-        (limits.header, limits.uri) = (usize::MAX, usize::MAX);
-        limits
+        (limits.header, limits.uri, limits.body) = (usize::MAX, usize::MAX, usize::MAX);
+        (limits.vias, limits.routes, limits.params) = (usize::MAX, usize::MAX, u16::MAX);
+        ReadOptions::new(limits, Leniency::LENIENT)
     }
 
     pub(crate) fn send(&mut self, bytes: &Arc<[u8]>) -> Result<(), FlowError> {
@@ -106,8 +108,8 @@ pub(crate) struct Layer {
     /// Server transactions by what merged requests have in common.
     merged: KeyMap<u32>,
     deadlines: Deadlines,
-    /// The transactions of each connection, to be told when it breaks.
-    by_flow: BTreeSet<(FlowId, u32)>,
+    /// The transactions to be told when a way fails: [`Entry::way`].
+    by_way: BTreeSet<(FlowId, Option<SocketAddr>, u32)>,
     timers: Timers,
     max: usize,
     pub(crate) reports: Reports,
@@ -154,11 +156,24 @@ struct Entry {
     machine: Machine,
 }
 
+/// A connection; or a datagram socket, and a destination of what it sends.
+type Way = (FlowId, Option<SocketAddr>);
+
 impl Entry {
     fn next(&self) -> Option<(Instant, Timer)> {
         let fallback = self.opening.fallback.as_ref().and_then(|fallback| fallback.waiting.as_ref());
         let switch = fallback.map(|(at, _)| (*at, Timer::Switch));
         switch.soonest(self.machine.next())
+    }
+
+    /// The way whose end the transaction must hear of: each one its connection's, and a client transaction that waits for
+    /// its final response that of the datagrams to its destination.
+    fn way(&self) -> Option<Way> {
+        let path = &self.opening.path;
+        if path.protocol.is_reliable() {
+            return Some((path.flow, None));
+        }
+        self.machine.is_waiting().then_some((path.flow, Some(path.destination)))
     }
 }
 
@@ -171,7 +186,7 @@ impl Layer {
             keys: KeyMap::default(),
             merged: KeyMap::default(),
             deadlines: Deadlines::default(),
-            by_flow: BTreeSet::new(),
+            by_way: BTreeSet::new(),
             timers,
             max,
             reports: Reports::default(),
@@ -229,15 +244,14 @@ impl Layer {
             reports: &mut self.reports,
         };
         let machine = machine(&context);
-        if opening.path.protocol.is_reliable() {
-            self.by_flow.insert((opening.path.flow, index));
-        }
         self.keys.insert(opening.key, index);
         if let Some(merged) = opening.merged {
             self.merged.insert(merged, index);
         }
         let entry = slot.entry.insert(Box::new(Entry { opening, machine }));
+        let way = entry.way();
         self.deadlines.set(index, entry.next().map(|(at, _)| at));
+        self.file(index, None, way);
         Some(id)
     }
 
@@ -251,7 +265,7 @@ impl Layer {
     ) -> Option<R> {
         let slot = self.slots.get_mut(usize::try_from(id.index).ok()?)?;
         let entry = slot.entry.as_mut().filter(|_| slot.generation == id.generation)?;
-        let (before, flow) = (entry.next(), entry.opening.path.flow);
+        let (before, way) = (entry.next(), entry.way());
         let mut context = Context {
             now,
             timers: &self.timers,
@@ -270,17 +284,31 @@ impl Layer {
         if before != after {
             self.deadlines.set(id.index, after.map(|(at, _)| at));
         }
-        let opening = &entry.opening;
-        if opening.path.protocol.is_reliable() && (ended || opening.path.flow != flow) {
-            self.by_flow.remove(&(flow, id.index));
-            if !ended {
-                self.by_flow.insert((opening.path.flow, id.index));
-            }
-        }
+        let way_after = if ended { None } else { entry.way() };
+        self.file(id.index, way, way_after);
         if ended {
             self.remove(id);
         }
         Some(result)
+    }
+
+    /// Files a transaction under another way than before.
+    fn file(&mut self, index: u32, before: Option<Way>, after: Option<Way>) {
+        if before == after {
+            return;
+        }
+        if let Some((flow, destination)) = before {
+            self.by_way.remove(&(flow, destination, index));
+        }
+        if let Some((flow, destination)) = after {
+            self.by_way.insert((flow, destination, index));
+        }
+    }
+
+    /// The transactions that are filed under a way.
+    fn on_way(&self, flow: FlowId, destination: Option<SocketAddr>) -> Vec<u32> {
+        let range = (flow, destination, 0)..=(flow, destination, u32::MAX);
+        self.by_way.range(range).map(|(_, _, index)| *index).collect()
     }
 
     fn remove(&mut self, id: TransactionId) {
@@ -351,9 +379,7 @@ impl Layer {
         error: FlowError,
         was_up: bool,
     ) {
-        let affected: Vec<u32> =
-            self.by_flow.range((flow, 0)..=(flow, u32::MAX)).map(|(_, index)| *index).collect();
-        for index in affected {
+        for index in self.on_way(flow, None) {
             let Some(id) = self.id_of(index) else { continue };
             if self.fall_back(now, transports, id) {
                 continue;
@@ -367,7 +393,8 @@ impl Layer {
     }
 
     /// A datagram to `destination` did not arrive: the client transactions that wait for an answer from there end
-    /// (RFC 3261 §18.4, §17.1.4). Looks at every transaction.
+    /// (RFC 3261 §18.4, §17.1.4). O(log n) for n transactions when there are none, and as much for each that ends: each
+    /// ends once, so that a flood of errors costs no more than a search each.
     pub(crate) fn handle_unreachable(
         &mut self,
         now: Instant,
@@ -376,14 +403,7 @@ impl Layer {
         destination: SocketAddr,
         error: FlowError,
     ) {
-        let affected = |entry: &Entry| {
-            entry.opening.path.flow == flow
-                && entry.opening.path.destination == destination
-                && !entry.machine.is_server()
-        };
-        let affected: Vec<u32> =
-            self.entries().filter(|(_, entry)| affected(entry)).map(|(index, _)| index).collect();
-        for index in affected {
+        for index in self.on_way(flow, Some(destination)) {
             let Some(id) = self.id_of(index) else { continue };
             self.with(now, transports, id, |machine, context| {
                 machine.handle_failure(TransactionFailure::Transport(error), context);
@@ -391,18 +411,16 @@ impl Layer {
         }
     }
 
-    /// Whether a transaction goes over this datagram socket.
+    /// Whether a transaction goes over this datagram socket. Looks at every transaction.
     pub(crate) fn uses_socket(&self, flow: FlowId) -> bool {
-        self.entries().any(|(_, entry)| entry.opening.path.flow == flow)
+        let mut entries = self.slots.iter().filter_map(|slot| slot.entry.as_deref());
+        entries.any(|entry| entry.opening.path.flow == flow)
     }
 
-    fn entries(&self) -> impl Iterator<Item = (u32, &Entry)> {
-        let entries = (0..).zip(&self.slots);
-        entries.filter_map(|(index, slot)| Some((index, slot.entry.as_deref()?)))
-    }
-
+    /// Whether a transaction goes over this connection, or waits for an answer to what it sent from this datagram
+    /// socket.
     pub(crate) fn uses(&self, flow: FlowId) -> bool {
-        self.by_flow.range((flow, 0)..=(flow, u32::MAX)).next().is_some()
+        self.by_way.range((flow, None, 0)..).next().is_some_and(|(first, _, _)| *first == flow)
     }
 
     /// A request has waited for its connection for long enough: it goes over UDP, unless the connection is up.
@@ -424,8 +442,10 @@ impl Layer {
     fn fall_back(&mut self, now: Instant, transports: &mut Transports, id: TransactionId) -> bool {
         let Some(entry) = self.entry_mut(id) else { return false };
         let Some(fallback) = entry.opening.fallback.take() else { return false };
+        let before = entry.way();
         let stream = core::mem::replace(&mut entry.opening.path, fallback.path);
-        self.by_flow.remove(&(stream.flow, id.index));
+        let after = entry.way();
+        self.file(id.index, before, after);
         transports.avoid_stream(now, stream.destination);
         self.reports.counters.switched_back += 1;
         self.with(now, transports, id, |machine, context| machine.restart(fallback.request, context));
@@ -488,6 +508,15 @@ impl Machine {
         }
     }
 
+    /// Client: the final response has not come yet.
+    const fn is_waiting(&self) -> bool {
+        match self {
+            Self::ClientInvite(machine) => machine.is_waiting(),
+            Self::Client(machine) => machine.is_waiting(),
+            Self::ServerInvite(_) | Self::Server(_) => false,
+        }
+    }
+
     fn next(&self) -> Option<(Instant, Timer)> {
         match self {
             Self::ClientInvite(machine) => machine.next(),
@@ -517,10 +546,12 @@ mod tests {
 
     #[test]
     fn a_transaction_is_small_beside_its_message() {
-        // A slot with its place in the free list, the heap and the two indexes, which hash tables keep at least
-        // half full: less than half of the 1 KiB that is promised. `transactions_many.rs` measures the whole.
+        // A slot with its place in the free list, the heap, the index by way, whose nodes are half full at least, and the
+        // two by key, which hash tables keep at least half full: less than half of the 1 KiB that is promised.
+        // `transactions_many.rs` measures the whole.
         let index = size_of::<(Key, u32)>() + 1;
-        let tables = size_of::<Slot>() + 4 + size_of::<(Instant, u32)>() + 4 + 4 * index;
+        let tables =
+            size_of::<Slot>() + 4 + size_of::<(Instant, u32)>() + 4 + 4 * index + 2 * size_of::<(Way, u32)>();
         assert!(size_of::<Entry>() + tables <= 512, "{} + {tables}", size_of::<Entry>());
     }
 

@@ -24,7 +24,8 @@ impl Trying {
 
     /// The 100. `None` is not met: the request was read once.
     pub(crate) fn into_response(self, context: &Context<'_>) -> Option<Arc<[u8]>> {
-        let Ok(Message::Request(mut request)) = Message::parse(self.request, &context.own_limits()) else {
+        let Ok(Message::Request(mut request)) = Message::parse_with(self.request, &context.own_options())
+        else {
             return None;
         };
         let via = request.headers.require().ok()?;

@@ -4,6 +4,7 @@ use super::{Deframer, FlowError, Frame, Remote};
 use crate::error::ParseError;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::time::Instant;
 use sidetone_hal::timer::Soonest;
@@ -11,14 +12,18 @@ use sidetone_hal::timer::Soonest;
 pub(crate) struct Stream {
     pub(crate) protocol: Protocol,
     pub(crate) remote: SocketAddr,
-    /// What its certificate was checked for.
+    /// What its certificate was checked for, of one that we made.
     pub(crate) domain: Option<Arc<str>>,
+    /// What the certificate of the side that connected was found to be for.
+    pub(crate) peers: Vec<Arc<str>>,
     /// Our end, once the connection is up.
     pub(crate) local: Option<SocketAddr>,
     /// When the endpoint looks at it next: as it stands in the table of checks.
     pub(crate) check: Instant,
-    /// What else leads to it (RFC 5923).
-    pub(crate) alias: Option<Remote>,
+    /// What else leads to it: where its peer is known to be, and its alias.
+    pub(crate) names: Vec<Remote>,
+    /// The other side gave it an alias (RFC 5923).
+    pub(crate) has_alias: bool,
     /// The other side connected.
     pub(crate) is_accepted: bool,
     /// The first message must be there by then.
@@ -38,9 +43,11 @@ impl Stream {
             protocol,
             remote,
             domain,
+            peers: Vec::new(),
             local: None,
             check: now,
-            alias: None,
+            names: Vec::new(),
+            has_alias: false,
             is_accepted: first_by.is_some(),
             first_by,
             began: None,

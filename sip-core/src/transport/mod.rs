@@ -9,11 +9,13 @@ pub use deframe::{Deframer, Frame};
 
 use crate::config::EndpointConfig;
 use crate::endpoint::{Counters, SendError, WakeReason};
+use crate::leniency::Leniency;
 use crate::limits::Limits;
 use crate::trace::{Direction, Tap, TapMessage};
 use crate::uri::Host;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::btree_map::{BTreeMap, Entry};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -254,6 +256,8 @@ type Remote = (Protocol, SocketAddr, Option<Arc<str>>);
 
 /// At most this many learned routes: a cache, not a table of record.
 const MAX_ROUTES: usize = 4096;
+/// Domains of one certificate that are remembered: those of a provider that serves a few.
+const MAX_PEERS: usize = 16;
 /// Public addresses that are remembered as ours: those of a few accounts, and of before a change.
 const MAX_PUBLIC: usize = 32;
 /// At most this many addresses that are known to take no TCP: a cache as well.
@@ -288,6 +292,7 @@ pub(crate) struct Transports {
     requests: VecDeque<FlowRequest>,
     tap: Option<Box<dyn Tap>>,
     limits: Limits,
+    leniency: Leniency,
     idle: Duration,
     first_message: Duration,
     whole_message: Duration,
@@ -316,6 +321,7 @@ impl Transports {
             requests: VecDeque::new(),
             tap: None,
             limits: config.limits,
+            leniency: config.leniency,
             idle: config.idle,
             first_message: config.first_message,
             whole_message: config.whole_message,
@@ -353,7 +359,7 @@ impl Transports {
         let origin = origin(remote.ip());
         let flow = if self.by_origin.get(&origin).copied().unwrap_or_default() < self.max_flows_per_address {
             let first_by = Some(now + self.first_message);
-            self.open(now, (protocol, remote, None), first_by, Deframer::new(self.limits))
+            self.open(now, (protocol, remote, None), first_by, self.deframer())
         } else {
             None
         };
@@ -493,13 +499,40 @@ impl Transports {
         flow.and_then(|flow| self.streams.get(flow)).is_some_and(Stream::is_up)
     }
 
-    /// RFC 5923 §5: what is to go to the port that a peer names goes over the connection that it made.
+    /// The certificate of the side that connected was judged and is for `domain`. False when there is no such connection,
+    /// or it has too many domains already.
+    pub(crate) fn set_peer(&mut self, flow: FlowId, domain: Arc<str>) -> bool {
+        let is_judged = |stream: &&mut Stream| stream.is_accepted && stream.protocol.is_secure();
+        let Some(stream) = self.streams.get_mut(&flow).filter(is_judged) else { return false };
+        if !stream.peers.contains(&domain) {
+            if stream.peers.len() >= MAX_PEERS {
+                return false;
+            }
+            stream.peers.push(Arc::clone(&domain));
+            let name = (stream.protocol, stream.remote, Some(domain));
+            add_name(&mut self.by_remote, stream, flow, name);
+        }
+        true
+    }
+
+    /// RFC 5923 §5: what is to go to the port that a peer names goes over the connection that it made. Over a secure one
+    /// only what is for a domain that the peer has proved to be.
     pub(crate) fn set_alias(&mut self, flow: FlowId, port: u16) {
         let Some(stream) = self.streams.get_mut(&flow).filter(|stream| stream.is_accepted) else { return };
-        let alias = (stream.protocol, SocketAddr::new(stream.remote.ip(), port), None);
-        if stream.alias.is_none() && !self.by_remote.contains_key(&alias) {
-            stream.alias = Some(alias.clone());
-            self.by_remote.insert(alias, flow);
+        if stream.has_alias {
+            return;
+        }
+        // With its scope (RFC 4007 §6).
+        let mut address = stream.remote;
+        address.set_port(port);
+        if stream.protocol.is_secure() {
+            for domain in stream.peers.clone() {
+                let alias = (stream.protocol, address, Some(domain));
+                stream.has_alias |= add_name(&mut self.by_remote, stream, flow, alias);
+            }
+        } else {
+            let alias = (stream.protocol, address, None);
+            stream.has_alias = add_name(&mut self.by_remote, stream, flow, alias);
         }
     }
 
@@ -514,7 +547,7 @@ impl Transports {
             decrease(&mut self.by_origin, origin(stream.remote.ip()));
         }
         let remote = (stream.protocol, stream.remote, stream.domain);
-        for remote in [Some(remote), stream.alias].into_iter().flatten() {
+        for remote in core::iter::once(remote).chain(stream.names) {
             if self.by_remote.get(&remote) == Some(&flow) {
                 self.by_remote.remove(&remote);
             }
@@ -704,7 +737,7 @@ impl Transports {
         if let Some(flow) = self.by_remote.get(&remote) {
             return Ok(*flow);
         }
-        let deframer = Deframer::new(self.limits).connected();
+        let deframer = self.deframer().connected();
         let flow = self.open(now, remote.clone(), None, deframer).ok_or(SendError::TooManyFlows)?;
         let (protocol, remote, domain) = remote;
         self.requests.push_back(FlowRequest::Connect { flow, protocol, remote, domain });
@@ -723,9 +756,17 @@ impl Transports {
         }
         let flow = self.new_flow();
         self.streams.insert(flow, Stream::new(&remote, now, first_by, deframer));
-        self.by_remote.insert(remote, flow);
+        // Who made a secure connection to us is not known, so nothing of ours goes there before it is.
+        if first_by.is_none() || !remote.0.is_secure() {
+            self.by_remote.insert(remote, flow);
+        }
         self.file_check(flow, true);
         Some(flow)
+    }
+
+    /// For a stream that the peer opened.
+    fn deframer(&self) -> Deframer {
+        Deframer::new(self.limits).with_leniency(&self.leniency)
     }
 
     fn new_flow(&mut self) -> FlowId {
@@ -763,9 +804,27 @@ impl Transports {
     }
 }
 
-/// RFC 3261 §19.1.2: the port when none is written.
+/// RFC 3261 §19.1.2, RFC 7118 §8: the port when none is written.
 pub(crate) const fn default_port(protocol: Protocol) -> u16 {
-    if protocol.is_secure() { 5061 } else { 5060 }
+    match protocol {
+        Protocol::Udp | Protocol::Tcp => 5060,
+        Protocol::Tls => 5061,
+        Protocol::Ws => 80,
+        Protocol::Wss => 443,
+    }
+}
+
+/// Has a connection found by another name too, unless that leads to another one.
+fn add_name(
+    by_remote: &mut BTreeMap<Remote, FlowId>,
+    stream: &mut Stream,
+    flow: FlowId,
+    name: Remote,
+) -> bool {
+    let Entry::Vacant(place) = by_remote.entry(name.clone()) else { return false };
+    place.insert(flow);
+    stream.names.push(name);
+    true
 }
 
 /// Whose connections are counted together: an IPv6 customer has a network of 64 bits at least.
@@ -778,7 +837,7 @@ fn origin(ip: IpAddr) -> IpAddr {
 
 /// One fewer; nothing at all instead of none.
 fn decrease<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
-    if let alloc::collections::btree_map::Entry::Occupied(mut count) = counts.entry(key) {
+    if let Entry::Occupied(mut count) = counts.entry(key) {
         if *count.get() <= 1 {
             count.remove();
         } else {

@@ -52,10 +52,14 @@ fn same_text(a: Option<&str>, b: Option<&str>) -> bool {
     }
 }
 
-/// Whether each parameter of `a` fits `b`: an equal value there, or absent where absence is no difference.
+/// Whether each parameter of `a` fits `b`: an equal value there, or absent where absence is no difference. Of one that is
+/// there twice, which the RFC forbids, the first counts, as everywhere.
 fn same_params(a: &Uri, b: &Uri) -> bool {
-    a.params().all(|(name, value)| match b.param(name) {
-        Some(other) => same_value(value.unwrap_or_default(), other.unwrap_or_default()),
+    a.params().all(|(name, _)| match b.param(name) {
+        Some(other) => {
+            let value = a.param(name).flatten();
+            same_value(value.unwrap_or_default(), other.unwrap_or_default())
+        }
         None => !["user", "ttl", "method", "maddr", "transport"]
             .iter()
             .any(|kept| name.eq_ignore_ascii_case(kept)),
@@ -98,9 +102,10 @@ fn sorted_pairs(headers: &str) -> Vec<(Vec<u8>, Vec<Byte>)> {
 fn same_tel(a: &Uri, b: &Uri) -> bool {
     let numbers = |a: &str, b: &str| tel::digits(a).eq(tel::digits(b));
     let all_in = |a: &Uri, b: &Uri| {
-        a.params().all(|(name, value)| {
+        a.params().all(|(name, _)| {
             b.param(name).is_some_and(|other| {
-                let (value, other) = (value.unwrap_or_default(), other.unwrap_or_default());
+                let value = a.param(name).flatten().unwrap_or_default();
+                let other = other.unwrap_or_default();
                 // Numbers within: `ext`, and a `phone-context` that is no domain.
                 let is_number = name.eq_ignore_ascii_case("ext")
                     || name.eq_ignore_ascii_case("phone-context") && value.starts_with('+');
