@@ -5,14 +5,15 @@
 //! ```
 //!
 //! Each call is one dialog at the caller and one at the called side, so both are counted. Time is virtual: the
-//! transactions of 1000 calls run for their 32 s and end before the next 1000. Linux only (`/proc`).
+//! transactions of 1000 calls run for their 32 s and end before the next 1000. Resident memory is read on Linux only
+//! (`/proc`); what is on the heap is counted everywhere.
 
 use bytes::Bytes;
 use core::error::Error;
 use sidetone_hal::net::{FlowId, Protocol, SocketAddr};
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::{FlowRequest, Input, Uri};
-use sidetone_sip_ua::{AccountConfig, Agent, AgentConfig, CallState, Event};
+use sidetone_sip_ua::{AccountConfig, Agent, AgentConfig, CallId, CallState, Event};
 
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8 101\r\n\
                    a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n";
@@ -37,20 +38,51 @@ impl Side {
     }
 }
 
+/// Two agents with calls between them.
+struct Pair {
+    alice: Side,
+    bob: Side,
+    calls: Vec<CallId>,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let dialogs: usize = std::env::args().nth(1).map_or(Ok(100_000), |count| count.parse())?;
     let calls = dialogs.div_ceil(2);
+    let start = resident();
+    let mut pair = Ok(None);
+    let heap = allocation_counter::measure(|| pair = establish(calls, BATCH).map(Some));
+    let Some(pair) = pair? else { return Err("nothing was measured".into()) };
+    let after = resident();
+    let up = pair.up();
+    let each = |bytes: u64| bytes / (2 * up as u64).max(1);
+    println!("{up} calls are up: {} dialogs", 2 * up);
+    println!(
+        "held open: resident {after} KiB, {start} KiB at the start, {} bytes for each dialog",
+        each(after.saturating_sub(start) * 1024)
+    );
+    println!(
+        "of these on the heap: {} bytes in {} allocations for each dialog",
+        each(heap.bytes_current.unsigned_abs()),
+        each(heap.count_current.unsigned_abs()),
+    );
+    if up != calls {
+        return Err("not every call is up".into());
+    }
+    if pair.hang_up()? { Ok(()) } else { Err("a BYE did not find its dialog".into()) }
+}
+
+/// Makes calls, `batch` at a time, and lets their transactions end.
+fn establish(calls: usize, batch: usize) -> Result<Pair, Box<dyn Error>> {
     let mut alice = Side::new(1, "192.0.2.1:5060", calls)?;
     let mut bob = Side::new(2, "192.0.2.2:5060", calls)?;
     let account =
         alice.agent.add_account(AccountConfig::parse("sip:alice@192.0.2.2")?.without_registration())?;
     let mut now = Instant::from_millis(1000);
-    let start = resident();
     let mut ids = Vec::with_capacity(calls);
     for n in 0..calls {
         let to: Uri = format!("sip:{n}@192.0.2.2").parse()?;
         ids.push(alice.agent.call(now, account, &to, Some(Bytes::from_static(SDP.as_bytes())))?);
-        if n % BATCH == BATCH - 1 || n == calls - 1 {
+        if n % batch == batch - 1 || n == calls - 1 {
             exchange(&mut alice, &mut bob, now)?;
             // The transactions of these end before the next calls begin, as they do under a load that a real server bears.
             now += Duration::from_secs(70);
@@ -60,14 +92,30 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Every transaction ends; the calls stay.
     now += Duration::from_secs(120);
     pass(&mut alice, &mut bob, now)?;
-    let up = ids.iter().filter(|id| alice.agent.call_state(**id) == Some(CallState::Established)).count();
-    let after = resident();
-    println!("{up} calls are up: {} dialogs", 2 * up);
-    println!(
-        "held open: resident {after} KiB, {start} KiB at the start, {} bytes for each dialog",
-        (after.saturating_sub(start)) * 1024 / (2 * up as u64).max(1)
-    );
-    if up != calls { Err("not every call is up".into()) } else { Ok(()) }
+    Ok(Pair { alice, bob, calls: ids })
+}
+
+impl Pair {
+    /// The calls that are established.
+    fn up(&self) -> usize {
+        let is_up = |id: &&CallId| self.alice.agent.call_state(**id) == Some(CallState::Established);
+        self.calls.iter().filter(is_up).count()
+    }
+
+    /// Ends every call; whether nothing is left on either side, which shows that each BYE found its dialog.
+    fn hang_up(mut self) -> Result<bool, Box<dyn Error>> {
+        // Later than anything that happened before.
+        let mut now = Instant::from_millis(1_000_000_000_000);
+        for ids in self.calls.chunks(BATCH) {
+            for id in ids {
+                self.alice.agent.hangup(now, *id)?;
+            }
+            exchange(&mut self.alice, &mut self.bob, now)?;
+            now += Duration::from_secs(70);
+            pass(&mut self.alice, &mut self.bob, now)?;
+        }
+        Ok(self.alice.agent.is_idle() && self.bob.agent.is_idle())
+    }
 }
 
 /// Carries messages both ways until there are none, and answers each call.
@@ -116,4 +164,24 @@ fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use super::*;
+
+    /// What a dialog takes with its share of the tables and of what the transactions left, most of it text.
+    #[test]
+    fn a_dialog_that_is_held_open_takes_less_than_a_kibibyte() {
+        const CALLS: usize = 2000;
+        let mut pair = None;
+        let heap = allocation_counter::measure(|| pair = Some(establish(CALLS, 100).unwrap()));
+        let pair = pair.unwrap();
+        assert_eq!(pair.up(), CALLS);
+        let each = heap.bytes_current / (2 * CALLS as i64);
+        assert!((100..1024).contains(&each), "{each} bytes for each dialog");
+        assert!(pair.hang_up().unwrap(), "each BYE finds its dialog");
+    }
 }

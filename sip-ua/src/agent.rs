@@ -1,7 +1,7 @@
 //! The façade: bytes, answers and commands in; bytes, questions and events out.
 
 use crate::account::Account;
-use crate::call::{Call, Phase};
+use crate::call::{Call, Calls, Phase};
 use crate::config::{AccountConfig, AgentConfig};
 use crate::context::{Context, Timer};
 use crate::dialog::DialogKey;
@@ -38,8 +38,7 @@ pub struct Agent {
     pub(crate) registrations: BTreeMap<AccountId, Registration>,
     /// Of the accounts that have keep-alives or a public address.
     pub(crate) reaches: BTreeMap<AccountId, Reach>,
-    pub(crate) calls: BTreeMap<CallId, Call>,
-    pub(crate) by_dialog: BTreeMap<DialogKey, CallId>,
+    pub(crate) calls: Calls,
     /// Server transactions of INVITEs without a final response.
     pub(crate) by_server_invite: HashMap<TransactionId, CallId>,
     pub(crate) last_call: u64,
@@ -72,8 +71,7 @@ impl Agent {
             context: Context::new(config),
             registrations: BTreeMap::new(),
             reaches: BTreeMap::new(),
-            calls: BTreeMap::new(),
-            by_dialog: BTreeMap::new(),
+            calls: Calls::default(),
             by_server_invite: HashMap::new(),
             last_call: 0,
             last_account: 0,
@@ -256,7 +254,7 @@ impl Agent {
         }
         let id = self.next_call_id();
         let call = Call::outgoing(&mut self.context, now, id, account, to, offer)?;
-        self.insert(call);
+        self.calls.insert(call);
         self.pump(now);
         Ok(id)
     }
@@ -343,19 +341,19 @@ impl Agent {
     /// Where a call stands; `None` when nothing of it is left, not even on the wire.
     #[must_use]
     pub fn call_state(&self, call: CallId) -> Option<CallState> {
-        self.calls.get(&call).map(Call::state)
+        self.calls.get(call).map(Call::state)
     }
 
     /// The account of a call.
     #[must_use]
     pub fn call_account(&self, call: CallId) -> Option<AccountId> {
-        self.calls.get(&call)?.account
+        self.calls.get(call)?.account
     }
 
     /// Our address on the way to a call's other side, as its Contact names it: what a session description should name too.
     #[must_use]
     pub fn call_local_address(&self, call: CallId) -> Option<SocketAddr> {
-        let call = self.calls.get(&call)?;
+        let call = self.calls.get(call)?;
         let Phase::Incoming(incoming) = &call.phase else { return None };
         let source = incoming.source();
         self.context.endpoint.local_address(source.protocol, Some(source.remote))
@@ -373,37 +371,29 @@ impl Agent {
         id: CallId,
         command: impl FnOnce(&mut Call, &mut Context) -> Result<(), CommandError>,
     ) -> Result<(), CommandError> {
-        let call = self.calls.get_mut(&id).filter(|call| !call.ended).ok_or(CommandError::NoSuchCall)?;
+        let call = self.calls.get_mut(id).filter(|call| !call.ended).ok_or(CommandError::NoSuchCall)?;
         let result = command(call, &mut self.context);
         self.sweep(id);
         self.pump(now);
         result
     }
 
-    pub(crate) fn insert(&mut self, call: Call) {
-        self.by_dialog.insert(call.key.clone(), call.id);
-        self.calls.insert(call.id, call);
-    }
-
     /// Forgets a call of which nothing is left.
     pub(crate) fn sweep(&mut self, id: CallId) {
-        if let Some(call) = self.calls.get(&id)
-            && call.is_over()
-        {
-            self.by_dialog.remove(&call.key);
-            self.calls.remove(&id);
+        if self.calls.get(id).is_some_and(Call::is_over) {
+            self.calls.remove(id);
         }
     }
 
     /// Moves what the layers below have to say upwards, until they have nothing more.
-    fn pump(&mut self, now: Instant) {
+    pub(crate) fn pump(&mut self, now: Instant) {
         loop {
             if let Some(outcome) = self.context.outcomes.pop_front() {
                 self.handle_outcome(now, outcome);
             } else if let Some(event) = self.context.endpoint.poll_event() {
                 self.handle_event(now, event);
             } else if let Some((lookup, addresses)) = self.context.hosts.pop_front() {
-                self.reach_located(now, lookup, &addresses);
+                self.host_located(now, lookup, addresses);
             } else {
                 return;
             }
@@ -419,10 +409,8 @@ impl Agent {
                 self.handle_cancelled(now, transaction, &request)
             }
             EndpointEvent::Ack { request, .. } => {
-                let call = DialogKey::of_request(&request).ok().flatten();
-                if let Some(call) =
-                    call.and_then(|key| self.by_dialog.get(&key)).and_then(|id| self.calls.get_mut(id))
-                {
+                let key = DialogKey::of_request(&request).ok().flatten();
+                if let Some(call) = key.and_then(|key| self.calls.find(&key)) {
                     call.handle_ack(&mut self.context, now, &request);
                 }
             }
@@ -444,7 +432,7 @@ impl Agent {
                     return;
                 }
                 if let Some(id) = self.by_server_invite.remove(&transaction) {
-                    if let Some(call) = self.calls.get_mut(&id) {
+                    if let Some(call) = self.calls.get_mut(id) {
                         call.handle_invite_lost(&mut self.context, transaction);
                     }
                     self.sweep(id);
@@ -453,9 +441,7 @@ impl Agent {
             }
             EndpointEvent::StrayResponse { response, .. } => {
                 let key = DialogKey::of_response(&response.headers).ok().flatten();
-                if let Some(call) =
-                    key.and_then(|key| self.by_dialog.get(&key)).and_then(|id| self.calls.get_mut(id))
-                {
+                if let Some(call) = key.and_then(|key| self.calls.find(&key)) {
                     call.handle_stray(&mut self.context, now, &response);
                 }
             }
@@ -472,7 +458,7 @@ impl Agent {
 
     fn handle_cancelled(&mut self, now: Instant, transaction: TransactionId, cancel: &Request) {
         let Some(id) = self.by_server_invite.remove(&transaction) else { return };
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
         if !call.handle_reinvite_cancel(&mut self.context, now, transaction) {
             call.handle_cancel(&mut self.context, now, cancel);
         }
@@ -490,7 +476,7 @@ impl Agent {
                 self.update_reach(now, account);
             }
             Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) => {
-                let Some(call) = self.calls.get_mut(&id) else { return };
+                let Some(call) = self.calls.get_mut(id) else { return };
                 match owner {
                     Owner::Invite(_) => call.handle_invite_outcome(context, now, exchange, result),
                     Owner::Reinvite(_) => call.handle_reinvite_outcome(context, now, exchange, result),
@@ -511,7 +497,7 @@ impl Agent {
         match owner {
             Owner::Register(account) => self.registrations.get_mut(&account).map(Registration::next_seq),
             Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) => {
-                self.calls.get_mut(&id).map(|call| call.next_seq(used))
+                self.calls.get_mut(id).map(|call| call.next_seq(used))
             }
             Owner::Nobody => None,
         }
@@ -535,7 +521,7 @@ impl Agent {
             | Timer::KeepRinging(id)
             | Timer::Glare(id) => id,
         };
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
         match timer {
             Timer::Register(_) | Timer::Reach(_) | Timer::NextServer(_) => {}
             Timer::Repeat2xx(_) => call.repeat_2xx(context, now),

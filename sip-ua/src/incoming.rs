@@ -78,7 +78,7 @@ impl Agent {
         match Call::incoming(&mut self.context, now, id, account, transaction, request.clone(), source) {
             Ok(call) => {
                 self.by_server_invite.insert(transaction, id);
-                self.insert(call);
+                self.calls.insert(call);
             }
             Err(error) => self.context.refuse(now, transaction, &request, error.status()),
         }
@@ -107,9 +107,8 @@ impl Agent {
         request: Request,
         source: Source,
     ) {
-        let call = self.by_dialog.get(key).and_then(|id| self.calls.get_mut(id));
         let context = &mut self.context;
-        let Some(call) = call.filter(|call| call.is_from_peer(&request)) else {
+        let Some(call) = self.calls.find(key).filter(|call| call.is_from_peer(&request)) else {
             return context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
         };
         let Some(Ok(CSeq { seq, .. })) = request.headers.get::<CSeq>() else {

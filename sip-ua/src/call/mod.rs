@@ -1,20 +1,27 @@
 //! A call as the agent keeps it: one phase after the other, from the first INVITE to the last response.
 
+mod table;
+
+pub(crate) use table::Calls;
+
 use crate::context::{Context, Timer};
-use crate::dialog::DialogKey;
+use crate::dialog::LocalTag;
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, CallState, EndCause, Event};
 use crate::session::{Incoming, Outgoing, Session};
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::sync::Arc;
 use sidetone_hal::net::Protocol;
 
 pub(crate) struct Call {
     pub(crate) id: CallId,
     pub(crate) account: Option<AccountId>,
-    pub(crate) key: DialogKey,
+    /// Shared with the call's dialog.
+    pub(crate) call_id: Arc<str>,
+    /// Our tag.
+    pub(crate) local_tag: LocalTag,
     /// The user part of our Contact where no account gives one.
-    pub(crate) user: String,
+    pub(crate) user: Box<str>,
     /// The transport that the call was made over, for next hops whose URI names none.
     pub(crate) protocol: Protocol,
     /// Whether the Call-ID is ours, which makes us wait longer after a 491 (RFC 3261 §14.1).

@@ -4,23 +4,28 @@ mod id;
 mod route;
 mod target;
 
-pub(crate) use id::{DialogKey, call_id, call_id_header};
+pub(crate) use id::{DialogKey, LocalTag, call_id_header};
 pub(crate) use route::RouteSet;
 
-use alloc::string::{String, ToString};
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::sync::Arc;
 use core::fmt::Display;
 use core::str::FromStr;
-use sidetone_sip_core::header::{CSeq, From, To};
-use sidetone_sip_core::{Method, NameAddr, ParseError, Request, Response, Uri};
+use sidetone_sip_core::header::{CSeq, From, HeaderName, To};
+use sidetone_sip_core::{Method, ParseError, Request, Response, Uri};
 
-/// One dialog, as one side keeps it.
+/// One dialog, as one side keeps it. There may be 100 000 of them, so what is only repeated is kept as text.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialog {
-    call_id: String,
-    /// Ourselves, with our tag.
-    local: NameAddr,
-    /// The other side, with its tag (which a peer of RFC 2543 may lack).
-    remote: NameAddr,
+    /// The call's.
+    call_id: Arc<str>,
+    /// Ourselves with our tag, as From and To have it.
+    local: Box<str>,
+    /// The other side with its tag, as From and To have it.
+    remote: Box<str>,
+    /// The other side's tag; empty for a peer of RFC 2543 that gave none.
+    remote_tag: Box<str>,
     local_seq: u32,
     remote_seq: Option<u32>,
     /// Where the other side wants requests: its last Contact.
@@ -37,14 +42,19 @@ pub(crate) struct Routed {
 
 impl Dialog {
     /// The client's side, from our request and a response with a To tag (RFC 3261 §12.1.2).
-    pub(crate) fn client(request: &Request, response: &Response) -> Result<Self, ParseError> {
+    pub(crate) fn client(
+        call_id: &Arc<str>,
+        request: &Request,
+        response: &Response,
+    ) -> Result<Self, ParseError> {
         let From(local) = request.headers.require()?;
         let To(remote) = response.headers.require()?;
         let cseq: CSeq = request.headers.require()?;
         Ok(Self {
-            call_id: call_id(&request.headers)?,
-            local: own(local),
-            remote: own(remote),
+            call_id: Arc::clone(call_id),
+            local: text(&local),
+            remote: text(&remote),
+            remote_tag: remote.tag().unwrap_or_default().into(),
             local_seq: cseq.seq,
             remote_seq: None,
             // A response without Contact is against the rules; what we called is the best that is left.
@@ -54,16 +64,21 @@ impl Dialog {
     }
 
     /// The server's side, from the other side's request and the tag that our responses carry (RFC 3261 §12.1.1).
-    pub(crate) fn server(request: &Request, local_tag: &str) -> Result<Self, ParseError> {
+    pub(crate) fn server(
+        call_id: &Arc<str>,
+        local_tag: LocalTag,
+        request: &Request,
+    ) -> Result<Self, ParseError> {
         let From(remote) = request.headers.require()?;
         let to: To = request.headers.require()?;
-        let To(local) = to.with_tag(local_tag);
+        let To(local) = to.with_tag(&local_tag.to_string());
         let cseq: CSeq = request.headers.require()?;
         Ok(Self {
-            call_id: call_id(&request.headers)?,
+            call_id: Arc::clone(call_id),
             target: own(target::contact(&request.headers).unwrap_or_else(|| remote.uri.clone())),
-            local: own(local),
-            remote: own(remote),
+            local: text(&local),
+            remote: text(&remote),
+            remote_tag: remote.tag().unwrap_or_default().into(),
             local_seq: 0,
             remote_seq: Some(cseq.seq),
             routes: RouteSet::of_request(&request.headers)?,
@@ -72,7 +87,7 @@ impl Dialog {
 
     /// The other side's tag; empty for a peer that gave none.
     pub(crate) fn remote_tag(&self) -> &str {
-        self.remote.tag().unwrap_or_default()
+        &self.remote_tag
     }
 
     /// The other side's last sequence number.
@@ -100,8 +115,9 @@ impl Dialog {
     fn build(&self, method: Method, seq: u32) -> Routed {
         let mut request = Request::new(method.clone(), self.target.to_request_uri());
         let hop = self.routes.apply(&mut request, &self.target);
-        request.headers.push(&From(self.local.clone()));
-        request.headers.push(&To(self.remote.clone()));
+        // Addresses have no line ends, which is all that a raw value must not have.
+        let _ = request.headers.push_raw(HeaderName::FROM, &*self.local);
+        let _ = request.headers.push_raw(HeaderName::TO, &*self.remote);
         request.headers.push(&call_id_header(&self.call_id));
         request.headers.push(&CSeq::new(seq, method));
         Routed { request, hop }
@@ -124,4 +140,19 @@ impl Dialog {
 /// days.
 fn own<T: Display + FromStr>(value: T) -> T {
     value.to_string().parse().unwrap_or(value)
+}
+
+fn text(value: &impl Display) -> Box<str> {
+    value.to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_known() {
+        // Beside it: the texts, about 200 bytes, and each hop of the route set.
+        assert!(size_of::<Dialog>() <= 152, "{}", size_of::<Dialog>());
+    }
 }

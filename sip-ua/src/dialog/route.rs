@@ -1,19 +1,19 @@
 //! Route sets: loose and strict routing (RFC 3261 §12.2.1.1).
 
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 use sidetone_sip_core::header::{RecordRoute, Route};
 use sidetone_sip_core::{Headers, NameAddr, ParseError, Request, Uri};
 
 /// The hops that a request within a dialog takes, the nearest first.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RouteSet(Vec<NameAddr>);
+pub(crate) struct RouteSet(Box<[NameAddr]>);
 
 impl RouteSet {
     /// One loose hop: an outbound proxy (RFC 3261 §8.1.2).
     pub(crate) fn proxy(proxy: &Uri) -> Self {
         let mut uri = proxy.clone();
         uri.set_param("lr", None);
-        Self([NameAddr::from(uri)].into())
+        Self(Box::new([NameAddr::from(uri)]))
     }
 
     /// From the Record-Route of a request that makes a dialog, as its server sees it (RFC 3261 §12.1.1).

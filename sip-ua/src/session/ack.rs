@@ -22,23 +22,38 @@ pub(super) struct Unacked {
     pub(super) offered: bool,
 }
 
-/// An ACK of ours, to be sent again; as bytes, since a call may last for days and most ACKs arrive.
+/// An ACK of ours, to be sent again. A call may last for days and most ACKs arrive, so of one that says nothing that the
+/// dialog does not know the number is enough.
 pub(super) struct SentAck {
-    remote_tag: Box<str>,
     seq: u32,
+    whole: Option<Box<WholeAck>>,
+}
+
+/// An ACK with an answer, with credentials, or to a fork that lost.
+struct WholeAck {
+    remote_tag: Box<str>,
     ack: Box<[u8]>,
     hop: Uri,
 }
 
 impl SentAck {
-    /// We wrote it, so it can be read.
-    fn routed(&self) -> Option<Routed> {
-        match Message::parse(Bytes::copy_from_slice(&self.ack), &Limits::default()) {
-            Ok(Message::Request(request)) => Some(Routed { request, hop: self.hop.clone() }),
+    fn is_to(&self, dialog: &Dialog, remote_tag: &str, seq: u32) -> bool {
+        let tag = self.whole.as_ref().map_or_else(|| dialog.remote_tag(), |whole| &whole.remote_tag);
+        self.seq == seq && tag == remote_tag
+    }
+
+    fn routed(&self, dialog: &Dialog) -> Option<Routed> {
+        let Some(whole) = &self.whole else { return Some(dialog.ack(self.seq)) };
+        // We wrote it, so it can be read.
+        match Message::parse(Bytes::copy_from_slice(&whole.ack), &Limits::default()) {
+            Ok(Message::Request(request)) => Some(Routed { request, hop: whole.hop.clone() }),
             _ => None,
         }
     }
 }
+
+/// What the ACK to a 2xx repeats of its INVITE (RFC 3261 §22.1).
+const CREDENTIALS: [HeaderName; 2] = [HeaderName::AUTHORIZATION, HeaderName::PROXY_AUTHORIZATION];
 
 /// ACKs kept for repetition; older ones are not asked for any more.
 const MAX_ACKS: usize = 8;
@@ -57,7 +72,7 @@ impl Call {
         let Phase::Up(session) = &mut self.phase else { return };
         let interval = context.t1();
         context.respond(now, transaction, response.clone());
-        session.unacked = Some(Unacked { transaction, response, seq, interval, offered });
+        session.unacked = Some(Box::new(Unacked { transaction, response, seq, interval, offered }));
         context.deadlines.set(Timer::Repeat2xx(self.id), now + interval);
         context.deadlines.set(Timer::NoAck(self.id), now + context.t1() * 64);
     }
@@ -129,9 +144,9 @@ impl Call {
         let Phase::Up(session) = &self.phase else { return false };
         let sent = match of {
             None => session.acks.last(),
-            Some((tag, seq)) => session.acks.iter().rfind(|sent| sent.seq == seq && &*sent.remote_tag == tag),
+            Some((tag, seq)) => session.acks.iter().rfind(|sent| sent.is_to(&session.dialog, tag, seq)),
         };
-        let Some(ack) = sent.and_then(SentAck::routed) else { return false };
+        let Some(ack) = sent.and_then(|sent| sent.routed(&session.dialog)) else { return false };
         context.send_ack(now, self.account, &ack, self.protocol);
         true
     }
@@ -149,18 +164,35 @@ impl Call {
 }
 
 impl Session {
-    pub(super) fn remember(&mut self, ack: &Routed, invite: &Request) {
+    /// Keeps the ACK to a 2xx of this dialog.
+    fn remember(&mut self, ack: &Routed, invite: &Request) {
+        let Some(Ok(cseq)) = invite.headers.get::<CSeq>() else { return };
+        let has_credentials = CREDENTIALS.iter().any(|name| ack.request.headers.contains(name));
+        if has_credentials || !ack.request.body.is_empty() {
+            return self.remember_whole(ack, invite);
+        }
+        self.push_ack(SentAck { seq: cseq.seq, whole: None });
+    }
+
+    /// Keeps an ACK as it is, to whatever dialog it belongs.
+    pub(super) fn remember_whole(&mut self, ack: &Routed, invite: &Request) {
         let Some(Ok(cseq)) = invite.headers.get::<CSeq>() else { return };
         let Some(Ok(to)) = ack.request.headers.get::<To>() else { return };
+        let whole = WholeAck {
+            remote_tag: to.tag().unwrap_or_default().into(),
+            ack: ack.request.to_bytes().into(),
+            hop: ack.hop.clone(),
+        };
+        self.push_ack(SentAck { seq: cseq.seq, whole: Some(Box::new(whole)) });
+    }
+
+    fn push_ack(&mut self, ack: SentAck) {
         if self.acks.len() >= MAX_ACKS {
             self.acks.remove(0);
         }
-        self.acks.push(SentAck {
-            remote_tag: to.tag().unwrap_or_default().into(),
-            seq: cseq.seq,
-            ack: ack.request.to_bytes().into(),
-            hop: ack.hop.clone(),
-        });
+        // One is what most calls ever have.
+        self.acks.reserve_exact(1);
+        self.acks.push(ack);
     }
 }
 
@@ -168,7 +200,7 @@ impl Session {
 pub(super) fn ack_to(dialog: &Dialog, invite: &Request, answer: Option<Bytes>) -> Routed {
     let seq = invite.headers.get::<CSeq>().and_then(Result::ok).map_or(0, |cseq| cseq.seq);
     let mut ack = dialog.ack(seq);
-    for name in [HeaderName::AUTHORIZATION, HeaderName::PROXY_AUTHORIZATION] {
+    for name in CREDENTIALS {
         ack.request.headers.copy_all(&name, &invite.headers);
     }
     if let Some(answer) = answer {

@@ -25,7 +25,7 @@ impl Call {
             }
             Phase::Up(session) => {
                 if let Some(delayed) = session.delayed.take() {
-                    self.acknowledge(context, now, &delayed.invite, None);
+                    self.acknowledge(context, now, &delayed, None);
                 }
                 self.send_bye(context, now);
             }
@@ -67,7 +67,7 @@ impl Call {
             Phase::Incoming(_) => self.refuse_invite(context, now, StatusCode::REQUEST_TERMINATED),
             Phase::Up(_) => self.drop_remote_offer(context, now),
         }
-        let tag = self.key.local_tag.clone();
+        let tag = self.local_tag.to_string();
         let response = context.response(request, StatusCode::OK, Some(&tag));
         context.respond(now, transaction, response);
         let reason = reason_text(request).unwrap_or_else(|| "hung up".to_string());

@@ -1,14 +1,15 @@
 //! Outgoing calls: INVITE, early media, forks, CANCEL and its race with the 2xx (RFC 3261 §13.2, §9.1).
 
 use super::ack::ack_to;
-use super::{DelayedAck, Session, body_of};
+use super::{Session, body_of};
 use crate::call::{Call, Phase};
 use crate::context::{Context, Timer, push_abilities};
-use crate::dialog::{Dialog, DialogKey, Routed, call_id_header};
+use crate::dialog::{Dialog, LocalTag, Routed, call_id_header};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
 use alloc::boxed::Box;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use sidetone_hal::time::Instant;
@@ -42,12 +43,13 @@ impl Call {
             return Err(CommandError::NotSip);
         }
         let (address, routes, protocol) = (account.address(), account.routes(), account.protocol());
-        let key = DialogKey { call_id: context.token(), local_tag: context.token() };
+        let call_id = context.token();
+        let local_tag = LocalTag::random(&mut context.rng);
         let mut request = Request::new(Method::INVITE, to.to_request_uri());
         let hop = routes.apply(&mut request, to);
-        request.headers.push(&From(address.with_tag(&key.local_tag)));
+        request.headers.push(&From(address.with_tag(&local_tag.to_string())));
         request.headers.push(&To(NameAddr::from(to.to_request_uri())));
-        request.headers.push(&call_id_header(&key.call_id));
+        request.headers.push(&call_id_header(&call_id));
         let seq = 1 + context.rng.below(1 << 16);
         request.headers.push(&CSeq::new(seq, Method::INVITE));
         push_abilities(&mut request.headers);
@@ -61,8 +63,9 @@ impl Call {
         Ok(Self {
             id,
             account: Some(account_id),
-            key,
-            user: alloc::string::String::new(),
+            call_id: call_id.into(),
+            local_tag,
+            user: Box::default(),
             protocol,
             caller: true,
             ended: false,
@@ -153,7 +156,7 @@ impl Call {
             return;
         };
         // Without From, To or Call-ID a response matches no transaction, so only a broken Record-Route fails here.
-        let Ok(dialog) = Dialog::client(&invite, response) else { return };
+        let Ok(dialog) = Dialog::client(&self.call_id, &invite, response) else { return };
         self.stop_ringing(context);
         self.protocol = source.protocol;
         self.phase = Phase::Up(Box::new(Session::new(dialog)));
@@ -167,7 +170,7 @@ impl Call {
             self.tell(context, Event::Answered { call: self.id, body });
         } else {
             if let Phase::Up(session) = &mut self.phase {
-                session.delayed = Some(DelayedAck { invite });
+                session.delayed = Some(Box::new(invite));
             }
             self.tell(context, Event::Answered { call: self.id, body });
         }
@@ -197,12 +200,12 @@ impl Call {
             // Its ACK waits for the user's answer.
             return;
         }
-        let Ok(mut fork) = Dialog::client(&invite, response) else { return };
+        let Ok(mut fork) = Dialog::client(&self.call_id, &invite, response) else { return };
         if session.forks >= MAX_FORKS {
             return;
         }
         session.forks += 1;
-        session.remember(&ack_to(&fork, &invite, None), &invite);
+        session.remember_whole(&ack_to(&fork, &invite, None), &invite);
         self.repeat_ack(context, now, None);
         let bye = fork.request(Method::BYE);
         context.start(now, Owner::Nobody, self.account, bye, self.protocol, false);

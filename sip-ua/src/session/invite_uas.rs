@@ -5,14 +5,15 @@ use super::bye::reason_text;
 use super::{Session, body_of, copy_routes};
 use crate::call::{Call, Phase};
 use crate::context::{Context, Timer, push_abilities};
-use crate::dialog::{Dialog, DialogKey, call_id};
+use crate::dialog::{Dialog, LocalTag};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, EndCause, EndedBy, Event, Invite};
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::ToString;
+use alloc::sync::Arc;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{ContentType, Expires, From, To};
+use sidetone_sip_core::header::{CallId as CallIdHeader, ContentType, Expires, From, To};
 use sidetone_sip_core::{ParseError, Request, Response, Source, StatusCode, TransactionId};
 
 /// Their INVITE waits for our decision.
@@ -40,10 +41,12 @@ impl Call {
         request: Request,
         source: Source,
     ) -> Result<Self, ParseError> {
-        let key = DialogKey { call_id: call_id(&request.headers)?, local_tag: context.token() };
+        let call_id: CallIdHeader = request.headers.require()?;
+        let call_id = Arc::from(call_id.as_str());
+        let local_tag = LocalTag::random(&mut context.rng);
         let From(from) = request.headers.require()?;
         let To(to) = request.headers.require()?;
-        let dialog = Dialog::server(&request, &key.local_tag)?;
+        let dialog = Dialog::server(&call_id, local_tag, &request)?;
         let uri = request.uri.clone();
         let offer = body_of(&request.body);
         // The caller may say for how long the invitation stands (RFC 3261 §13.3.1).
@@ -53,8 +56,9 @@ impl Call {
         let call = Self {
             id,
             account,
-            key,
-            user: uri.user().map(String::from).unwrap_or_default(),
+            call_id,
+            local_tag,
+            user: uri.user().unwrap_or_default().into(),
             protocol: source.protocol,
             caller: false,
             ended: false,
@@ -166,7 +170,7 @@ impl Call {
     pub(super) fn refuse_invite(&mut self, context: &mut Context, now: Instant, status: StatusCode) {
         if let Phase::Incoming(incoming) = &self.phase {
             let transaction = incoming.transaction;
-            let response = context.response(&incoming.request, status, Some(&self.key.local_tag));
+            let response = context.response(&incoming.request, status, Some(&self.local_tag.to_string()));
             context.respond(now, transaction, response);
             self.finish(context);
         }
@@ -178,7 +182,7 @@ impl Call {
         if self.ended {
             return Err(CommandError::NoSuchCall);
         }
-        let mut response = context.response(&incoming.request, status, Some(&self.key.local_tag));
+        let mut response = context.response(&incoming.request, status, Some(&self.local_tag.to_string()));
         copy_routes(&mut response.headers, &incoming.request);
         let sips = incoming.request.uri.is_sips();
         context.push_contact(&mut response.headers, self.account, &self.user, &incoming.source, sips);

@@ -12,38 +12,36 @@ pub(crate) use invite_uas::Incoming;
 use crate::dialog::Dialog;
 use crate::exchange::ExchangeId;
 use ack::{SentAck, Unacked};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use reinvite::{Offering, RemoteOffer};
 use sidetone_sip_core::header::{ContentType, HeaderName};
 use sidetone_sip_core::{Headers, Request};
 
-/// A dialog whose INVITE was answered with a 2xx.
+/// A dialog whose INVITE was answered with a 2xx. What is under way for a moment only is boxed, for a call may last for
+/// hours.
 pub(crate) struct Session {
     pub(crate) dialog: Dialog,
     /// ACKs sent, to be sent again when their 2xx comes again; those to forks that lost too.
     acks: Vec<SentAck>,
     /// Our 2xx that waits for its ACK.
-    unacked: Option<Unacked>,
+    unacked: Option<Box<Unacked>>,
     /// The 2xx to our INVITE without an offer: its ACK waits for our answer.
-    delayed: Option<DelayedAck>,
+    ///
+    /// This is the INVITE, whose number and credentials the ACK repeats.
+    delayed: Option<Box<Request>>,
     /// Whether the ACK of the first INVITE was sent or received.
     confirmed: bool,
     /// Our offer.
     offering: Offering,
     /// Their offer.
-    remote: Option<RemoteOffer>,
+    remote: Option<Box<RemoteOffer>>,
     /// Forks that answered too late and were taken down.
     forks: u8,
     /// The user wants to know when an offer can be made.
     due: bool,
     bye: Bye,
-}
-
-/// An ACK that waits for the user's answer.
-struct DelayedAck {
-    /// The INVITE, whose number and credentials the ACK repeats.
-    invite: Request,
 }
 
 /// Our BYE.
@@ -102,4 +100,18 @@ pub(crate) fn body_of(body: &Bytes) -> Option<Bytes> {
 /// Copies what a 2xx or an early response of a dialog repeats from the request (RFC 3261 §12.1.1).
 fn copy_routes(headers: &mut Headers, request: &Request) {
     headers.copy_all(&HeaderName::RECORD_ROUTE, &request.headers);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Call;
+
+    #[test]
+    fn sizes_are_known() {
+        // An established call is these two, the texts of the dialog, and an entry in each of two tables.
+        assert!(size_of::<Session>() <= 248, "{}", size_of::<Session>());
+        assert!(size_of::<Call>() <= 88, "{}", size_of::<Call>());
+        assert_eq!(size_of::<SentAck>(), 16);
+    }
 }

@@ -6,6 +6,7 @@ use crate::context::{Context, Timer, push_abilities};
 use crate::error::CommandError;
 use crate::event::{EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
+use alloc::boxed::Box;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{Accept, CSeq, ContentType, RetryAfter, To};
@@ -203,7 +204,7 @@ impl Call {
         }
         let body = body_of(&request.body);
         let Some(Ok(CSeq { seq, .. })) = request.headers.get::<CSeq>() else { return };
-        session.remote = Some(RemoteOffer { transaction, request, source, seq });
+        session.remote = Some(Box::new(RemoteOffer { transaction, request, source, seq }));
         // The other side has our last 2xx, or it could not start anew: only its ACK was lost.
         self.acknowledged(context, now, None);
         self.tell(context, Event::Offer { call: self.id, body });
@@ -219,12 +220,12 @@ impl Call {
     ) -> Result<(), CommandError> {
         let session = self.session()?;
         if let Some(delayed) = session.delayed.take() {
-            self.acknowledge(context, now, &delayed.invite, Some(body));
+            self.acknowledge(context, now, &delayed, Some(body));
             self.settle(context);
             return Ok(());
         }
         let RemoteOffer { transaction, request, source, seq } =
-            session.remote.take().ok_or(CommandError::WrongState)?;
+            *session.remote.take().ok_or(CommandError::WrongState)?;
         session.dialog.refresh_target(&request.headers);
         let mut response = context.response(&request, StatusCode::OK, None);
         copy_routes(&mut response.headers, &request);
@@ -249,7 +250,7 @@ impl Call {
         let session = self.session()?;
         if let Some(delayed) = session.delayed.take() {
             // The answer was due in the ACK: without a session there is no call (RFC 3261 §13.2.2.4).
-            self.acknowledge(context, now, &delayed.invite, None);
+            self.acknowledge(context, now, &delayed, None);
             self.end(context, super::ack::by_us(status));
             self.send_bye(context, now);
             return Ok(());
