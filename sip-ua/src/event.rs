@@ -7,6 +7,7 @@ use bytes::Bytes;
 use core::fmt;
 use sidetone_hal::net::SocketAddr;
 use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_core::locate::LookupId;
 use sidetone_sip_core::nat::FlowFailure;
 use sidetone_sip_core::{NameAddr, StatusCode, Uri};
 
@@ -55,6 +56,13 @@ pub enum Event {
         account: AccountId,
         /// The address of its SIP socket, as others see it.
         address: SocketAddr,
+    },
+    /// The answer to [`Agent::find_next_hop`](crate::Agent::find_next_hop).
+    NextHop {
+        /// Which look-up.
+        lookup: LookupId,
+        /// What is tried first comes first; none when there is no server, or none was found in time.
+        addresses: Vec<SocketAddr>,
     },
     /// Somebody calls. Until [`answer`](crate::Agent::answer) or [`reject`](crate::Agent::reject) the call waits.
     Incoming {

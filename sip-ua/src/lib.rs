@@ -34,16 +34,16 @@ pub use config::{AccountConfig, AgentConfig};
 pub use error::{CommandError, ConfigError};
 pub use event::{AccountId, CallId, CallState, EndCause, EndedBy, Event, Invite, RegistrationState};
 
-pub use sidetone_sip_core::locate::{Answer, LocateOptions, Query, QueryId};
+pub use sidetone_sip_core::locate::{Answer, LocateOptions, LookupId, Query, QueryId};
 
 pub use sidetone_hal::audio::{AudioFormat, AudioPort};
 pub use sidetone_hal::net::Protocol;
 pub use sidetone_sip_core::nat::{
-    DatagramPayload, Detection, KeepAlive, KeepAliveKind, PublicAddress, StunServer,
+    DatagramPayload, Detection, FlowFailure, KeepAlive, KeepAliveKind, PublicAddress, StunServer,
 };
 
 #[cfg(feature = "tokio")]
 pub use driver::{
-    Account, Call, CallEvent, CallHandle, Error, IncomingCall, IntoUri, UserAgent, UserAgentBuilder,
-    UserAgentEvent,
+    Account, AccountPath, Call, CallEvent, CallHandle, Error, IncomingCall, IntoUri, UserAgent,
+    UserAgentBuilder, UserAgentEvent,
 };

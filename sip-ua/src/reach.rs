@@ -6,18 +6,19 @@ use crate::context::{Context, Timer};
 use crate::dialog::call_id_header;
 use crate::event::{AccountId, Event};
 use crate::registration::seen_address;
+use crate::resolve::Waiter;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use sidetone_hal::net::{FlowId, IpAddr, SocketAddr};
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{CSeq, From, To, Via};
-use sidetone_sip_core::locate::LookupId;
+use sidetone_sip_core::locate::{LocateError, LookupId};
 use sidetone_sip_core::nat::{
     Discovery, DiscoveryEvent, DiscoveryInput, FlowFailure, KeepAliveEvent, KeepAliveInput, KeepAliveKind,
     KeepAliveMachine, KeepAliveTerms,
 };
-use sidetone_sip_core::{Method, NameAddr, Protocol, Request, Response, Source, TransactionId};
+use sidetone_sip_core::{Method, NameAddr, Protocol, Request, Response, Source, TransactionId, Uri};
 
 /// How long the first REGISTER waits for STUN.
 const FIRST_DETECTION: Duration = Duration::from_secs(3);
@@ -74,6 +75,35 @@ pub(crate) struct Registered {
 }
 
 impl Agent {
+    /// Locates the server that a request from an account to `to` goes to first (RFC 3263): the account's proxy, or the
+    /// domain of `to`. [`Event::NextHop`] gives its addresses, which tell by
+    /// [`Endpoint::local_address`](sidetone_sip_core::Endpoint::local_address) what a session description names as our
+    /// own. A call right after it asks DNS nothing that was asked already.
+    ///
+    /// # Errors
+    /// `to` is no SIP URI, or too many look-ups are under way.
+    pub fn find_next_hop(
+        &mut self,
+        now: Instant,
+        account: AccountId,
+        to: &Uri,
+    ) -> Result<LookupId, LocateError> {
+        let config = self.context.accounts.get(&account).map(|account| &account.config);
+        let hop = config.and_then(|config| config.proxy.clone()).unwrap_or_else(|| to.clone());
+        let otherwise = config.map_or(Protocol::Udp, |config| config.transport);
+        let lookup = self.context.locate(now, Waiter::Host, Some(account), &hop, otherwise)?;
+        self.context.take_located(now);
+        self.pump(now);
+        Ok(lookup)
+    }
+
+    /// The way that an account's registrar was reached by last: transport, connection or socket, and its address.
+    /// `None` while there is no binding, and after the connection was lost.
+    #[must_use]
+    pub fn account_path(&self, account: AccountId) -> Option<Source> {
+        self.registrations.get(&account)?.path()
+    }
+
     pub(crate) fn add_reach(&mut self, account: AccountId) {
         if let Some(reach) = Reach::new(&mut self.context, account) {
             self.reaches.insert(account, reach);
@@ -182,12 +212,14 @@ impl Agent {
         true
     }
 
-    /// The addresses of a STUN server that a reach had asked for.
-    pub(crate) fn reach_located(&mut self, now: Instant, lookup: LookupId, addresses: &[SocketAddr]) {
+    /// The addresses of a host: of a STUN server that a reach had asked for, or of a next hop that the user did.
+    pub(crate) fn host_located(&mut self, now: Instant, lookup: LookupId, addresses: Vec<SocketAddr>) {
         let found = self.reaches.iter_mut().find(|(_, reach)| reach.lookups.contains_key(&lookup));
-        let Some((&account, reach)) = found else { return };
+        let Some((&account, reach)) = found else {
+            return self.context.events.push_back(Event::NextHop { lookup, addresses });
+        };
         if let Some(server) = reach.lookups.remove(&lookup) {
-            reach.discovery.handle_input(now, DiscoveryInput::Resolved { server, addresses });
+            reach.discovery.handle_input(now, DiscoveryInput::Resolved { server, addresses: &addresses });
         }
         self.run_reach(now, account);
     }

@@ -117,6 +117,11 @@ impl Registration {
         }
     }
 
+    /// The way that the last 2xx came, while it leads to the registrar.
+    pub(crate) const fn path(&self) -> Option<Source> {
+        self.registered.path
+    }
+
     /// What the last answer of the registrar says about how to be reached.
     pub(crate) const fn registered(&mut self) -> Registered {
         let registered = self.registered;

@@ -12,14 +12,16 @@ use sidetone_hal::audio::{AudioFormat, AudioPort};
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_media::tone::{Generator, Goertzel, Part, Tone};
 use sidetone_sip_core::header::{Contact, HeaderName, WwwAuthenticate};
+use sidetone_sip_core::locate::{Record, Srv, StaticOrder, StaticRecords};
+use sidetone_sip_core::trace::{Direction, TapMessage};
 use sidetone_sip_core::{Challenge, Limits, Message, StatusCode};
 use sidetone_sip_ua::{
-    Account, AccountConfig, Call, CallEvent, EndCause, EndedBy, Error, IncomingCall, RegistrationState,
-    UserAgent, UserAgentEvent,
+    Account, AccountConfig, Call, CallEvent, EndCause, EndedBy, Error, IncomingCall, LocateOptions,
+    PublicAddress, RegistrationState, UserAgent, UserAgentEvent,
 };
 use std::future::Future;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 const LOW: Tone = Tone { parts: &[Part { hertz: &[400.0], millis: 0 }], once: false };
 const HIGH: Tone = Tone { parts: &[Part { hertz: &[1000.0], millis: 0 }], once: false };
@@ -189,6 +191,80 @@ async fn talk(protocol: Protocol) {
     within("shut down", alice.shutdown()).await;
     within("shut down", bob.shutdown()).await;
     assert!(matches!(account.register().await, Err(Error::Closed)));
+}
+
+/// An agent that binds every address of this machine, with the session descriptions that it sends.
+async fn described(
+    name: &str,
+    config: impl FnOnce(AccountConfig) -> AccountConfig,
+) -> (UserAgent, Account, mpsc::UnboundedReceiver<String>) {
+    let (sent, descriptions) = mpsc::unbounded_channel();
+    let tap = move |message: &TapMessage<'_>| {
+        let text = String::from_utf8_lossy(message.bytes);
+        if message.direction == Direction::Sent
+            && let Some(at) = text.find("v=0\r\n")
+        {
+            // Nobody reads any more when the test is over.
+            let _ = sent.send(text[at..].to_owned());
+        }
+    };
+    let agent = UserAgent::builder().bind_udp("0.0.0.0:0".parse().unwrap()).trace(tap).build().await.unwrap();
+    let account = AccountConfig::parse(&format!("sip:{name}@127.0.0.1")).unwrap().without_registration();
+    let account = agent.add_account(config(account)).await.unwrap();
+    (agent, account, descriptions)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn session_descriptions_name_the_public_address_of_the_account() {
+    let public = |ip: &str| PublicAddress::fixed(ip.parse().unwrap());
+    let (_alice, account, mut offers) =
+        described("alice", |config| config.with_public_address(public("127.0.0.2"))).await;
+    let (mut bob, _, mut answers) =
+        described("bob", |config| config.with_public_address(public("127.0.0.3"))).await;
+    let port = bob.local_addr(Protocol::Udp).unwrap().port();
+    let (device, _) = TonePort::new(LOW, HIGH);
+    let mut call = account.call(format!("sip:bob@127.0.0.1:{port}"), device).await.unwrap();
+    let (device, _) = TonePort::new(HIGH, LOW);
+    let _answered = incoming(&mut bob).await.answer(device).await.unwrap();
+    expect(&mut call, CallEvent::Established).await;
+    let offer = within("offer", offers.recv()).await.unwrap();
+    assert!(offer.contains("c=IN IP4 127.0.0.2\r\n") && !offer.contains("127.0.0.1"), "{offer}");
+    let answer = within("answer", answers.recv()).await.unwrap();
+    assert!(answer.contains("c=IN IP4 127.0.0.3\r\n") && !answer.contains("127.0.0.1"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_address_of_the_other_family_is_not_named() {
+    let ipv6 = PublicAddress::fixed("2001:db8::1".parse().unwrap());
+    let (_alice, account, mut offers) = described("alice", |config| config.with_public_address(ipv6)).await;
+    let (device, _) = TonePort::new(LOW, HIGH);
+    let _call = account.call("sip:bob@127.0.0.1:9", device).await.unwrap();
+    let offer = within("offer", offers.recv()).await.unwrap();
+    assert!(offer.contains("c=IN IP4 127.0.0.1\r\n"), "{offer}");
+}
+
+/// The domain has no address of its own, only a server.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_that_has_only_an_srv_record_is_called() {
+    let (mut bob, _, _) = described("bob", |config| config).await;
+    let port = bob.local_addr(Protocol::Udp).unwrap().port();
+    let hour = Duration::from_secs(3600);
+    let mut records = StaticRecords::new();
+    let srv = Srv { priority: 1, weight: 0, port, target: "server.example.test".into() };
+    records.push(Record::new("_sip._udp.example.test", hour, srv)).unwrap();
+    let address: std::net::Ipv4Addr = "127.0.0.1".parse().unwrap();
+    records.push(Record::new("server.example.test", hour, address)).unwrap();
+    let locate = LocateOptions::default().with_static(records, StaticOrder::StaticFirst);
+    let (_alice, account, mut offers) = described("alice", |config| config.with_locate(locate)).await;
+    let (device, mut alice_hears) = TonePort::new(LOW, HIGH);
+    let mut call = account.call("sip:bob@example.test", device).await.unwrap();
+    let (device, mut bob_hears) = TonePort::new(HIGH, LOW);
+    let _answered = incoming(&mut bob).await.answer(device).await.unwrap();
+    expect(&mut call, CallEvent::Established).await;
+    tone(&mut alice_hears).await;
+    tone(&mut bob_hears).await;
+    let offer = within("offer", offers.recv()).await.unwrap();
+    assert!(offer.contains("c=IN IP4 127.0.0.1\r\n"), "{offer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,45 @@
 //! The handle of an account.
 
 use super::Error;
+use super::account_state::AccountState;
 use super::command::{Command, NewAccount, Reply};
 use crate::{AccountId, RegistrationState};
 use core::time::Duration;
+use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_sip_core::Uri;
+#[cfg(feature = "tls")]
+use sidetone_sip_core::driver::TlsSession;
 use tokio::sync::{mpsc, oneshot, watch};
+
+/// How an account's registrar was reached.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AccountPath {
+    /// The transport.
+    pub protocol: Protocol,
+    /// The server's address: of the registrar, or of the proxy before it.
+    pub remote: SocketAddr,
+    /// What TLS agreed on, and whom the server's certificate names; none without TLS.
+    #[cfg(feature = "tls")]
+    pub tls: Option<TlsSession>,
+}
+
+impl AccountPath {
+    /// Whether nobody between us and that server can read or change what is said: TLS, and its certificate is
+    /// one that we trust. What that server does with it is another matter (RFC 3261 §26.4.4).
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        #[cfg(feature = "tls")]
+        {
+            let peer = self.tls.as_ref().and_then(|session| session.peer.as_ref());
+            self.protocol.is_secure() && peer.is_some_and(|peer| peer.trusted)
+        }
+        #[cfg(not(feature = "tls"))]
+        {
+            false
+        }
+    }
+}
 
 /// An account of a [`UserAgent`](super::UserAgent). Clones name the same account; dropping them changes nothing.
 #[derive(Clone, Debug)]
@@ -13,7 +47,7 @@ pub struct Account {
     id: AccountId,
     aor: Uri,
     commands: mpsc::Sender<Command>,
-    state: watch::Receiver<RegistrationState>,
+    state: watch::Receiver<AccountState>,
 }
 
 impl Account {
@@ -36,7 +70,14 @@ impl Account {
     /// How the account stands with its registrar now.
     #[must_use]
     pub fn state(&self) -> RegistrationState {
-        self.state.borrow().clone()
+        self.state.borrow().registration.clone()
+    }
+
+    /// How the registrar was reached when it accepted the account last; `None` while it holds no binding, and
+    /// when keep-alives found out that this way is lost.
+    #[must_use]
+    pub fn path(&self) -> Option<AccountPath> {
+        self.state.borrow().path.clone()
     }
 
     /// Waits until the registrar has accepted the account, and gives the lifetime granted.
@@ -48,10 +89,14 @@ impl Account {
         let mut state = self.state.clone();
         let settled = state
             .wait_for(|state| {
-                matches!(state, RegistrationState::Registered { .. } | RegistrationState::Failed { .. })
+                matches!(
+                    state.registration,
+                    RegistrationState::Registered { .. } | RegistrationState::Failed { .. }
+                )
             })
             .await
             .map_err(|_| Error::Closed)?
+            .registration
             .clone();
         match settled {
             RegistrationState::Registered { expires } => Ok(expires),
@@ -66,8 +111,8 @@ impl Account {
     /// [`Error::Closed`].
     pub async fn state_changed(&self, than: &RegistrationState) -> Result<RegistrationState, Error> {
         let mut state = self.state.clone();
-        let state = state.wait_for(|state| state != than).await.map_err(|_| Error::Closed)?;
-        Ok(state.clone())
+        let state = state.wait_for(|state| state.registration != *than).await.map_err(|_| Error::Closed)?;
+        Ok(state.registration.clone())
     }
 
     /// Registers now: the first time for an account that was added without, again after a failure or
@@ -88,10 +133,14 @@ impl Account {
         let mut state = self.state.clone();
         let settled = state
             .wait_for(|state| {
-                matches!(state, RegistrationState::Unregistered | RegistrationState::Failed { .. })
+                matches!(
+                    state.registration,
+                    RegistrationState::Unregistered | RegistrationState::Failed { .. }
+                )
             })
             .await
             .map_err(|_| Error::Closed)?
+            .registration
             .clone();
         match settled {
             RegistrationState::Failed { status, reason, .. } => Err(Error::Registration { status, reason }),

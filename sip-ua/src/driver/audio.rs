@@ -4,9 +4,9 @@ use super::call::{CallEvent, NewCall};
 use super::command::{Command, Reply};
 use super::media::{MediaCommand, SAMPLE_RATE};
 use super::negotiation::Audio;
-use super::task::{Job, Task};
+use super::task::Task;
 use super::{Error, ports};
-use crate::{AccountId, CallId, CommandError, Event};
+use crate::{AccountId, CallId, CommandError, Event, LookupId};
 use bytes::Bytes;
 use sidetone_hal::audio::AudioPort;
 use sidetone_hal::net::{IpAddr, SocketAddr};
@@ -47,30 +47,22 @@ impl Task {
 
     /// Our own address in the offer depends on where the call goes, so the next hop's address comes first.
     async fn begin_call(&mut self, call: PendingCall) {
-        let Some(config) = self.agent.account_config(call.account) else {
-            call.reply.send(Err(CommandError::NoSuchAccount.into())).ok();
-            return;
-        };
-        let hop = config.proxy.clone().unwrap_or_else(|| call.to.clone());
-        let port = hop.port().unwrap_or(5060);
-        match hop.host() {
-            Some(host) if host.ip().is_none() => {
-                let (resolver, jobs) = (self.io.resolver(), self.job_sender.clone());
-                let name = std::format!("{host}");
-                tokio::spawn(async move {
-                    // Without an address the call fails in the agent, which says so.
-                    let addresses = resolver.resolve(&name, port).await.unwrap_or_default();
-                    jobs.send(Job::Call { call, toward: addresses.first().copied() }).await.ok();
-                });
-            }
-            host => {
-                let toward = host.and_then(|host| host.ip()).map(|ip| SocketAddr::new(ip, port));
-                self.place_call(call, toward).await;
-            }
+        match self.agent.find_next_hop(self.io.now(), call.account, &call.to) {
+            // `Event::NextHop` follows, at once where nobody has to be asked.
+            Ok(lookup) => drop(self.pending.insert(lookup, call)),
+            // The call fails in the agent, which says why.
+            Err(_) => self.place_call(call, None).await,
         }
     }
 
-    pub(super) async fn place_call(&mut self, call: PendingCall, toward: Option<SocketAddr>) {
+    /// The agent located the server that a call goes to first, or found none: then the call fails in the agent.
+    pub(super) async fn next_hop(&mut self, lookup: LookupId, addresses: &[SocketAddr]) {
+        if let Some(call) = self.pending.remove(&lookup) {
+            self.place_call(call, addresses.first().copied()).await;
+        }
+    }
+
+    async fn place_call(&mut self, call: PendingCall, toward: Option<SocketAddr>) {
         let PendingCall { account, to, audio, reply } = call;
         let result = self.try_call(account, to, audio, toward).await;
         reply.send(result).ok();
@@ -89,7 +81,7 @@ impl Task {
         let protocol = self.agent.account_config(account).map(|config| config.transport);
         let protocol = to.transport().or(protocol).ok_or(CommandError::NoSuchAccount)?;
         let local = self.agent.endpoint().local_address(protocol, toward).ok_or(Error::NoRoute)?;
-        let mut audio = self.open_audio(local.ip(), port).await?;
+        let mut audio = self.open_audio(local.ip(), Some(account), port).await?;
         let offer = audio.negotiator.offer(Direction::SendRecv);
         let id = self.agent.call(self.io.now(), account, &to, Some(offer.into()))?;
         let new = self.open_slot(id, Some(account), NameAddr::new(to)).ok_or(Error::Closed)?;
@@ -99,8 +91,14 @@ impl Task {
         Ok(new)
     }
 
-    /// Sockets and a negotiator for a call.
-    async fn open_audio(&mut self, ip: IpAddr, port: Box<dyn AudioPort>) -> Result<Audio, Error> {
+    /// Sockets at `ip` and a negotiator for a call. Session descriptions name the public address of the account, where
+    /// it has one: the RTP ports of a NAT are not known, but symmetric RTP at the other side needs none (RFC 4961).
+    async fn open_audio(
+        &mut self,
+        ip: IpAddr,
+        account: Option<AccountId>,
+        port: Box<dyn AudioPort>,
+    ) -> Result<Audio, Error> {
         let rate = port.format().sample_rate;
         if rate != SAMPLE_RATE {
             return Err(Error::SampleRate(rate));
@@ -109,7 +107,10 @@ impl Task {
         let ports = ports::open(ip, self.rtp_ports.as_ref(), rng.next_u32()).await?;
         let codecs = self.codecs.iter().copied().filter(|choice| choice.codec.sample_rate == rate);
         // RFC 8866 §5.2: a number of 63 bits is understood by every peer.
-        let negotiator = Negotiator::new(LocalMedia::new(ip, ports.rtp_port, codecs), rng.next_u64() >> 1);
+        let public = account.and_then(|account| self.agent.media_address(account));
+        // An address of the other family is not that of these sockets.
+        let named = public.filter(|public| public.is_ipv4() == ip.is_ipv4()).unwrap_or(ip);
+        let negotiator = Negotiator::new(LocalMedia::new(named, ports.rtp_port, codecs), rng.next_u64() >> 1);
         Ok(Audio::new(negotiator, ports, port, rng))
     }
 
@@ -120,7 +121,8 @@ impl Task {
             Some(_) => return Err(CommandError::WrongState.into()),
             None => return Err(CommandError::NoSuchCall.into()),
         };
-        let mut audio = self.open_audio(local.ip(), port).await?;
+        let account = self.agent.call_account(call);
+        let mut audio = self.open_audio(local.ip(), account, port).await?;
         let now = self.io.now();
         let negotiated = match offer {
             Some(offer) => match audio.negotiator.answer(&offer, Direction::SendRecv) {

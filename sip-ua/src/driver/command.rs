@@ -1,7 +1,8 @@
 //! What the handles ask of the task.
 
 use super::Error;
-use crate::{AccountConfig, AccountId, CallId, RegistrationState};
+use super::account_state::AccountState;
+use crate::{AccountConfig, AccountId, CallId};
 use core::time::Duration;
 use sidetone_sip_core::StatusCode;
 use std::boxed::Box;
@@ -18,7 +19,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 /// What an account's handle learns when it is made.
 pub(super) struct NewAccount {
     pub(super) id: AccountId,
-    pub(super) state: watch::Receiver<RegistrationState>,
+    pub(super) state: watch::Receiver<AccountState>,
 }
 
 pub(super) enum Command {

@@ -28,7 +28,7 @@ mod task;
 mod uri;
 mod user_agent;
 
-pub use account::Account;
+pub use account::{Account, AccountPath};
 pub use call::{Call, CallEvent, CallHandle, IncomingCall};
 pub use error::Error;
 pub use uri::IntoUri;

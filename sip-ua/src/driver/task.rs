@@ -1,10 +1,13 @@
 //! The task that owns the agent and its sockets.
 
-use super::account_state::AccountStates;
+use super::account::AccountPath;
+use super::account_state::{AccountState, AccountStates};
 use super::call::{CallEvent, NewCall, event_channel};
 use super::command::{Command, NewAccount};
 use super::slot::Slot;
 use super::{Error, IncomingCall, UserAgentEvent};
+#[cfg(feature = "media")]
+use crate::LookupId;
 use crate::{
     AccountConfig, AccountId, Agent, AgentConfig, CallId, Event, Invite, Query, QueryId, RegistrationState,
 };
@@ -83,6 +86,8 @@ pub(super) async fn start(setup: Setup) -> Result<Started, Error> {
         slots: BTreeMap::new(),
         closing: None,
         #[cfg(feature = "media")]
+        pending: BTreeMap::new(),
+        #[cfg(feature = "media")]
         rtp_ports: setup.rtp_ports,
         #[cfg(feature = "media")]
         codecs: setup.codecs,
@@ -113,6 +118,10 @@ pub(super) struct Task {
     local: watch::Sender<LocalAddresses>,
     pub(super) slots: BTreeMap<CallId, Slot>,
     closing: Option<Closing>,
+    /// Calls that wait for their next hop's address, for our own in its session description. There are never more than
+    /// the locator has look-ups.
+    #[cfg(feature = "media")]
+    pub(super) pending: BTreeMap<LookupId, super::audio::PendingCall>,
     #[cfg(feature = "media")]
     pub(super) rtp_ports: Option<core::ops::RangeInclusive<u16>>,
     #[cfg(feature = "media")]
@@ -123,9 +132,6 @@ pub(super) struct Task {
 pub(super) enum Job {
     /// DNS was asked for the agent.
     Answer { query: QueryId, answer: Answer },
-    /// The next hop of a call was looked up, for our own address in its session description.
-    #[cfg(feature = "media")]
-    Call { call: super::audio::PendingCall, toward: Option<SocketAddr> },
 }
 
 /// The end is near.
@@ -144,7 +150,7 @@ fn local_addresses(io: &Io) -> LocalAddresses {
 impl Task {
     async fn run(mut self) {
         loop {
-            self.drain();
+            self.drain().await;
             let now = self.io.now();
             if let Some(closing) = &self.closing
                 && (self.agent.is_idle() || closing.at <= now)
@@ -163,7 +169,7 @@ impl Task {
                     }
                 }
                 Some(command) = self.commands.recv() => self.handle_command(command).await,
-                Some(job) = self.jobs.recv() => self.handle_job(job).await,
+                Some(job) = self.jobs.recv() => self.handle_job(job),
                 Some(call) = self.dropped.recv() => self.hang_up_dropped(call),
                 () = self.events.closed(), if self.closing.is_none() => self.close(DROP_BOUND, None),
             }
@@ -176,12 +182,17 @@ impl Task {
     }
 
     /// Takes what the agent has to say; bytes and connections go out with the next wait.
-    fn drain(&mut self) {
-        while let Some(query) = self.agent.poll_query() {
-            self.look_up(query);
-        }
-        while let Some(event) = self.agent.poll_event() {
-            self.handle_event(event);
+    async fn drain(&mut self) {
+        loop {
+            while let Some(query) = self.agent.poll_query() {
+                self.look_up(query);
+            }
+            match self.agent.poll_event() {
+                #[cfg(feature = "media")]
+                Some(Event::NextHop { lookup, addresses }) => self.next_hop(lookup, &addresses).await,
+                Some(event) => self.handle_event(event),
+                None => return,
+            }
         }
     }
 
@@ -194,7 +205,7 @@ impl Task {
         });
     }
 
-    async fn handle_job(&mut self, job: Job) {
+    fn handle_job(&mut self, job: Job) {
         match job {
             Job::Answer { query, answer } => {
                 if let Answer::Records { records, additional } = &answer {
@@ -202,8 +213,6 @@ impl Task {
                 }
                 self.agent.handle_answer(self.io.now(), query, answer);
             }
-            #[cfg(feature = "media")]
-            Job::Call { call, toward } => self.place_call(call, toward).await,
         }
     }
 
@@ -221,17 +230,17 @@ impl Task {
                     }
                     NewAccount { id, state }
                 });
-                self.drain();
+                self.drain().await;
                 reply.send(added).ok();
             }
             Command::Register { account, reply } => {
                 let result = self.agent.register(now, account).map_err(Error::from);
-                self.drain();
+                self.drain().await;
                 reply.send(result).ok();
             }
             Command::Unregister { account, reply } => {
                 let result = self.agent.unregister(now, account).map_err(Error::from);
-                self.drain();
+                self.drain().await;
                 reply.send(result).ok();
             }
             Command::Ring { call, reply } => {
@@ -255,9 +264,17 @@ impl Task {
                 if matches!(state, RegistrationState::Failed { .. }) {
                     self.change_ports(account);
                 }
-                self.accounts.set(account, &state);
+                let path = self.account_path(account);
+                self.accounts.set(account, AccountState { registration: state.clone(), path });
                 // The state can be read at any time: a full queue loses nothing that counts.
                 self.events.try_send(UserAgentEvent::Registration { account, state }).ok();
+            }
+            Event::FlowFailed { account, cause } => {
+                self.accounts.lose_path(account);
+                self.events.try_send(UserAgentEvent::FlowFailed { account, cause }).ok();
+            }
+            Event::PublicAddress { account, address } => {
+                self.events.try_send(UserAgentEvent::PublicAddress { account, address }).ok();
             }
             Event::Incoming { call, account, invite } => {
                 let Invite { from, to, uri, offer } = *invite;
@@ -285,6 +302,17 @@ impl Task {
             #[cfg(not(feature = "media"))]
             _ => {}
         }
+    }
+
+    /// How the account's registrar is reached now.
+    fn account_path(&self, account: AccountId) -> Option<AccountPath> {
+        let source = self.agent.account_path(account)?;
+        Some(AccountPath {
+            protocol: source.protocol,
+            remote: source.remote,
+            #[cfg(feature = "tls")]
+            tls: self.io.tls_session(source.flow).cloned(),
+        })
     }
 
     /// After a failed registration: another UDP port, if the account wants that.

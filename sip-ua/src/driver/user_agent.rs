@@ -3,7 +3,7 @@
 use super::command::Command;
 use super::task::{self, Setup};
 use super::{Account, Error, IncomingCall};
-use crate::{AccountConfig, AccountId, AgentConfig, RegistrationState};
+use crate::{AccountConfig, AccountId, AgentConfig, FlowFailure, RegistrationState};
 use core::ops::RangeInclusive;
 use core::time::Duration;
 #[cfg(feature = "media")]
@@ -32,6 +32,21 @@ pub enum UserAgentEvent {
         account: AccountId,
         /// To what.
         state: RegistrationState,
+    },
+    /// Keep-alives found out that the registrar does not reach an account any more; it registers anew by itself.
+    FlowFailed {
+        /// Whose.
+        account: AccountId,
+        /// How that was found out.
+        cause: FlowFailure,
+    },
+    /// An account's public address was found out, or is another one now. Calls that begin from now on name it in their
+    /// session descriptions.
+    PublicAddress {
+        /// Whose.
+        account: AccountId,
+        /// The address of its SIP socket, as others see it.
+        address: SocketAddr,
     },
     /// Somebody calls.
     Incoming(IncomingCall),
@@ -87,8 +102,8 @@ impl UserAgent {
 
     /// The next thing that happens; `None` after the end. Cancel-safe.
     ///
-    /// While nobody takes events, up to 64 wait; then incoming calls are answered 486, and registration events are
-    /// dropped ([`Account::state`] stays right).
+    /// While nobody takes events, up to 64 wait; then incoming calls are answered 486, and the other events
+    /// are dropped ([`Account::state`] stays right).
     pub async fn next_event(&mut self) -> Option<UserAgentEvent> {
         self.events.recv().await
     }
