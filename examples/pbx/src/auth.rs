@@ -3,12 +3,12 @@
 use hashbrown::HashMap;
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::Instant;
-use sidetone_sip_core::header::{Authorization, Header, ProxyAuthorization};
-use sidetone_sip_core::{Challenge, Credentials, DigestConfig, DigestServer, Request, Secret, Text};
+use sidetone_sip_core::{
+    AuthInfo, AuthRole, Challenge, DigestCheck, DigestConfig, DigestServer, Request, Secret,
+};
 
 /// The accounts with their passwords, and the nonces.
 pub(crate) struct Authenticator {
-    realm: Text,
     digest: DigestServer,
     accounts: HashMap<String, Secret>,
     /// Checked in place of an account that is not there, so that the time does not tell which accounts exist.
@@ -17,8 +17,8 @@ pub(crate) struct Authenticator {
 
 /// What becomes of a request that needs an account.
 pub(crate) enum Verdict {
-    /// It comes from this account.
-    Granted(String),
+    /// It comes from this account. `info` is our own proof, for the response (RFC 7616 §3.5); none for a caller.
+    Granted { user: String, info: Option<AuthInfo> },
     /// It has no credentials for our realm, or their nonce is no longer good.
     Challenge(Vec<Challenge>),
     /// The credentials are wrong. Answered 403, not by another challenge: a client whose password is wrong stops.
@@ -29,7 +29,6 @@ impl Authenticator {
     pub(crate) fn new(realm: &str, digest: DigestConfig, rng: &mut Rng) -> Self {
         let nobody: String = rng.hex::<32>().iter().map(|byte| char::from(*byte)).collect();
         Self {
-            realm: realm.into(),
             digest: DigestServer::with_config(realm, digest, rng),
             accounts: HashMap::new(),
             nobody: Secret::new(nobody),
@@ -44,37 +43,36 @@ impl Authenticator {
         self.accounts.contains_key(user)
     }
 
+    /// The account that a REGISTER comes from, with what the 2xx says of us in turn.
     pub(crate) fn check_registration(&mut self, now: Instant, request: &Request) -> Verdict {
-        let all = request.headers.all::<Authorization>().flatten();
-        let credentials = all.map(|header| header.0).find(|credentials| credentials.realm == self.realm);
-        self.check(now, request, credentials)
+        self.check(now, request, AuthRole::Server)
     }
 
     pub(crate) fn check_caller(&mut self, now: Instant, request: &Request) -> Verdict {
-        let all = request.headers.all::<ProxyAuthorization>().flatten();
-        let credentials = all.map(|header| header.0).find(|credentials| credentials.realm == self.realm);
-        self.check(now, request, credentials)
+        self.check(now, request, AuthRole::Proxy)
     }
 
     /// Takes off the credentials that were for us (RFC 3261 §22.3): the callee has no use for them.
     pub(crate) fn strip(&self, request: &mut Request) {
-        let all = request.headers.all::<ProxyAuthorization>();
-        let others: Vec<_> = all.flatten().filter(|header| header.0.realm != self.realm).collect();
-        request.headers.remove(&ProxyAuthorization::NAME);
-        for other in others {
-            request.headers.push(&other);
-        }
+        AuthRole::Proxy.remove_credentials(&mut request.headers, self.digest.realm());
     }
 
-    fn check(&mut self, now: Instant, request: &Request, credentials: Option<Credentials>) -> Verdict {
-        let Some(credentials) = credentials else {
+    fn check(&mut self, now: Instant, request: &Request, role: AuthRole) -> Verdict {
+        let Some(credentials) = self.digest.find(role, &request.headers) else {
             return Verdict::Challenge(self.digest.challenges(now, false));
         };
         let account = self.accounts.get(credentials.username.as_str());
         let password = account.unwrap_or(&self.nobody);
-        let outcome = self.digest.verify(now, &credentials, &request.method, &request.body, password);
-        match outcome {
-            Ok(()) if account.is_some() => Verdict::Granted(credentials.username.as_str().into()),
+        let check = DigestCheck::new(&credentials, &request.method, &request.body, password);
+        match self.digest.check(now, &check) {
+            Ok(()) if account.is_some() => {
+                // What answers a REGISTER has no body, and comes from here; what answers a caller is the callee's.
+                let info = match role {
+                    AuthRole::Server => self.digest.info(now, &check, b""),
+                    AuthRole::Proxy => None,
+                };
+                Verdict::Granted { user: credentials.username.as_str().into(), info }
+            }
             Err(rejection) if rejection.is_stale() => Verdict::Challenge(self.digest.challenges(now, true)),
             _ => Verdict::Denied,
         }

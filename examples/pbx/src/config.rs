@@ -15,8 +15,14 @@ use sidetone_sip_core::{DigestConfig, EndpointConfig};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ProxyConfig {
-    /// The transaction layer. Its seed is the proxy's too. Connections are kept for longer than a binding lives, so
-    /// that a registered device stays reachable.
+    /// The transaction layer. Its seed is the proxy's too. What differs from [`EndpointConfig::new`]:
+    /// - connections are kept for longer than a binding lives, so that a registered device stays reachable;
+    /// - `stun_server`, and `keep` at 25 s: devices behind a NAT learn their public address at the SIP port, and are asked
+    ///   to keep the NAT's entry alive, of which many live 30 s (RFC 5626 §3.5.2, RFC 6223);
+    /// - `max_datagram` is `None`: a request stays on UDP however long it is. A device behind a NAT that registered over
+    ///   UDP takes no connections, so waiting for one as RFC 3261 §18.1.1 has it would only delay its calls; and the
+    ///   device's own choice of transport is the one that is known to work. Devices for which fragments are lost
+    ///   register over TCP or TLS.
     pub endpoint: EndpointConfig,
     /// The realm of the digest challenges. Default `sidetone`.
     pub realm: String,
@@ -41,6 +47,9 @@ impl ProxyConfig {
         let registrar = RegistrarLimits::default();
         let mut endpoint = EndpointConfig::new(seed);
         endpoint.idle = Duration::from_secs(u64::from(registrar.max_expires) + 600);
+        endpoint.stun_server = true;
+        endpoint.keep = Some(25);
+        endpoint.max_datagram = None;
         Self {
             endpoint,
             realm: "sidetone".into(),

@@ -84,6 +84,8 @@ enum Digest {
     Both,
     Md5,
     Sha256,
+    #[value(name = "sha512-256")]
+    Sha512_256,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -117,6 +119,7 @@ async fn run(options: Options) -> Result<(), Box<dyn core::error::Error>> {
         Digest::Both => {}
         Digest::Md5 => digest.algorithms = vec![Algorithm::Md5],
         Digest::Sha256 => digest.algorithms = vec![Algorithm::Sha256],
+        Digest::Sha512_256 => digest.algorithms = vec![Algorithm::Sha512_256],
     }
     let mut builder = Pbx::builder().realm(options.realm).digest(digest);
     builder = options.udp.into_iter().fold(builder, PbxBuilder::udp);

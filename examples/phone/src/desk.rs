@@ -218,12 +218,19 @@ impl Run {
             UserAgentEvent::Registration { account, state } => {
                 let place = self.accounts.iter().position(|known| known.id() == account);
                 if let Some(account) = place {
+                    let path = self.accounts.get(account).and_then(Account::path);
+                    let secure = path.is_some_and(|path| path.is_secure());
+                    self.firmware.handle_signal(self.now(), Signal::Secure { account, secure });
                     let state = registration(state);
                     self.firmware.handle_signal(self.now(), Signal::Registration { account, state });
                 }
             }
             UserAgentEvent::Incoming(call) => self.incoming(call),
-            _ => {}
+            event => {
+                if let Some(line) = notice(&event) {
+                    eprintln!("sidetone-phone: {line}");
+                }
+            }
         }
     }
 
@@ -298,6 +305,19 @@ async fn sleep(wait: Option<Duration>) {
     match wait {
         Some(wait) => tokio::time::sleep(wait).await,
         None => core::future::pending().await,
+    }
+}
+
+/// What a user agent reports beside registrations and calls, in words for a log.
+pub(crate) fn notice(event: &UserAgentEvent) -> Option<String> {
+    match event {
+        UserAgentEvent::FlowFailed { account, cause } => {
+            Some(format!("{account}: the way to the registrar is lost ({cause}); it registers anew"))
+        }
+        UserAgentEvent::PublicAddress { account, address } => {
+            Some(format!("{account}: the public address is {address}"))
+        }
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@ mod script;
 use crate::audio::WavError;
 use crate::cli::{Action, Script};
 use crate::config::Config;
+use crate::desk::notice;
 use crate::trace::Trace;
 use core::time::Duration;
 use report::{Cause, Report};
@@ -189,7 +190,11 @@ impl<O: FnMut(String)> Run<O> {
                     Some(UserAgentEvent::Registration { state: RegistrationState::Failed { reason, .. }, .. }) => {
                         eprintln!("sidetone-phone: the registration failed and is tried again: {reason}");
                     }
-                    Some(_) => {}
+                    Some(event) => {
+                        if let Some(line) = notice(&event) {
+                            eprintln!("sidetone-phone: {line}");
+                        }
+                    }
                     None => return Outcome::CallFailed,
                 },
                 Some(report) = calls.join_next() => {

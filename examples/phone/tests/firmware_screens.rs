@@ -81,6 +81,22 @@ fn every_model_draws_every_state() {
 }
 
 #[test]
+fn a_lock_says_that_the_registration_is_encrypted() {
+    for model in models::ALL {
+        let (mut phone, mut wall) = (phone(model), Wall::new(model));
+        wall.paint(&phone, NOW);
+        let locked = |phone: &Firmware| phone.screen(NOW).text()[0].contains("[registered] [secure]");
+        assert!(!locked(&phone));
+        phone.handle_signal(NOW, Signal::Secure { account: 0, secure: true });
+        assert!(locked(&phone), "{:?}", phone.screen(NOW).text());
+        assert!(wall.paint(&phone, NOW).is_some(), "{}", model.name);
+        // A way that leads nowhere is no news of security.
+        phone.handle_signal(NOW, Signal::Registration { account: 0, state: Registration::Registering });
+        assert!(!phone.screen(NOW).text()[0].contains("secure"));
+    }
+}
+
+#[test]
 fn two_tone_screens_have_two_tones() {
     for model in models::ALL.into_iter().filter(|model| model.depth == Depth::Mono) {
         let (mut phone, mut wall) = (phone(model), Wall::new(model));

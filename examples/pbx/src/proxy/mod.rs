@@ -19,8 +19,8 @@ use sidetone_hal::rng::Rng;
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::header::{Allow, ProxyRequire, Require, RetryAfter, Server, Unsupported};
 use sidetone_sip_core::{
-    Endpoint, Event, FlowRequest, Input, Method, Request, Secret, Source, StatusCode, Target, TransactionId,
-    Uri,
+    AuthRole, Endpoint, Event, FlowRequest, Input, Method, Request, Secret, Source, StatusCode, Target,
+    TransactionId, Uri,
 };
 use std::collections::{BTreeSet, VecDeque};
 
@@ -286,8 +286,8 @@ impl Proxy {
         if let Some(Ok(required)) = request.headers.get::<Require>() {
             return Err(Refusal::from(StatusCode::BAD_EXTENSION).with(&Unsupported(required.0)));
         }
-        let user = match self.authenticator.check_registration(now, request) {
-            Verdict::Granted(user) => user,
+        let (user, info) = match self.authenticator.check_registration(now, request) {
+            Verdict::Granted { user, info } => (user, info),
             Verdict::Challenge(challenges) => return Err(Refusal::challenge(challenges, false)),
             Verdict::Denied => return Err(StatusCode::FORBIDDEN.into()),
         };
@@ -304,6 +304,9 @@ impl Proxy {
         let tag = self.tag();
         inspect::set_to_tag(&mut response, &tag);
         let status = response.status;
+        if let Some(info) = info.filter(|_| status.is_success()) {
+            AuthRole::Server.set_info(&mut response.headers, info);
+        }
         self.respond(now, server, response);
         if !status.is_success() {
             self.tell_refused(request, source, status);
@@ -329,7 +332,7 @@ impl Proxy {
         source: &Source,
     ) -> Result<String, Refusal> {
         let user = match self.authenticator.check_caller(now, request) {
-            Verdict::Granted(user) => user,
+            Verdict::Granted { user, .. } => user,
             Verdict::Challenge(challenges) => return Err(Refusal::challenge(challenges, true)),
             Verdict::Denied => return Err(StatusCode::FORBIDDEN.into()),
         };

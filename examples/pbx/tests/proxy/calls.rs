@@ -138,6 +138,10 @@ fn busy_passes_and_a_device_that_is_gone_is_408() {
     let challenged = bench.ask(&alice, &request);
     bench.request(&alice, &alice.authorize(&request, &challenged));
     bench.advance(Duration::from_secs(300));
+    if let Some(message) = bench.next(&alice) {
+        // That it takes long may be said (§4.1).
+        assert!(matches!(message, Message::Response(trying) if trying.status == StatusCode::TRYING));
+    }
     bench.silent(&alice);
     assert_eq!((bench.proxy.context_count(), bench.proxy.endpoint_mut().transaction_count()), (0, 0));
 }

@@ -3,8 +3,10 @@
 use crate::support::{Bench, Peer, peer};
 use sidetone_hal::time::Duration;
 use sidetone_pbx::PbxEvent;
-use sidetone_sip_core::header::{Contact, Expires, Header, MinExpires, To, Unsupported, WwwAuthenticate};
-use sidetone_sip_core::{Algorithm, HeaderName, Response, StatusCode};
+use sidetone_sip_core::header::{
+    Contact, Expires, Header, MinExpires, To, Unsupported, Via, WwwAuthenticate,
+};
+use sidetone_sip_core::{Algorithm, AuthRole, HeaderName, Response, StatusCode};
 
 fn contacts(response: &Response) -> Vec<String> {
     response.headers.all::<Contact>().map(|contact| text(&contact.unwrap())).collect()
@@ -122,6 +124,53 @@ fn both_digests_are_offered_and_either_is_taken() {
 
     let mut old = Bench::with(|config| config.digest.algorithms = vec![Algorithm::Md5]);
     assert_eq!(old.ask(&alice, &request).headers.count::<WwwAuthenticate>(), 1);
+}
+
+/// RFC 7616 §3.5: the registrar proves that it knows the password too, and only to who knew it.
+#[test]
+fn a_200_to_register_carries_the_registrars_own_proof() {
+    let mut bench = Bench::new();
+    let alice = peer("alice", "10.0.0.2:5060");
+    let request = alice.register(1, "600");
+    let challenged = bench.ask(&alice, &request);
+    assert!(AuthRole::Server.info(&challenged.headers).is_none());
+    let authorized = alice.authorize(&request, &challenged);
+    let accepted = bench.ask(&alice, &authorized);
+    let info = AuthRole::Server.info(&accepted.headers).unwrap();
+    let sent = AuthRole::Server.credentials(&authorized.headers).next().unwrap().unwrap();
+    assert_eq!((info.cnonce.as_ref(), info.nc), (sent.cnonce.as_ref(), sent.nc));
+    assert!(info.rspauth.is_some() && info.nextnonce.is_none(), "{info:?}");
+
+    // A REGISTER that fails for another reason proves nothing.
+    let brief = register(&mut bench, &alice, 10, |request| {
+        request.headers.set(&Expires(5));
+        let mut contact: Contact = request.headers.require().unwrap();
+        if let Contact::Addr(address) = &mut contact {
+            address.params.remove("expires");
+        }
+        request.headers.set(&contact);
+    });
+    assert_eq!(brief.status, StatusCode::INTERVAL_TOO_BRIEF);
+    assert!(AuthRole::Server.info(&brief.headers).is_none());
+}
+
+/// What a device behind a NAT needs: its address by STUN at the SIP port, and how often to send keep-alives.
+#[test]
+fn keep_alives_are_asked_for_and_stun_is_answered() {
+    let config = sidetone_pbx::ProxyConfig::new([1; 32]);
+    assert!(config.endpoint.stun_server);
+    assert_eq!(config.endpoint.max_datagram, None);
+    let mut bench = Bench::new();
+    let alice = peer("alice", "10.0.0.2:5060");
+    let request = alice.register(1, "600");
+    let challenged = bench.ask(&alice, &request);
+    let mut authorized = alice.authorize(&request, &challenged);
+    let mut via: Via = authorized.headers.require().unwrap();
+    via.params.set_flag("keep");
+    authorized.headers.replace_first(&via);
+    let accepted = bench.ask(&alice, &authorized);
+    let via: Via = accepted.headers.require().unwrap();
+    assert_eq!(via.params.get("keep").as_deref(), Some("25"));
 }
 
 #[test]

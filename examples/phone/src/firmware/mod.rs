@@ -77,6 +77,13 @@ pub enum Signal {
         /// To what.
         state: Registration,
     },
+    /// Whether the way to an account's server is encrypted, and the server who it says.
+    Secure {
+        /// Which account, counted from 0.
+        account: usize,
+        /// Whether.
+        secure: bool,
+    },
     /// An outgoing call rings at the other side.
     Ringing {
         /// Which call.
@@ -225,6 +232,7 @@ enum Mode {
 struct Account {
     label: String,
     registration: Registration,
+    secure: bool,
 }
 
 /// The telephone. See the [module](self).
@@ -259,7 +267,9 @@ impl Firmware {
         let labels = config.accounts.into_iter().take(config.model.accounts);
         Self {
             model: config.model,
-            accounts: labels.map(|label| Account { label, registration: Registration::Off }).collect(),
+            accounts: labels
+                .map(|label| Account { label, registration: Registration::Off, secure: false })
+                .collect(),
             account: 0,
             dialler: Dialler::new(config.dialling),
             calls: Vec::new(),
@@ -333,6 +343,11 @@ impl Firmware {
             Signal::Registration { account, state } => {
                 if let Some(account) = self.accounts.get_mut(account) {
                     account.registration = state;
+                }
+            }
+            Signal::Secure { account, secure } => {
+                if let Some(account) = self.accounts.get_mut(account) {
+                    account.secure = secure;
                 }
             }
             Signal::Ringing { call, early_media } => {

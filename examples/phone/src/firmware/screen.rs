@@ -1,7 +1,7 @@
 //! What the screen says, before it is drawn: the same for every size of screen, and readable by a test or a screen reader.
 
 use super::call::clock_of;
-use super::{Call, CallState, Firmware, Mode, Registration, VOLUME_MAX};
+use super::{Account, Call, CallState, Firmware, Mode, Registration, VOLUME_MAX};
 use sidetone_hal::audio::AudioPath;
 use sidetone_hal::time::Instant;
 
@@ -68,6 +68,8 @@ pub enum Icon {
     RegisterFailed,
     /// It does not register.
     RegisterOff,
+    /// The account is registered by a way that is encrypted.
+    Secure,
     /// The microphone is off.
     Muted,
     /// The handset is used.
@@ -106,6 +108,7 @@ impl Icon {
             Self::Registering => "registering",
             Self::RegisterFailed => "register failed",
             Self::RegisterOff => "not registered",
+            Self::Secure => "secure",
             Self::Muted => "muted",
             Self::Handset => "handset",
             Self::Speaker => "speaker",
@@ -179,6 +182,10 @@ fn icons(phone: &Firmware) -> Vec<Icon> {
         Registration::Registered => Icon::Registered,
         Registration::Failed(_) => Icon::RegisterFailed,
     }));
+    let is_secure = |account: &Account| account.secure && account.registration == Registration::Registered;
+    if phone.account_label().is_some_and(is_secure) {
+        icons.push(Icon::Secure);
+    }
     icons.extend(phone.path.map(|path| match path {
         AudioPath::Handset => Icon::Handset,
         AudioPath::Headset => Icon::Headset,

@@ -17,15 +17,21 @@ pub(crate) struct Kamailio {
 
 impl Kamailio {
     pub(crate) fn start(stage: &Stage) -> Result<Self, Failed> {
-        Self::launch(stage, None)
+        Self::launch(stage, None, &[])
+    }
+
+    /// Challenges with one algorithm of RFC 7616, `MD5` or `SHA-256`.
+    pub(crate) fn start_with_digest(stage: &Stage, algorithm: &str) -> Result<Self, Failed> {
+        Self::launch(stage, None, &[format!("DIGEST_ALGORITHM=\"{algorithm}\"")])
     }
 
     /// Listens for TLS, too.
     pub(crate) fn start_tls(stage: &Stage, pki: &Pki) -> Result<Self, Failed> {
-        Self::launch(stage, Some(pki))
+        Self::launch(stage, Some(pki), &[])
     }
 
-    fn launch(stage: &Stage, pki: Option<&Pki>) -> Result<Self, Failed> {
+    /// `defines` are `NAME=value` for the configuration.
+    fn launch(stage: &Stage, pki: Option<&Pki>, defines: &[String]) -> Result<Self, Failed> {
         let port = free_port();
         let tls_port = pki.map(|_| free_port());
         let folder = stage.folder("kamailio");
@@ -43,10 +49,23 @@ impl Kamailio {
                 .args(["-A", &format!("TLS_CERTIFICATE=\"{certificate}\"")])
                 .args(["-A", &format!("TLS_KEY=\"{key}\"")]);
         }
+        for define in defines {
+            command.args(["-A", define]);
+        }
         let process = Process::spawn(stage, "kamailio", &mut command)?;
         let server = Self { port, tls_port, process };
         server.wait_until_known("")?;
         Ok(server)
+    }
+
+    /// What the server answers to a REGISTER without credentials.
+    pub(crate) fn challenge(&self, user: &str) -> Result<String, Failed> {
+        let mut answer = Err("not asked".to_owned());
+        self.process.wait_until("401 to REGISTER", Duration::from_secs(5), || {
+            answer = ask(self.port, "REGISTER", user).map_err(|error| error.to_string());
+            answer.is_ok()
+        })?;
+        answer.map_err(Failed::from)
     }
 
     /// Waits until a user is registered; with no name, until the server answers.
@@ -58,6 +77,15 @@ impl Kamailio {
 
 /// Sends OPTIONS for a user to the server: is there a 200 within 100 ms?
 fn answers(port: u16, user: &str) -> std::io::Result<()> {
+    let answer = ask(port, "OPTIONS", user)?;
+    match answer.starts_with("SIP/2.0 200") {
+        true => Ok(()),
+        false => Err(std::io::Error::other(answer)),
+    }
+}
+
+/// Sends a request without credentials for a user, or for the server itself, and gives the answer within 100 ms.
+fn ask(port: u16, method: &str, user: &str) -> std::io::Result<String> {
     let socket = UdpSocket::bind(("127.0.0.1", 0))?;
     let local = socket.local_addr()?;
     socket.connect(("127.0.0.1", port))?;
@@ -67,17 +95,14 @@ fn answers(port: u16, user: &str) -> std::io::Result<()> {
     } else {
         format!("sip:{user}@127.0.0.1:{port}")
     };
-    let options = format!(
-        "OPTIONS {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKready{}\r\n\
+    let request = format!(
+        "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKready{}\r\n\
          From: <sip:test@{local}>;tag=ready\r\nTo: <{uri}>\r\nCall-ID: ready@{local}\r\n\
-         CSeq: 1 OPTIONS\r\nMax-Forwards: 5\r\nContent-Length: 0\r\n\r\n",
+         CSeq: 1 {method}\r\nMax-Forwards: 5\r\nContent-Length: 0\r\n\r\n",
         local.port()
     );
-    socket.send(options.as_bytes())?;
+    socket.send(request.as_bytes())?;
     let mut answer = [0; 2048];
     let length = socket.recv(&mut answer)?;
-    match answer[..length].starts_with(b"SIP/2.0 200") {
-        true => Ok(()),
-        false => Err(std::io::Error::other(String::from_utf8_lossy(&answer[..length]))),
-    }
+    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
 }

@@ -56,6 +56,17 @@ const OFF: Dots = [
     " #     # ",
     "  #####  ",
 ];
+const SECURE: Dots = [
+    "   ###   ",
+    "  #   #  ",
+    "  #   #  ",
+    " ####### ",
+    " ####### ",
+    " ### ### ",
+    " ### ### ",
+    " ####### ",
+    " ####### ",
+];
 const MUTED: Dots = [
     "#  ###   ",
     " # ###   ",
@@ -115,7 +126,7 @@ const MISSED: Dots = [
 /// The mood that colours a sign, where it has one.
 pub(super) const fn tone(icon: Icon) -> Option<Tone> {
     match icon {
-        Icon::Registered => Some(Tone::Talking),
+        Icon::Registered | Icon::Secure => Some(Tone::Talking),
         Icon::Registering => Some(Tone::Held),
         Icon::RegisterFailed | Icon::Muted | Icon::Missed => Some(Tone::Failed),
         Icon::RegisterOff | Icon::Handset | Icon::Speaker | Icon::Headset => None,
@@ -129,6 +140,7 @@ pub(super) fn draw(icon: Icon, at: Point, scale: i32, color: Rgb565, canvas: &mu
         Icon::Registering => REGISTERING,
         Icon::RegisterFailed => FAILED,
         Icon::RegisterOff => OFF,
+        Icon::Secure => SECURE,
         Icon::Muted => MUTED,
         Icon::Handset => HANDSET,
         Icon::Speaker => SPEAKER,
