@@ -1,6 +1,6 @@
 //! Digest with programs that others wrote: our client before a Kamailio that challenges in every way it has, and SIPp,
-//! baresip and linphone before our server. (Kamailio 5.6 offers `auth-int` too, but never looks at a body when it checks
-//! the answer, so no client can pass; SIPp does it.)
+//! baresip and linphone before our server. (Kamailio 5.6 offers `auth-int` too, but refused every answer
+//! of ours to it, so SIPp is the peer for that.)
 
 #![allow(
     clippy::unwrap_used,

@@ -156,7 +156,7 @@ fn a_200_to_register_carries_the_registrars_own_proof() {
 
 /// What a device behind a NAT needs: its address by STUN at the SIP port, and how often to send keep-alives.
 #[test]
-fn keep_alives_are_asked_for_and_stun_is_answered() {
+fn a_contact_that_offers_keep_alives_is_asked_for_them() {
     let config = sidetone_pbx::ProxyConfig::new([1; 32]);
     assert!(config.endpoint.stun_server);
     assert_eq!(config.endpoint.max_datagram, None);
