@@ -9,35 +9,24 @@
     reason = "a test that meets the unexpected stops"
 )]
 
+#[path = "support/party.rs"]
+mod party;
 mod support;
 
 use core::net::{IpAddr, SocketAddr};
+use party::{Party, bounded};
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::driver::{self, DriverConfig, Io, IoEvent};
 use sidetone_sip_core::header::Via;
 use sidetone_sip_core::{
-    Endpoint, EndpointConfig, Event, FlowError, Input, Instant, Method, Protocol, SendError, StatusCode,
-    Target, TransactionFailure, WakeReason,
+    Event, FlowError, Input, Instant, Method, Protocol, SendError, StatusCode, Target, TransactionFailure,
+    WakeReason,
 };
 use support::{address, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const BOUND: Duration = Duration::from_secs(20);
-
-struct Party {
-    endpoint: Endpoint,
-    io: Io,
-}
-
 impl Party {
-    fn new(config: &DriverConfig) -> Self {
-        let mut endpoint = Endpoint::new(EndpointConfig::new(driver::seed()));
-        let mut io = Io::bind(config).unwrap();
-        io.attach(&mut endpoint);
-        Self { endpoint, io }
-    }
-
     fn loopback() -> Self {
         Self::new(&DriverConfig::new().udp(address("127.0.0.1:0")).tcp(address("127.0.0.1:0")))
     }
@@ -50,26 +39,6 @@ impl Party {
         Target::new(protocol, address)
     }
 
-    /// One wake-up.
-    async fn turn(&mut self) {
-        let deadline = self.endpoint.poll_timeout().map(|(at, _)| at);
-        match self.io.next(&mut self.endpoint, deadline).await {
-            IoEvent::Input(input) => self.endpoint.handle_input(self.io.now(), input),
-            IoEvent::Timeout => self.endpoint.handle_timeout(self.io.now()),
-        }
-    }
-
-    /// The next event that is not the end of a transaction.
-    async fn event(&mut self) -> Event {
-        loop {
-            match self.endpoint.poll_event() {
-                Some(Event::Terminated { .. }) => {}
-                Some(event) => return event,
-                None => self.turn().await,
-            }
-        }
-    }
-
     /// Answers one request, then keeps the sockets served.
     async fn answer(mut self, status: StatusCode) {
         let Event::Request { transaction, request, .. } = self.event().await else { panic!() };
@@ -79,10 +48,6 @@ impl Party {
             self.turn().await;
         }
     }
-}
-
-async fn bounded<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(BOUND, future).await.expect("the event came within the bound")
 }
 
 #[tokio::test]

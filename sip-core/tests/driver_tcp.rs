@@ -9,9 +9,12 @@
     reason = "a test that meets the unexpected stops"
 )]
 
+#[path = "support/party.rs"]
+mod party;
 mod support;
 
 use core::net::SocketAddr;
+use party::{Party, bounded};
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::driver::{self, DriverConfig, Io, IoEvent};
 use sidetone_sip_core::{
@@ -23,52 +26,12 @@ use support::{address, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const BOUND: Duration = Duration::from_secs(20);
 /// Far less than timers B and F.
 const FAST: Duration = Duration::from_secs(10);
 
-struct Party {
-    endpoint: Endpoint,
-    io: Io,
-}
-
 impl Party {
-    fn new(config: &DriverConfig) -> Self {
-        let mut endpoint = Endpoint::new(EndpointConfig::new(driver::seed()));
-        let mut io = Io::bind(config).unwrap();
-        io.attach(&mut endpoint);
-        Self { endpoint, io }
-    }
-
     fn at(local: &str) -> Self {
         Self::new(&DriverConfig::new().tcp(address(local)))
-    }
-
-    async fn input(&mut self) -> Option<Input> {
-        let deadline = self.endpoint.poll_timeout().map(|(at, _)| at);
-        match self.io.next(&mut self.endpoint, deadline).await {
-            IoEvent::Input(input) => Some(input),
-            IoEvent::Timeout => {
-                self.endpoint.handle_timeout(self.io.now());
-                None
-            }
-        }
-    }
-
-    async fn turn(&mut self) {
-        if let Some(input) = self.input().await {
-            self.endpoint.handle_input(self.io.now(), input);
-        }
-    }
-
-    async fn event(&mut self) -> Event {
-        loop {
-            match self.endpoint.poll_event() {
-                Some(Event::Terminated { .. }) => {}
-                Some(event) => return event,
-                None => self.turn().await,
-            }
-        }
     }
 
     /// What ends the next connection.
@@ -85,14 +48,10 @@ impl Party {
         }
     }
 
-    fn ask(&mut self, call_id: &str, to: SocketAddr) {
+    fn options(&mut self, call_id: &str, to: SocketAddr) {
         let target = Target::new(Protocol::Tcp, to);
         self.endpoint.request(self.io.now(), request(&Method::OPTIONS, call_id), &target).unwrap();
     }
-}
-
-async fn bounded<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(BOUND, future).await.expect("the event came within the bound")
 }
 
 fn foreign_options(number: usize) -> String {
@@ -120,7 +79,7 @@ async fn a_connect_that_nobody_answers_ends_at_its_limit() {
     config.connect_limit = Duration::from_millis(200);
     let mut alice = Party::new(&config);
     let begun = alice.io.now();
-    alice.ask("a", to);
+    alice.options("a", to);
     let event = bounded(alice.event()).await;
     let cause = TransactionFailure::Transport(FlowError::TimedOut);
     assert!(matches!(event, Event::Failed { cause: found, .. } if found == cause), "{event:?}");
@@ -137,7 +96,7 @@ async fn a_peer_that_takes_nothing_loses_its_connection_at_the_write_limit() {
     // Room for all that is sent here, so that only time ends it.
     config.write_queue = 10_000;
     let mut alice = Party::new(&config);
-    alice.ask("first", to);
+    alice.options("first", to);
     let peer = async {
         let (mut peer, _) = listener.accept().await.unwrap();
         let mut first = [0; 7];

@@ -14,11 +14,14 @@
 mod certificates;
 #[path = "support/party.rs"]
 mod party;
+#[path = "support/server.rs"]
+mod server;
 mod support;
 
 use certificates::{Authority, common_name, only_for, self_signed};
-use party::{Party, Server, bounded};
+use party::{Party, bounded};
 use rcgen::{ExtendedKeyUsagePurpose, date_time_ymd};
+use server::Server;
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::driver::{
     CaSet, Certificates, ClientAuth, DriverConfig, Identity, Io, TlsConfig, TlsError, TlsVersion,

@@ -9,10 +9,13 @@
     reason = "a test that meets the unexpected stops"
 )]
 
+#[path = "support/party.rs"]
+mod party;
 mod support;
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use party::{Party, bounded};
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::driver::{self, DriverConfig, Io, IoEvent};
 use sidetone_sip_core::header::Via;
@@ -26,55 +29,16 @@ use std::sync::Arc;
 use support::{address, parse, request};
 use tokio::net::UdpSocket;
 
-const BOUND: Duration = Duration::from_secs(20);
 /// Far less than timers B and F.
 const FAST: Duration = Duration::from_secs(10);
 
-struct Party {
-    endpoint: Endpoint,
-    io: Io,
-}
-
 impl Party {
-    fn new(config: &DriverConfig) -> Self {
-        let mut endpoint = Endpoint::new(EndpointConfig::new(driver::seed()));
-        let mut io = Io::bind(config).unwrap();
-        io.attach(&mut endpoint);
-        Self { endpoint, io }
-    }
-
     fn at(local: &str) -> Self {
         Self::new(&DriverConfig::new().udp(address(local)))
     }
 
     fn port(&self) -> u16 {
         self.io.udp_addresses()[0].port()
-    }
-
-    async fn input(&mut self) -> Option<Input> {
-        let deadline = self.endpoint.poll_timeout().map(|(at, _)| at);
-        match self.io.next(&mut self.endpoint, deadline).await {
-            IoEvent::Input(input) => Some(input),
-            IoEvent::Timeout => {
-                self.endpoint.handle_timeout(self.io.now());
-                None
-            }
-        }
-    }
-
-    /// The next event that is not the end of a transaction.
-    async fn event(&mut self) -> Event {
-        loop {
-            match self.endpoint.poll_event() {
-                Some(Event::Terminated { .. }) => {}
-                Some(event) => return event,
-                None => {
-                    if let Some(input) = self.input().await {
-                        self.endpoint.handle_input(self.io.now(), input);
-                    }
-                }
-            }
-        }
     }
 
     /// Answers every request with 200.
@@ -87,14 +51,10 @@ impl Party {
         }
     }
 
-    fn ask(&mut self, call_id: &str, to: SocketAddr) -> sidetone_sip_core::TransactionId {
+    fn options(&mut self, call_id: &str, to: SocketAddr) -> sidetone_sip_core::TransactionId {
         let target = Target::new(Protocol::Udp, to);
         self.endpoint.request(self.io.now(), request(&Method::OPTIONS, call_id), &target).unwrap()
     }
-}
-
-async fn bounded<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(BOUND, future).await.expect("the event came within the bound")
 }
 
 /// A request as a stranger writes it.
@@ -190,7 +150,7 @@ async fn a_socket_on_every_address_answers_from_the_one_that_was_asked() {
         assert_eq!(source, asked);
         // And what we ask that peer in turn names the same address, and leaves from there.
         assert_eq!(bob.endpoint.local_address(Protocol::Udp, Some(from)), Some(asked));
-        bob.ask(&format!("back{branch}"), from);
+        bob.options(&format!("back{branch}"), from);
         bob.io.flush(&mut bob.endpoint);
         let (length, source) = bounded(peer.recv_from(&mut buffer)).await.unwrap();
         let Message::Request(request) = parse(&buffer[..length]) else { panic!() };
@@ -267,7 +227,7 @@ async fn what_is_sent_carries_the_dscp_of_the_configuration() {
             let socket = socket2::SockRef::from(&peer);
             if to.is_ipv4() { socket.set_recv_tos_v4(true) } else { socket.set_recv_tclass_v6(true) }
                 .unwrap();
-            bob.ask("a", to);
+            bob.options("a", to);
             bob.io.flush(&mut bob.endpoint);
             assert_eq!(received_dscp(&peer).await, dscp, "{ours} {dscp}");
             let us = SocketAddr::new(if to.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { to.ip() }, port);
@@ -303,10 +263,10 @@ async fn a_port_that_nobody_listens_at_fails_the_request_at_once_and_no_other() 
         let bob = tokio::spawn(bob.serve());
         let mut alice = Party::at(local);
         let begun = alice.io.now();
-        let waiting = alice.ask("silent", silent.local_addr().unwrap());
+        let waiting = alice.options("silent", silent.local_addr().unwrap());
         for round in 0..3 {
-            let refused = [1, 2].map(|number| alice.ask(&format!("refused{round}-{number}"), closed));
-            let answered = alice.ask(&format!("answered{round}"), living);
+            let refused = [1, 2].map(|number| alice.options(&format!("refused{round}-{number}"), closed));
+            let answered = alice.options(&format!("answered{round}"), living);
             let (mut failures, mut responses) = (Vec::new(), Vec::new());
             bounded(async {
                 while failures.len() < refused.len() || responses.is_empty() {
@@ -421,7 +381,7 @@ async fn another_port_takes_over_and_the_old_one_ends_with_its_transactions() {
     let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let to = peer.local_addr().unwrap();
     let mut buffer = [0; 2048];
-    let before = alice.ask("before", to);
+    let before = alice.options("before", to);
     alice.io.flush(&mut alice.endpoint);
     let (length, source) = bounded(peer.recv_from(&mut buffer)).await.unwrap();
     assert_eq!(source, old);
@@ -432,7 +392,7 @@ async fn another_port_takes_over_and_the_old_one_ends_with_its_transactions() {
     assert!(new_flow != old_flow && new != old && (first..=first + 2).contains(&new.port()));
     assert_eq!(alice.io.udp_flows(), [new_flow]);
     assert_eq!(alice.endpoint.local_address(Protocol::Udp, Some(to)), Some(new));
-    let after = alice.ask("after", to);
+    let after = alice.options("after", to);
     alice.io.flush(&mut alice.endpoint);
     let (length, source) = bounded(peer.recv_from(&mut buffer)).await.unwrap();
     let Message::Request(fresh) = parse(&buffer[..length]) else { panic!() };

@@ -12,11 +12,14 @@
 
 #[path = "support/party.rs"]
 mod party;
+#[path = "support/server.rs"]
+mod server;
 mod support;
 
 use core::net::SocketAddr;
 use futures_util::{SinkExt, StreamExt};
-use party::{Party, Server, bounded};
+use party::{Party, bounded};
+use server::Server;
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::driver::{DriverConfig, WebSocketConfig};
 use sidetone_sip_core::header::Via;

@@ -16,12 +16,15 @@ mod certificates;
 mod party;
 #[path = "support/programs.rs"]
 mod programs;
+#[path = "support/server.rs"]
+mod server;
 mod support;
 
 use certificates::{Authority, Issued, common_name};
 use libtest_mimic::Failed;
-use party::{Party, Server, bounded};
+use party::{Party, bounded};
 use programs::{KAMAILIO, OPENSSL, Outcome, Program, SIPP, STUNNEL, Stage, free_port, trial};
+use server::Server;
 use sidetone_sip_core::driver::{CaSet, ClientAuth, DriverConfig, Identity, TlsConfig, TlsVersion};
 use sidetone_sip_core::header::{Contact, To};
 use sidetone_sip_core::{

@@ -15,11 +15,14 @@ mod certificates;
 mod party;
 #[path = "support/programs.rs"]
 mod programs;
+#[path = "support/server.rs"]
+mod server;
 mod support;
 
 use certificates::Authority;
-use party::{Party, Server};
+use party::Party;
 use programs::{CHROMIUM, KAMAILIO, Outcome, Stage, free_port, trial};
+use server::Server;
 use sidetone_sip_core::driver::{CaSet, DriverConfig, TlsConfig, WebSocketConfig};
 use sidetone_sip_core::header::Contact;
 use sidetone_sip_core::{FlowError, Method, Protocol, Request, Target};

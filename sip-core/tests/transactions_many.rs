@@ -137,12 +137,10 @@ fn each_of_100_000_timers_fires_right_and_nothing_is_copied() {
     assert_eq!(endpoint.counters().sent_again, repeats as u64);
 }
 
+/// 300 000 errors beside 100 000 transactions: a machine that looked at each transaction for each error would be at it
+/// for many minutes.
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "measures how long the machine takes, and tells it nothing of it"
-)]
-fn icmp_errors_cost_no_more_than_what_they_end() {
+fn icmp_errors_end_what_they_concern_among_100_000_transactions() {
     let (mut endpoint, flow) = endpoint();
     let host = |n: usize| {
         let n = u32::try_from(n).unwrap();
@@ -166,7 +164,6 @@ fn icmp_errors_cost_no_more_than_what_they_end() {
     let waiting: Vec<TransactionId> = (1..=MANY / 2).map(|n| ask(&mut endpoint, host(n)).0).collect();
     assert_eq!(endpoint.transaction_count(), MANY);
     let unreachable = |n| Input::Unreachable { flow, destination: host(n), reason: FlowError::Refused };
-    let begun = std::time::Instant::now();
     // Errors about hosts that nobody waits for, and about the server that has answered everything.
     for n in MANY..2 * MANY {
         endpoint.handle_input(Instant::ZERO, unreachable(n));
@@ -186,9 +183,6 @@ fn icmp_errors_cost_no_more_than_what_they_end() {
         assert!(endpoint.poll_event().is_none());
     }
     assert_eq!(endpoint.transaction_count(), MANY / 2);
-    // 300 000 errors: looking at 100 000 transactions for each takes many minutes.
-    println!("300 000 errors: {:?}", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -219,6 +213,5 @@ fn a_transaction_takes_less_than_1_kib_beside_its_message_and_gives_it_back() {
     });
     assert_eq!(endpoint.transaction_count(), 0);
     let left = info.bytes_current + rest.bytes_current;
-    // The queues of events and transmits keep their size.
-    assert!(left < 64 * 1024, "{left} bytes are left of {}", info.bytes_current);
+    assert!(left < 1024, "{left} bytes are left of {}", info.bytes_current);
 }

@@ -25,6 +25,7 @@ use crate::transaction::timers::Timer;
 use crate::transport::{FlowError, FlowRequest, Input, Path, Source, Target, Transports};
 use crate::{Host, Method, Request, Response};
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -218,7 +219,13 @@ impl Endpoint {
 
     /// The next thing that the layer above should know.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.layer.reports.events.pop_front()
+        let reports = &mut self.layer.reports;
+        let event = reports.events.pop_front();
+        if event.is_none() && reports.gives_queues_back() {
+            reports.events = VecDeque::new();
+            self.transports.give_queues_back();
+        }
+        event
     }
 
     /// When to call [`Endpoint::handle_timeout`], and why.

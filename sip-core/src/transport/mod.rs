@@ -634,6 +634,12 @@ impl Transports {
         self.requests.pop_front()
     }
 
+    /// Gives back the room of the queues, as far as nothing waits.
+    pub(crate) fn give_queues_back(&mut self) {
+        self.transmits.shrink_to_fit();
+        self.requests.shrink_to_fit();
+    }
+
     pub(crate) fn backlog(&self) -> usize {
         self.transmits.len().max(self.requests.len())
     }
