@@ -151,6 +151,17 @@ fn a_head_or_body_without_end_is_bounded() {
     assert!(deframer.next().is_err());
 }
 
+/// Found by the fuzzer: in one piece, the wrong Content-Length was told; cut, the length of the head.
+#[test]
+fn a_head_over_the_limit_is_that_whatever_else_is_wrong_with_it() {
+    let head =
+        [b"BYE sip:a@b SIP/2.0\r\nl: none\r\nSubject: ".as_slice(), &[b'a'; 600], b"\r\n\r\n"].concat();
+    for cut in [1, 7, 100, head.len()] {
+        let outcome = outcome(&head, &[cut], &Leniency::DEFAULT);
+        assert_eq!(outcome, (vec![], Some(ParseErrorKind::MessageTooLarge)), "{cut}");
+    }
+}
+
 /// What a stream gives until it ends or fails, with how it failed.
 fn outcome(stream: &[u8], cuts: &[usize], leniency: &Leniency) -> (Vec<Frame>, Option<ParseErrorKind>) {
     let mut limits = Limits::default();
@@ -179,7 +190,7 @@ fn outcome(stream: &[u8], cuts: &[usize], leniency: &Leniency) -> (Vec<Frame>, O
 }
 
 /// Pieces of which a stream is made at random: whole messages, their parts, and what breaks them.
-const PIECES: [&[u8]; 12] = [
+const PIECES: [&[u8]; 13] = [
     b"MESSAGE sip:a@b SIP/2.0\r\nl: 3\r\nTo: x\r\n\r\nabc",
     b"OPTIONS sip:a@b SIP/2.0\nContent-Length : 0\n\n",
     b"BYE sip:a@b SIP/2.0\r\nTo: x\r\n",
@@ -192,6 +203,8 @@ const PIECES: [&[u8]; 12] = [
     b"no header\r\n",
     b"l: -1\r\n",
     b"\0\xff: ",
+    // With three of them a head is over the limit.
+    &[b'a'; 200],
 ];
 
 #[test]

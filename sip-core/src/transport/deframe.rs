@@ -164,12 +164,12 @@ impl Deframer {
 
     /// The length of the message, once its head has ended.
     fn head(&mut self) -> Result<Option<usize>, ParseError> {
-        let Some(end) = self.head_end() else {
-            if self.buffer.len() > self.limits.message {
-                return Err(ParseError::new(ParseErrorKind::MessageTooLarge, self.limits.message));
-            }
-            return Ok(None);
-        };
+        let end = self.head_end();
+        // Before anything else of it is judged, so that the verdict is the same wherever the stream was cut.
+        if end.unwrap_or(self.buffer.len()) > self.limits.message {
+            return Err(ParseError::new(ParseErrorKind::MessageTooLarge, self.limits.message));
+        }
+        let Some(end) = end else { return Ok(None) };
         let head = self.buffer.get(..end).unwrap_or_default();
         let mut lines = Lines::new(head, 0, self.lenient.lf_line_ends());
         lines.plain()?;
