@@ -1,4 +1,4 @@
-//! The endpoint around its transactions: routing, matching, refusals, connections, and two of them over a bad network.
+//! The endpoint around its transactions over UDP: routing, matching, refusals, answers without state.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,60 +8,22 @@
     reason = "a test that meets the unexpected stops"
 )]
 
+#[path = "support/endpoint.rs"]
+mod endpoint;
 mod support;
 
 use bytes::Bytes;
-use core::net::SocketAddr;
+use endpoint::{accept, datagram, events, names, only_request, sent, stream, transmits, udp};
 use sidetone_hal::time::Duration;
-use sidetone_sip_core::header::{CSeq, CallId, MaxForwards, RetryAfter, To, Via};
+use sidetone_sip_core::header::{CSeq, MaxForwards, RetryAfter, To, Via};
 use sidetone_sip_core::trace::{Direction, TapMessage};
 use sidetone_sip_core::transaction::{Timer, TransactionId};
 use sidetone_sip_core::{
     Endpoint, Event, FlowError, FlowId, FlowRequest, HeaderName, Input, Instant, Leniency, Message, Method,
-    Protocol, Request, SendError, Source, StatusCode, Target, TransactionFailure, WakeReason,
+    Protocol, SendError, Source, StatusCode, Target, WakeReason,
 };
 use std::sync::{Arc, Mutex};
-use support::{PEER, US, address, config, describe, name_of, parse, peer_request, peer_response, request};
-
-fn udp() -> (Endpoint, FlowId) {
-    let mut endpoint = Endpoint::new(config());
-    let flow = endpoint.bind(Protocol::Udp, address(US));
-    (endpoint, flow)
-}
-
-fn datagram(
-    endpoint: &mut Endpoint,
-    now: Instant,
-    flow: FlowId,
-    source: SocketAddr,
-    bytes: impl Into<Bytes>,
-) {
-    endpoint.handle_input(now, Input::Datagram { flow, source, payload: bytes.into() });
-}
-
-/// Everything that is to be sent: where, and what.
-fn sent(endpoint: &mut Endpoint) -> Vec<(SocketAddr, Message)> {
-    core::iter::from_fn(|| endpoint.poll_transmit())
-        .map(|transmit| (transmit.destination, parse(&transmit.payload)))
-        .collect()
-}
-
-fn events(endpoint: &mut Endpoint) -> Vec<Event> {
-    core::iter::from_fn(|| endpoint.poll_event()).collect()
-}
-
-fn names(endpoint: &mut Endpoint) -> Vec<String> {
-    events(endpoint).iter().map(describe).collect()
-}
-
-fn only_request(endpoint: &mut Endpoint) -> (TransactionId, Request, Source) {
-    let mut events = events(endpoint);
-    assert_eq!(events.len(), 1, "{events:?}");
-    match events.remove(0) {
-        Event::Request { transaction, request, source } => (transaction, request, source),
-        other => panic!("{other:?}"),
-    }
-}
+use support::{PEER, US, address, config, name_of, peer_request, peer_response, request};
 
 #[test]
 fn requests_leave_with_via_branch_rport_and_max_forwards() {
@@ -284,17 +246,17 @@ fn a_request_whose_via_cannot_be_read_is_answered_to_where_it_came_from() {
     let mut answers = 0;
     for _ in 0..1000 {
         datagram(&mut endpoint, now, flow, from, table[0].0.clone());
-        answers += sent_raw(&mut endpoint);
+        answers += transmits(&mut endpoint).count();
     }
     assert_eq!(answers, 20);
     datagram(&mut endpoint, now + Duration::from_secs(1), flow, from, table[0].0.clone());
-    assert_eq!(sent_raw(&mut endpoint), 1);
+    assert_eq!(transmits(&mut endpoint).count(), 1);
     assert_eq!(endpoint.counters().answered_to_source, 24);
     // A Via that can be read is not bounded by that.
     let readable = table[1].0.replace(":port", ":5060").replace("1 OPTIONS", "1 INFO");
     for _ in 0..100 {
         datagram(&mut endpoint, now, flow, from, readable.clone());
-        assert_eq!(sent_raw(&mut endpoint), 1);
+        assert_eq!(transmits(&mut endpoint).count(), 1);
     }
     assert_eq!(endpoint.counters().answered_to_source, 24);
     // Or never.
@@ -303,11 +265,7 @@ fn a_request_whose_via_cannot_be_read_is_answered_to_where_it_came_from() {
     let mut endpoint = Endpoint::new(config);
     let flow = endpoint.bind(Protocol::Udp, address(US));
     datagram(&mut endpoint, now, flow, from, table[0].0.clone());
-    assert_eq!((sent_raw(&mut endpoint), endpoint.counters().answered_to_source), (0, 0));
-}
-
-fn sent_raw(endpoint: &mut Endpoint) -> usize {
-    core::iter::from_fn(|| endpoint.poll_transmit()).count()
+    assert_eq!((transmits(&mut endpoint).count(), endpoint.counters().answered_to_source), (0, 0));
 }
 
 #[test]
@@ -395,7 +353,8 @@ fn input_is_dropped_while_too_much_waits_to_be_taken() {
         let request = peer_request(&Method::OPTIONS, Protocol::Udp, &format!("z9hG4bK{n}"), "a@b");
         datagram(&mut endpoint, Instant::ZERO, flow, address(PEER), request.to_bytes());
     }
-    let flow = accepted(&mut endpoint);
+    endpoint.listen(Protocol::Tcp, address(US));
+    let flow = accept(&mut endpoint, Instant::ZERO, "192.0.2.2:41000").unwrap();
     stream(&mut endpoint, Instant::ZERO, flow, b"\r\n");
     // A stream cannot lose bytes and go on.
     assert_eq!(endpoint.poll_flow(), Some(FlowRequest::Close { flow }));
@@ -439,148 +398,6 @@ fn the_best_local_address_is_named() {
     assert_eq!(endpoint.local_address(Protocol::Udp, Some(address("[2001:db8::1]:5060"))), None);
 }
 
-fn connect(endpoint: &mut Endpoint) -> FlowId {
-    match endpoint.poll_flow() {
-        Some(FlowRequest::Connect { flow, protocol: Protocol::Tcp, remote, .. })
-            if remote == address(PEER) =>
-        {
-            flow
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn a_connection_is_asked_for_once_holds_messages_and_is_used_again() {
-    let mut config = config();
-    config.max_pending = 2;
-    let mut endpoint = Endpoint::new(config);
-    endpoint.listen(Protocol::Tcp, address(US));
-    let target = Target::new(Protocol::Tcp, address(PEER));
-    let now = Instant::ZERO;
-    for call in ["a@b", "c@d"] {
-        endpoint.request(now, request(&Method::OPTIONS, call), &target).unwrap();
-    }
-    let flow = connect(&mut endpoint);
-    assert_eq!(endpoint.poll_flow(), None);
-    assert!(sent(&mut endpoint).is_empty());
-    let refused = endpoint.request(now, request(&Method::OPTIONS, "e@f"), &target);
-    assert_eq!(refused, Err(SendError::Flow(FlowError::Overflow)));
-    endpoint.handle_input(now, Input::FlowUp { flow, local: address("192.0.2.1:49152") });
-    let messages = sent(&mut endpoint);
-    let calls: Vec<_> = messages
-        .iter()
-        .map(|(_, message)| message.headers().require::<CallId>().unwrap().as_str().to_owned())
-        .collect();
-    assert_eq!(calls, ["a@b", "c@d"]);
-    // Via names the port that listens, not that of the connection.
-    assert_eq!(messages[0].1.headers().require::<Via>().unwrap().port, Some(5060));
-    endpoint.request(now, request(&Method::OPTIONS, "e@f"), &target).unwrap();
-    assert_eq!(sent(&mut endpoint).len(), 1);
-    assert_eq!(endpoint.poll_flow(), None);
-}
-
-#[test]
-fn a_connection_that_does_not_come_up_fails_its_transactions() {
-    let mut endpoint = Endpoint::new(config());
-    endpoint.listen(Protocol::Tcp, address(US));
-    let target = Target::new(Protocol::Tcp, address(PEER));
-    let id = endpoint.request(Instant::ZERO, request(&Method::INVITE, "a@b"), &target).unwrap();
-    let flow = connect(&mut endpoint);
-    endpoint.handle_input(Instant::ZERO, Input::FlowDown { flow, reason: FlowError::Refused });
-    let events = events(&mut endpoint);
-    let cause = TransactionFailure::Transport(FlowError::Refused);
-    assert!(
-        matches!(&events[..], [Event::Failed { transaction, cause: c }, Event::Terminated { .. }] if *transaction == id && *c == cause),
-        "{events:?}"
-    );
-    assert_eq!((endpoint.transaction_count(), endpoint.flow_count()), (0, 0));
-    // The next request tries again, on a new number.
-    endpoint.request(Instant::ZERO, request(&Method::INVITE, "a@b"), &target).unwrap();
-    assert_ne!(connect(&mut endpoint), flow);
-}
-
-fn accepted(endpoint: &mut Endpoint) -> FlowId {
-    endpoint.listen(Protocol::Tcp, address(US));
-    endpoint.accept(Instant::ZERO, Protocol::Tcp, address(US), address("192.0.2.2:41000")).unwrap()
-}
-
-fn stream(endpoint: &mut Endpoint, now: Instant, flow: FlowId, bytes: &[u8]) {
-    endpoint.handle_input(now, Input::Stream { flow, bytes: Bytes::copy_from_slice(bytes) });
-}
-
-#[test]
-fn a_response_takes_its_connection_or_a_new_one_to_the_via_port() {
-    let mut endpoint = Endpoint::new(config());
-    let flow = accepted(&mut endpoint);
-    let now = Instant::ZERO;
-    let mut bytes = peer_request(&Method::INVITE, Protocol::Tcp, "z9hG4bKx", "a@b").to_bytes();
-    bytes.extend(peer_request(&Method::OPTIONS, Protocol::Tcp, "z9hG4bKy", "a@b").to_bytes());
-    for byte in bytes {
-        stream(&mut endpoint, now, flow, &[byte]);
-    }
-    let mut requests = events(&mut endpoint).into_iter();
-    let (
-        Some(Event::Request { transaction: invite, request, source }),
-        Some(Event::Request { transaction: options, request: second, .. }),
-    ) = (requests.next(), requests.next())
-    else {
-        panic!()
-    };
-    assert_eq!(source.remote, address("192.0.2.2:41000"));
-    endpoint.respond(now, options, second.response(StatusCode::OK, Some("t"))).unwrap();
-    let transmit = endpoint.poll_transmit().unwrap();
-    assert_eq!((transmit.flow, transmit.destination), (flow, address("192.0.2.2:41000")));
-    // The connection breaks under the INVITE: its answer goes to the sent-by port (RFC 3261 §18.2.2).
-    endpoint.handle_input(now, Input::FlowDown { flow, reason: FlowError::Closed });
-    assert!(names(&mut endpoint).iter().all(|name| name == "event terminated"));
-    endpoint.respond(now, invite, request.response(StatusCode::BUSY_HERE, Some("t"))).unwrap();
-    let again = connect(&mut endpoint);
-    assert!(endpoint.poll_transmit().is_none());
-    endpoint.handle_input(now, Input::FlowUp { flow: again, local: address("192.0.2.1:49152") });
-    let transmit = endpoint.poll_transmit().unwrap();
-    assert_eq!((transmit.flow, transmit.destination), (again, address(PEER)));
-    // The ACK on the new connection ends it.
-    let ack = peer_request(&Method::ACK, Protocol::Tcp, "z9hG4bKx", "a@b").to_bytes();
-    stream(&mut endpoint, now, again, &ack);
-    assert_eq!(names(&mut endpoint), ["event terminated"]);
-}
-
-#[test]
-fn a_response_that_reaches_nobody_fails_the_server_transaction() {
-    let mut endpoint = Endpoint::new(config());
-    let flow = accepted(&mut endpoint);
-    let now = Instant::ZERO;
-    stream(
-        &mut endpoint,
-        now,
-        flow,
-        &peer_request(&Method::INVITE, Protocol::Tcp, "z9hG4bKx", "a@b").to_bytes(),
-    );
-    let (transaction, request, _) = only_request(&mut endpoint);
-    endpoint.handle_input(now, Input::FlowDown { flow, reason: FlowError::Closed });
-    assert!(names(&mut endpoint).is_empty());
-    endpoint.respond(now, transaction, request.response(StatusCode::OK, Some("t"))).unwrap();
-    let again = connect(&mut endpoint);
-    endpoint.handle_input(now, Input::FlowDown { flow: again, reason: FlowError::Refused });
-    assert_eq!(names(&mut endpoint), ["event failed transport: connection refused", "event terminated"]);
-}
-
-#[test]
-fn a_ping_is_answered_and_lost_framing_closes() {
-    let mut endpoint = Endpoint::new(config());
-    let flow = accepted(&mut endpoint);
-    stream(&mut endpoint, Instant::ZERO, flow, b"\r\n\r\n");
-    assert_eq!(&*endpoint.poll_transmit().unwrap().payload, b"\r\n");
-    assert_eq!(endpoint.counters().keep_alives, 1);
-    stream(&mut endpoint, Instant::ZERO, flow, b"OPTIONS sip:a SIP/2.0\r\nContent-Length: much\r\n\r\n");
-    assert_eq!(endpoint.poll_flow(), Some(FlowRequest::Close { flow }));
-    assert_eq!((endpoint.flow_count(), endpoint.counters().malformed), (0, 1));
-    // Bytes that were under way are nobody's.
-    stream(&mut endpoint, Instant::ZERO, flow, b"\r\n\r\n");
-    assert!(endpoint.poll_transmit().is_none());
-}
-
 #[test]
 fn keep_alive_datagrams_are_counted_and_not_answered() {
     let (mut endpoint, flow) = udp();
@@ -589,34 +406,6 @@ fn keep_alive_datagrams_are_counted_and_not_answered() {
     }
     assert_eq!((endpoint.counters().keep_alives, endpoint.counters().malformed), (4, 0));
     assert!(endpoint.poll_transmit().is_none());
-}
-
-#[test]
-fn idle_connections_close_and_busy_ones_do_not() {
-    let mut config = config();
-    config.idle = Duration::from_secs(100);
-    config.first_message = Duration::from_secs(1000);
-    config.max_flows = 2;
-    let mut endpoint = Endpoint::new(config);
-    endpoint.listen(Protocol::Tcp, address(US));
-    let at = |seconds: u64| Instant::from_millis(seconds * 1000);
-    let quiet = endpoint.accept(at(0), Protocol::Tcp, address(US), address("192.0.2.2:41000")).unwrap();
-    let busy = endpoint.accept(at(0), Protocol::Tcp, address(US), address("192.0.2.2:41001")).unwrap();
-    assert_eq!(endpoint.accept(at(0), Protocol::Tcp, address(US), address("192.0.2.2:41002")), None);
-    let target = Target { flow: Some(busy), ..Target::new(Protocol::Tcp, address("192.0.2.2:41001")) };
-    endpoint.request(at(0), request(&Method::INVITE, "a@b"), &target).unwrap();
-    let (_, message) = sent(&mut endpoint).remove(0);
-    let Message::Request(invite) = message else { panic!() };
-    stream(&mut endpoint, at(1), busy, &peer_response(&invite, 180).to_bytes());
-    stream(&mut endpoint, at(60), quiet, b"\r\n");
-    let mut closed = Vec::new();
-    while let Some((when, why)) = endpoint.poll_timeout().filter(|(when, _)| *when <= at(300)) {
-        assert_eq!(why, WakeReason::Idle);
-        endpoint.handle_timeout(when);
-        closed.extend(core::iter::from_fn(|| endpoint.poll_flow()).map(|request| (when, request)));
-    }
-    assert_eq!(closed, [(at(160), FlowRequest::Close { flow: quiet })]);
-    assert_eq!(endpoint.flow_count(), 1);
 }
 
 #[test]
@@ -679,18 +468,6 @@ fn ack_and_stateless_responses_go_out_without_a_transaction() {
     request.headers.set(&"SIP/2.0/UDP phone.example.org;branch=z9hG4bKx".parse::<Via>().unwrap());
     assert!(endpoint.send_response(Instant::ZERO, &peer_response(&request, 200), None).is_err());
     assert_eq!(endpoint.transaction_count(), 0);
-}
-
-#[test]
-fn closing_a_connection_fails_what_waits_on_it() {
-    let mut endpoint = Endpoint::new(config());
-    let flow = accepted(&mut endpoint);
-    let target = Target { flow: Some(flow), ..Target::new(Protocol::Tcp, address("192.0.2.2:41000")) };
-    endpoint.request(Instant::ZERO, request(&Method::OPTIONS, "a@b"), &target).unwrap();
-    endpoint.close(Instant::ZERO, flow);
-    assert_eq!(endpoint.poll_flow(), Some(FlowRequest::Close { flow }));
-    let expected = ["event failed transport: closed by the other side", "event terminated"];
-    assert_eq!(names(&mut endpoint), expected);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One stream connection: on its way up with messages waiting, then up with a deframer and a watch on the other side.
 
-use super::{Deframer, FlowError, Frame, Remote};
+use super::{Deframer, FlowError, Frame};
 use crate::error::ParseError;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -9,23 +9,26 @@ use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::time::Instant;
 use sidetone_hal::timer::Soonest;
 
+/// What makes a connection the same: transport, address, and the domain of a secure one.
+pub(super) type Remote = (Protocol, SocketAddr, Option<Arc<str>>);
+
 pub(crate) struct Stream {
     pub(crate) protocol: Protocol,
     pub(crate) remote: SocketAddr,
     /// What its certificate was checked for, of one that we made.
-    pub(crate) domain: Option<Arc<str>>,
+    pub(super) domain: Option<Arc<str>>,
     /// What the certificate of the side that connected was found to be for.
-    pub(crate) peers: Vec<Arc<str>>,
+    pub(super) peers: Vec<Arc<str>>,
     /// Our end, once the connection is up.
-    pub(crate) local: Option<SocketAddr>,
+    pub(super) local: Option<SocketAddr>,
     /// When the endpoint looks at it next: as it stands in the table of checks.
-    pub(crate) check: Instant,
+    pub(super) check: Instant,
     /// What else leads to it: where its peer is known to be, and its alias.
-    pub(crate) names: Vec<Remote>,
+    pub(super) names: Vec<Remote>,
     /// The other side gave it an alias (RFC 5923).
-    pub(crate) has_alias: bool,
+    pub(super) has_alias: bool,
     /// The other side connected.
-    pub(crate) is_accepted: bool,
+    pub(super) is_accepted: bool,
     /// The first message must be there by then.
     first_by: Option<Instant>,
     /// When the message began that is not whole yet.
@@ -37,7 +40,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// A connection that the other side made, with the time by which its first message must be there; or one of ours.
-    pub(crate) fn new(remote: &Remote, now: Instant, first_by: Option<Instant>, deframer: Deframer) -> Self {
+    pub(super) fn new(remote: &Remote, now: Instant, first_by: Option<Instant>, deframer: Deframer) -> Self {
         let (protocol, remote, domain) = remote.clone();
         Self {
             protocol,
@@ -58,7 +61,7 @@ impl Stream {
     }
 
     /// The connection is there; what waited for it.
-    pub(crate) fn up(&mut self, local: SocketAddr) -> VecDeque<Arc<[u8]>> {
+    pub(super) fn up(&mut self, local: SocketAddr) -> VecDeque<Arc<[u8]>> {
         self.local = Some(local);
         core::mem::take(&mut self.held)
     }
@@ -67,7 +70,7 @@ impl Stream {
         self.local.is_some()
     }
 
-    pub(crate) fn hold(&mut self, payload: Arc<[u8]>, max: usize) -> Result<(), FlowError> {
+    pub(super) fn hold(&mut self, payload: Arc<[u8]>, max: usize) -> Result<(), FlowError> {
         if self.held.len() >= max {
             return Err(FlowError::Overflow);
         }
@@ -76,13 +79,13 @@ impl Stream {
     }
 
     /// Takes back a message that waits. False when it does not.
-    pub(crate) fn withdraw(&mut self, payload: &Arc<[u8]>) -> bool {
+    pub(super) fn withdraw(&mut self, payload: &Arc<[u8]>) -> bool {
         let place = self.held.iter().position(|held| Arc::ptr_eq(held, payload));
         place.is_some_and(|place| self.held.remove(place).is_some())
     }
 
     /// How many messages wait for the connection.
-    pub(crate) fn pending(&self) -> usize {
+    pub(super) fn pending(&self) -> usize {
         self.held.len()
     }
 
@@ -90,7 +93,7 @@ impl Stream {
         self.last_active = now;
     }
 
-    pub(crate) fn last_active(&self) -> Instant {
+    pub(super) fn last_active(&self) -> Instant {
         self.last_active
     }
 
@@ -108,12 +111,12 @@ impl Stream {
     }
 
     /// Everything that came was taken; what is left is the beginning of a message.
-    pub(crate) fn bytes_came(&mut self, now: Instant) {
+    pub(super) fn bytes_came(&mut self, now: Instant) {
         self.began = (self.deframer.pending() > 0).then(|| self.began.unwrap_or(now));
     }
 
     /// When the other side has taken too long with a message of which the whole may take `limit`.
-    pub(crate) fn stalled_at(&self, limit: core::time::Duration) -> Option<Instant> {
+    pub(super) fn stalled_at(&self, limit: core::time::Duration) -> Option<Instant> {
         self.first_by.soonest(self.began.map(|began| began + limit))
     }
 }
