@@ -1,14 +1,13 @@
 //! Headers of the 3GPP networks (RFC 7315, RFC 6050, RFC 3313).
 
-use super::emit_display;
 use super::options::options;
-use super::word::{bare_params, from_str, word_headers, write_bare_params};
+use super::word::{bare_params, word_headers, write_bare_params};
+use super::wrapper::wrappers;
 use crate::error::ParseError;
-use crate::header::{Header, HeaderName, HeaderValue, Params, params};
+use crate::header::{HeaderValue, Params, params};
 use crate::parse::class;
 use crate::uri::Uri;
 use alloc::borrow::Cow;
-use bytes::Bytes;
 use core::fmt;
 
 word_headers! {
@@ -33,37 +32,7 @@ impl PAccessNetworkInfo {
     }
 }
 
-macro_rules! only_params {
-    ($($(#[$doc:meta])+ $name:ident = $constant:ident;)+) => {$(
-        $(#[$doc])+
-        #[derive(Clone, Debug, Default, PartialEq, Eq)]
-        pub struct $name(pub Params);
-
-        impl Header for $name {
-            const NAME: HeaderName = HeaderName::$constant;
-
-            fn parse(value: &Bytes) -> Result<Self, ParseError> {
-                Self::parse_value(HeaderValue::whole(value))
-            }
-
-            fn parse_value(value: HeaderValue<'_>) -> Result<Self, ParseError> {
-                bare_params(value.as_bytes(), value.lenient()).map(Self)
-            }
-
-            emit_display!();
-        }
-
-        from_str!($name);
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_bare_params(f, &self.0)
-            }
-        }
-    )+};
-}
-
-only_params! {
+wrappers! {
     /// P-Charging-Vector: by which the records of one call are brought together (RFC 7315 §4.6).
     ///
     /// ```
@@ -71,9 +40,28 @@ only_params! {
     /// let vector: PChargingVector = "icid-value=1234bc9876e;icid-generated-at=192.0.6.8;orig-ioi=home1.net".parse().unwrap();
     /// assert_eq!((vector.icid().as_deref(), vector.orig_ioi().as_deref()), (Some("1234bc9876e"), Some("home1.net")));
     /// ```
-    PChargingVector = P_CHARGING_VECTOR;
+    #[derive(Default, Eq)]
+    PChargingVector(Params) = P_CHARGING_VECTOR, list: false, read: read_params, write: write_params;
     /// P-Charging-Function-Addresses: who collects the records (RFC 7315 §4.5).
-    PChargingFunctionAddresses = P_CHARGING_FUNCTION_ADDRESSES;
+    #[derive(Default, Eq)]
+    PChargingFunctionAddresses(Params) = P_CHARGING_FUNCTION_ADDRESSES, list: false, read: read_params, write: write_params;
+    /// One value of P-Asserted-Service: the service that is asked for, as a trusted network says, a URN without
+    /// brackets (RFC 6050 §4.1).
+    PAssertedService(Uri) = P_ASSERTED_SERVICE, list: true, read: read_service, write: fmt::Display::fmt;
+    /// One value of P-Preferred-Service: the service that the sender asks for (RFC 6050 §4.2).
+    PPreferredService(Uri) = P_PREFERRED_SERVICE, list: true, read: read_service, write: fmt::Display::fmt;
+}
+
+fn read_params(value: HeaderValue<'_>) -> Result<Params, ParseError> {
+    bare_params(value.as_bytes(), value.lenient())
+}
+
+fn write_params(params: &Params, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write_bare_params(f, params)
+}
+
+fn read_service(value: HeaderValue<'_>) -> Result<Uri, ParseError> {
+    Uri::read_with(value.source(), class::trim(value.as_bytes()), value.lenient())
 }
 
 impl PChargingVector {
@@ -116,45 +104,6 @@ impl PChargingFunctionAddresses {
         let of_kind = self.0.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(kind));
         of_kind.filter_map(|(_, value)| value.map(params::unquoted))
     }
-}
-
-macro_rules! services {
-    ($($(#[$doc:meta])+ $name:ident = $constant:ident;)+) => {$(
-        $(#[$doc])+
-        #[derive(Clone, Debug, PartialEq)]
-        pub struct $name(pub Uri);
-
-        impl Header for $name {
-            const NAME: HeaderName = HeaderName::$constant;
-            const LIST: bool = true;
-
-            fn parse(value: &Bytes) -> Result<Self, ParseError> {
-                Self::parse_value(HeaderValue::whole(value))
-            }
-
-            fn parse_value(value: HeaderValue<'_>) -> Result<Self, ParseError> {
-                Uri::read_with(value.source(), class::trim(value.as_bytes()), value.lenient()).map(Self)
-            }
-
-            emit_display!();
-        }
-
-        from_str!($name);
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-    )+};
-}
-
-services! {
-    /// One value of P-Asserted-Service: the service that is asked for, as a trusted network says, a URN without
-    /// brackets (RFC 6050 §4.1).
-    PAssertedService = P_ASSERTED_SERVICE;
-    /// One value of P-Preferred-Service: the service that the sender asks for (RFC 6050 §4.2).
-    PPreferredService = P_PREFERRED_SERVICE;
 }
 
 options! {

@@ -1,9 +1,9 @@
 //! Pointers to sounds, pictures and pages: Alert-Info, Call-Info, Error-Info (RFC 3261 §20.4, §20.9, §20.18).
 
-use super::word::{bare_params, from_str, number, write_bare_params};
-use super::{emit_display, word};
+use super::word::{self, bare_params, number, write_bare_params};
+use super::wrapper::wrappers;
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::{Header, HeaderName, HeaderValue, Params, params};
+use crate::header::{HeaderValue, Params, params};
 use crate::leniency::Lenient;
 use crate::parse::{Fault, Parsed, class, grammar};
 use crate::text::{Text, offset};
@@ -237,12 +237,18 @@ impl fmt::Display for Info {
     }
 }
 
-macro_rules! info {
-    ($($(#[$doc:meta])+ $name:ident = $constant:ident;)+) => {$(
-        $(#[$doc])+
-        #[derive(Clone, Debug, PartialEq)]
-        pub struct $name(pub Info);
+wrappers! {
+    /// One value of Alert-Info: how to ring (RFC 3261 §20.4, RFC 7462).
+    AlertInfo(Info) = ALERT_INFO, list: true, read: Info::read, write: fmt::Display::fmt;
+    /// One value of Call-Info: more about the caller or the called (RFC 3261 §20.9).
+    CallInfo(Info) = CALL_INFO, list: true, read: Info::read, write: fmt::Display::fmt;
+    /// One value of Error-Info: more about an error response (RFC 3261 §20.18).
+    ErrorInfo(Info) = ERROR_INFO, list: true, read: Info::read, write: fmt::Display::fmt;
+}
 
+/// What each of the three has of [`Info`].
+macro_rules! info {
+    ($($name:ident),+) => {$(
         impl $name {
             /// A pointer to this URI.
             #[must_use]
@@ -256,23 +262,6 @@ macro_rules! info {
                 Self(self.0.with(name, value))
             }
         }
-
-        impl Header for $name {
-            const NAME: HeaderName = HeaderName::$constant;
-            const LIST: bool = true;
-
-            fn parse(value: &Bytes) -> Result<Self, ParseError> {
-                Self::parse_value(HeaderValue::whole(value))
-            }
-
-            fn parse_value(value: HeaderValue<'_>) -> Result<Self, ParseError> {
-                Info::read(value).map(Self)
-            }
-
-            emit_display!();
-        }
-
-        from_str!($name);
 
         impl Deref for $name {
             type Target = Info;
@@ -292,20 +281,7 @@ macro_rules! info {
                 Self(info)
             }
         }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
-            }
-        }
     )+};
 }
 
-info! {
-    /// One value of Alert-Info: how to ring (RFC 3261 §20.4, RFC 7462).
-    AlertInfo = ALERT_INFO;
-    /// One value of Call-Info: more about the caller or the called (RFC 3261 §20.9).
-    CallInfo = CALL_INFO;
-    /// One value of Error-Info: more about an error response (RFC 3261 §20.18).
-    ErrorInfo = ERROR_INFO;
-}
+info!(AlertInfo, CallInfo, ErrorInfo);

@@ -21,6 +21,7 @@ mod security;
 mod session;
 mod via;
 mod word;
+mod wrapper;
 
 pub use address::{
     Contact, From, Geolocation, NameAddr, PAssertedIdentity, PAssociatedUri, PCalledPartyId,

@@ -106,19 +106,36 @@ address! {
     Diversion = DIVERSION, list: true;
 }
 
-/// Whether a `privacy` parameter hides the `name` or the `uri`.
-fn hides(address: &NameAddr, what: &str) -> bool {
-    address.params.get("privacy").is_some_and(|privacy| {
-        privacy
-            .split([',', ' ', '-'])
-            .any(|word| word.eq_ignore_ascii_case("full") || word.eq_ignore_ascii_case(what))
-    })
+/// What both say of what may be shown of the address, and whether it is true.
+macro_rules! presentation {
+    ($($name:ident),+) => {$(
+        impl $name {
+            /// The `privacy` parameter: `full`, `name`, `uri`, `off`.
+            #[must_use]
+            pub fn privacy(&self) -> Option<Cow<'_, str>> {
+                self.params.get("privacy")
+            }
+
+            /// Whether the `name` or the `uri` must not be shown: `privacy` is that or `full`.
+            #[must_use]
+            pub fn hides(&self, what: &str) -> bool {
+                self.privacy().is_some_and(|privacy| {
+                    privacy
+                        .split([',', ' ', '-'])
+                        .any(|word| word.eq_ignore_ascii_case("full") || word.eq_ignore_ascii_case(what))
+                })
+            }
+
+            /// Whether the network has verified the identity: `screen=yes`.
+            #[must_use]
+            pub fn is_screened(&self) -> bool {
+                self.params.get("screen").is_some_and(|screen| screen.eq_ignore_ascii_case("yes"))
+            }
+        }
+    )+};
 }
 
-/// Whether the network has verified the identity.
-fn is_screened(address: &NameAddr) -> bool {
-    address.params.get("screen").is_some_and(|screen| screen.eq_ignore_ascii_case("yes"))
-}
+presentation!(RemotePartyId, Diversion);
 
 impl RemotePartyId {
     /// The same for `calling` or `called`.
@@ -138,24 +155,6 @@ impl RemotePartyId {
     #[must_use]
     pub fn id_type(&self) -> Option<Cow<'_, str>> {
         self.params.get("id-type")
-    }
-
-    /// The `privacy` parameter: `full`, `name`, `uri`, `off`.
-    #[must_use]
-    pub fn privacy(&self) -> Option<Cow<'_, str>> {
-        self.params.get("privacy")
-    }
-
-    /// Whether the `name` or the `uri` must not be shown: `privacy` is that or `full`.
-    #[must_use]
-    pub fn hides(&self, what: &str) -> bool {
-        hides(self, what)
-    }
-
-    /// Whether the network has verified the identity: `screen=yes`.
-    #[must_use]
-    pub fn is_screened(&self) -> bool {
-        is_screened(self)
     }
 }
 
@@ -197,24 +196,6 @@ impl Diversion {
     #[must_use]
     pub fn limit(&self) -> Option<u32> {
         number(&self.params, "limit")
-    }
-
-    /// The `privacy` parameter: `full`, `name`, `uri`, `off`.
-    #[must_use]
-    pub fn privacy(&self) -> Option<Cow<'_, str>> {
-        self.params.get("privacy")
-    }
-
-    /// Whether the `name` or the `uri` must not be shown: `privacy` is that or `full`.
-    #[must_use]
-    pub fn hides(&self, what: &str) -> bool {
-        hides(self, what)
-    }
-
-    /// Whether the network has verified the identity: `screen=yes`.
-    #[must_use]
-    pub fn is_screened(&self) -> bool {
-        is_screened(self)
     }
 }
 
