@@ -30,15 +30,19 @@
 //! # Ok::<(), sidetone_sip_core::locate::LocateError>(())
 //! ```
 
+mod answer;
 mod blacklist;
+mod event;
 mod fixed;
 mod options;
 mod order;
 mod procedure;
 mod record;
 mod request;
+mod stand_in;
 mod stored;
 
+pub use event::{LocateError, LocateEvent, LookupId};
 pub use fixed::{StaticRecordError, StaticRecords};
 pub use options::{
     AddressOrder, CacheMode, LocateOptions, LocatorConfig, SrvOrder, SrvPrefixes, SrvWithoutNaptr,
@@ -50,8 +54,8 @@ pub use request::LocateRequest;
 
 use crate::transport::Target;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
+use answer::Reading;
 use blacklist::Blacklist;
 use core::fmt;
 use core::time::Duration;
@@ -59,64 +63,8 @@ use procedure::{Known, Outcome, Procedure, as_naptr, as_srv};
 use record::Key;
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::Instant;
+use stand_in::StandIns;
 use stored::{Cache, Stored};
-
-/// Names a look-up. Not used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LookupId(u64);
-
-impl fmt::Display for LookupId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "look-up {}", self.0)
-    }
-}
-
-/// How a look-up ended; each ends once, unless it was cancelled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LocateEvent {
-    /// These are the targets.
-    Located {
-        /// Which look-up.
-        id: LookupId,
-        /// At least one, in the order to try them (RFC 3263 §4.3).
-        targets: Vec<Target>,
-    },
-    /// There is no target.
-    Failed {
-        /// Which look-up.
-        id: LookupId,
-        /// Why.
-        reason: LocateError,
-    },
-}
-
-/// Why there is no target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum LocateError {
-    /// The URI is neither `sip` nor `sips`.
-    #[error("expected a sip or sips URI")]
-    Scheme,
-    /// The URI names a transport that is not known, or one that is not secure although it is `sips`.
-    #[error("the transport cannot be used")]
-    Transport,
-    /// The host is no domain name.
-    #[error("expected a domain name")]
-    Name,
-    /// The domain says that it has no SIP service: its SRV record's target is `.` (RFC 2782).
-    #[error("the domain offers no such service")]
-    NotAvailable,
-    /// The name has no address.
-    #[error("the name has no address")]
-    NoAddress,
-    /// The name servers did not answer, or could not.
-    #[error("the name servers do not answer")]
-    Dns,
-    /// [`LocatorConfig::max_lookups`] are under way.
-    #[error("too many look-ups")]
-    TooManyLookups,
-}
 
 /// What a locator counted since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -148,16 +96,6 @@ struct Pending {
     waiting: Vec<LookupId>,
 }
 
-/// Configured records that stand in for DNS until their TTL is over.
-struct StandIn {
-    records: Arc<StaticRecords>,
-    key: Key,
-    until: Instant,
-}
-
-/// Stand-ins remembered; beyond, the oldest is forgotten and DNS is asked again.
-const MAX_STAND_INS: usize = 256;
-
 /// The machine. See the [module](self).
 ///
 /// Memory is bounded by [`LocatorConfig`]. A look-up costs O(r log n) for r records and n cache entries.
@@ -171,7 +109,7 @@ pub struct Locator {
     queries: VecDeque<Query>,
     events: VecDeque<LocateEvent>,
     cache: Cache,
-    stand_ins: Vec<StandIn>,
+    stand_ins: StandIns,
     blacklist: Blacklist,
     dns: bool,
     counters: LocateCounters,
@@ -194,7 +132,7 @@ impl Locator {
             deadlines: BTreeSet::new(),
             queries: VecDeque::new(),
             events: VecDeque::new(),
-            stand_ins: Vec::new(),
+            stand_ins: StandIns::default(),
             dns: true,
             counters: LocateCounters::default(),
             last_lookup: 0,
@@ -260,7 +198,7 @@ impl Locator {
         let Some(Pending { key, deadline, waiting }) = self.pending.remove(&query) else { return };
         self.deadlines.remove(&(deadline, query));
         self.by_key.remove(&key);
-        let (answered, until, additional) = self.read(now, &key, answer);
+        let Reading { answered, until, additional } = Reading::new(&self.config, now, &key, answer);
         for &id in &waiting {
             let Some(lookup) = self.lookups.get(&id) else { continue };
             let (options, draw) = (lookup.request.options.clone(), lookup.request.draw);
@@ -270,19 +208,19 @@ impl Locator {
                 }
             }
             let stand_in = match &answered {
-                Ok(Stored::Records(_)) => None,
+                Some(Stored::Records(_)) => None,
                 _ => self.stand_in(now, &key, &options, draw),
             };
             if options.cache != CacheMode::Off
                 && stand_in.is_none()
-                && let Ok(stored) = &answered
+                && let Some(stored) = &answered
             {
                 self.cache.put(now, key.clone(), stored.clone(), until);
             }
             let known = match (stand_in, &answered) {
                 (Some(known), _) => known,
-                (None, Ok(stored)) => ordered(stored.clone(), &options, draw, &mut self.rng),
-                (None, Err(())) => Known::Failed,
+                (None, Some(stored)) => ordered(stored.clone(), &options, draw, &mut self.rng),
+                (None, None) => Known::Failed,
             };
             let extra: Vec<(Key, Known)> = additional
                 .iter()
@@ -297,7 +235,7 @@ impl Locator {
         }
         if waiting.iter().all(|id| !self.lookups.contains_key(id)) {
             // Everybody gave up; the next one will not have to ask.
-            if let Ok(stored) = answered {
+            if let Some(stored) = answered {
                 self.cache.put(now, key, stored, until);
             }
         }
@@ -402,7 +340,7 @@ impl Locator {
             }
         }
         if options.cache != CacheMode::Off {
-            if self.stands_in(now, key, &options.static_records)
+            if self.stand_ins.has(now, key, &options.static_records)
                 && let Some((stored, _)) = options.static_records.answer(key)
             {
                 self.counters.configured += 1;
@@ -486,67 +424,9 @@ impl Locator {
         let (stored, ttl) = options.static_records.answer(key)?;
         self.counters.configured += 1;
         if options.cache != CacheMode::Off {
-            self.stand_ins.retain(|stand_in| {
-                stand_in.until > now
-                    && !(stand_in.key == *key && Arc::ptr_eq(&stand_in.records, &options.static_records))
-            });
-            if self.stand_ins.len() >= MAX_STAND_INS {
-                self.stand_ins.remove(0);
-            }
-            let records = options.static_records.clone();
-            self.stand_ins.push(StandIn { records, key: key.clone(), until: now + ttl });
+            self.stand_ins.add(now, key, &options.static_records, now + ttl);
         }
         Some(ordered(stored, options, draw, &mut self.rng))
-    }
-
-    /// Whether configured records stand in for DNS at the moment.
-    fn stands_in(&self, now: Instant, key: &Key, records: &Arc<StaticRecords>) -> bool {
-        self.stand_ins.iter().any(|stand_in| {
-            stand_in.until > now && stand_in.key == *key && Arc::ptr_eq(&stand_in.records, records)
-        })
-    }
-
-    /// What an answer says about the question, until when that holds, and what else it says.
-    #[expect(clippy::type_complexity, reason = "one caller, which takes it apart at once")]
-    fn read(
-        &self,
-        now: Instant,
-        key: &Key,
-        answer: Answer,
-    ) -> (Result<Stored, ()>, Instant, Vec<(Key, Stored, Instant)>) {
-        let negative = |ttl: Option<Duration>| {
-            let ttl = ttl.unwrap_or(self.config.negative_ttl).min(self.config.max_negative_ttl);
-            (Ok(Stored::Nothing), now + ttl, Vec::new())
-        };
-        let (mut records, mut additional) = match answer {
-            Answer::Records { records, additional } => (records, additional),
-            // RFC 2308 §5 has a name that does not exist remembered for every type. Here it is for the type that was
-            // asked for: names of a hosts file have addresses although DNS does not know them.
-            Answer::NoData { ttl } | Answer::NameError { ttl } => return negative(ttl),
-            Answer::Failed => return (Err(()), now, Vec::new()),
-        };
-        records.retain(|record| record.data.kind() == key.kind);
-        records.truncate(self.config.max_records);
-        additional.truncate(self.config.max_records);
-        let Some(ttl) = records.iter().map(|record| record.ttl).min() else { return negative(None) };
-        let mut groups: BTreeMap<Key, (Vec<RecordData>, Duration)> = BTreeMap::new();
-        for record in additional {
-            // Only what the answer refers to: nobody else may be spoken for.
-            let Some(about) = Key::new(record.data.kind(), &record.name).filter(|key| refers(&records, key))
-            else {
-                continue;
-            };
-            let group = groups.entry(about).or_insert((Vec::new(), record.ttl));
-            group.0.push(record.data);
-            group.1 = group.1.min(record.ttl);
-        }
-        let until = |ttl: Duration| now + ttl.min(self.config.max_ttl);
-        let extra = groups
-            .into_iter()
-            .map(|(key, (data, ttl))| (key, Stored::Records(data.into()), until(ttl)))
-            .collect();
-        let data = records.into_iter().map(|record| record.data).collect();
-        (Ok(Stored::Records(data)), until(ttl), extra)
     }
 }
 
@@ -559,16 +439,6 @@ impl fmt::Debug for Locator {
             .field("blacklisted", &self.blacklist.len())
             .finish_non_exhaustive()
     }
-}
-
-/// Whether an answer's records lead to a question.
-fn refers(records: &[Record], key: &Key) -> bool {
-    let is = |name: &str| record::normal(name).is_some_and(|name| name == key.name);
-    records.iter().any(|record| match (&record.data, key.kind) {
-        (RecordData::Srv(srv), QueryKind::A | QueryKind::Aaaa) => is(&srv.target),
-        (RecordData::Naptr(naptr), _) => is(&naptr.replacement),
-        _ => false,
-    })
 }
 
 /// Records in the order in which this look-up tries them.
