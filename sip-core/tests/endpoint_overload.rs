@@ -8,16 +8,19 @@
     reason = "a test that meets the unexpected stops"
 )]
 
+#[path = "support/endpoint.rs"]
+mod endpoint;
 mod support;
 
 use bytes::Bytes;
+use endpoint::{names, transmits};
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::header::{CSeq, From, MaxForwards, RetryAfter, Route, To, Via};
 use sidetone_sip_core::{
     Endpoint, EndpointConfig, Event, FlowId, Input, Instant, Message, Method, Protocol, Request, StatusCode,
     Target,
 };
-use support::{PEER, US, address, config, describe, name_of, parse, peer_request, peer_response, request};
+use support::{PEER, US, address, config, name_of, parse, peer_request, peer_response, request};
 
 fn udp(config: EndpointConfig) -> (Endpoint, FlowId) {
     let mut endpoint = Endpoint::new(config);
@@ -31,11 +34,7 @@ fn datagram(endpoint: &mut Endpoint, now: Instant, flow: FlowId, request: &Reque
 }
 
 fn sent(endpoint: &mut Endpoint) -> Vec<Message> {
-    core::iter::from_fn(|| endpoint.poll_transmit()).map(|transmit| parse(&transmit.payload)).collect()
-}
-
-fn names(endpoint: &mut Endpoint) -> Vec<String> {
-    core::iter::from_fn(|| endpoint.poll_event()).map(|event| describe(&event)).collect()
+    transmits(endpoint).map(|transmit| parse(&transmit.payload)).collect()
 }
 
 /// The ACK or CANCEL of the peer's request, with the To of the response to it.

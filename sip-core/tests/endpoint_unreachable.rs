@@ -9,9 +9,12 @@
     reason = "a test that meets the unexpected stops"
 )]
 
+#[path = "support/endpoint.rs"]
+mod endpoint;
 mod support;
 
 use core::time::Duration;
+use endpoint::events;
 use sidetone_sip_core::{
     Endpoint, Event, FlowError, FlowId, FlowRequest, Input, Instant, Method, Protocol, SendError, StatusCode,
     Target, TransactionFailure, TransactionId,
@@ -19,10 +22,6 @@ use sidetone_sip_core::{
 use support::{PEER, US, address, config, parse, peer_request, peer_response, request};
 
 const OTHER: &str = "192.0.2.3:5060";
-
-fn events(endpoint: &mut Endpoint) -> Vec<Event> {
-    core::iter::from_fn(|| endpoint.poll_event()).collect()
-}
 
 fn failures(endpoint: &mut Endpoint) -> Vec<(TransactionId, TransactionFailure)> {
     let failure = |event| match event {
