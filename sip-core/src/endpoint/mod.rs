@@ -25,7 +25,6 @@ use crate::transaction::timers::Timer;
 use crate::transport::{FlowError, FlowRequest, Input, Path, Source, Target, Transports};
 use crate::{Host, Method, Request, Response};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -219,10 +218,11 @@ impl Endpoint {
 
     /// The next thing that the layer above should know.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let reports = &mut self.layer.reports;
-        let event = reports.events.pop_front();
-        if event.is_none() && reports.gives_queues_back() {
-            reports.events = VecDeque::new();
+        let event = self.layer.reports.events.pop_front();
+        // The queues go the way of the tables. Each lies where there was room when it grew, often above all that is free
+        // now, and some allocators return memory from the end of their heap only.
+        if event.is_none() && self.layer.is_bare() {
+            self.layer.reports.events.shrink_to_fit();
             self.transports.give_queues_back();
         }
         event

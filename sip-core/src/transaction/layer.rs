@@ -97,16 +97,6 @@ impl Context<'_> {
 pub(crate) struct Reports {
     pub(crate) events: VecDeque<Event>,
     pub(crate) counters: Counters,
-    /// The tables were given back, and the queues were not yet.
-    queues_are_large: bool,
-}
-
-impl Reports {
-    /// Whether the queues should be given back too: true once after the tables were. A queue lies where there was room
-    /// when it grew, often above all that is free now, and glibc returns memory from the end of its heap only.
-    pub(crate) fn gives_queues_back(&mut self) -> bool {
-        core::mem::take(&mut self.queues_are_large)
-    }
 }
 
 pub(crate) struct Layer {
@@ -205,6 +195,11 @@ impl Layer {
 
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// Whether there are no tables: there were no transactions yet, or those of a busy time have ended.
+    pub(crate) const fn is_bare(&self) -> bool {
+        self.slots.is_empty()
     }
 
     pub(crate) fn has_room(&self) -> bool {
@@ -353,7 +348,6 @@ impl Layer {
         (self.slots, self.free) = (Vec::new(), Vec::new());
         (self.keys, self.merged) = (KeyMap::default(), KeyMap::default());
         self.deadlines.shrink();
-        self.reports.queues_are_large = true;
     }
 
     /// The way that a transaction's messages go.

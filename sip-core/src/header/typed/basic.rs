@@ -106,12 +106,6 @@ impl Header for CallId {
     emit_display!();
 }
 
-impl From<Text> for CallId {
-    fn from(text: Text) -> Self {
-        Self(text)
-    }
-}
-
 /// A header of one line of text, or a number.
 macro_rules! plain {
     (text: $($(#[$doc:meta])+ $name:ident = $constant:ident;)+) => {$(
@@ -134,12 +128,6 @@ macro_rules! plain {
             emit_display!();
         }
 
-        impl From<Text> for $name {
-            fn from(text: Text) -> Self {
-                Self(text)
-            }
-        }
-
         plain!(str $name);
     )+};
     (token: $($(#[$doc:meta])+ $name:ident = $constant:ident;)+) => {$(
@@ -158,15 +146,15 @@ macro_rules! plain {
             emit_display!();
         }
 
+        plain!(str $name);
+    )+};
+    (str $name:ident) => {
         impl From<Text> for $name {
             fn from(text: Text) -> Self {
                 Self(text)
             }
         }
 
-        plain!(str $name);
-    )+};
-    (str $name:ident) => {
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
                 Self(text.into())
