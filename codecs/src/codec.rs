@@ -34,6 +34,10 @@ pub trait Encoder: Send {
     /// [`CodecError`] says which length was wrong; nothing was encoded then.
     fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<Encoded, CodecError>;
 
+    /// Discontinuous transmission for a codec whose silence descriptors every receiver understands, so that no format
+    /// parameter speaks of it (AMR). The others go by the format parameters, and ignore this.
+    fn set_dtx(&mut self, _on: bool) {}
+
     /// Back to the state of a new encoder with the same settings.
     fn reset(&mut self);
 }

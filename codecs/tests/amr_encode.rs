@@ -158,6 +158,33 @@ fn silence_is_described_and_then_left_out() {
     }
 }
 
+/// Switched on at rest, it is as if it had been on from the beginning; and off, nothing is left out.
+#[test]
+fn discontinuous_transmission_is_switched_by_its_user() {
+    let pcm = mixture();
+    let mut file = MAGIC.to_vec();
+    let mut encoder = FrameEncoder::new(false);
+    encoder.set_dtx(true);
+    for pcm in pcm.as_chunks().0 {
+        let frame = encoder.encode_frame(Mode::Mr740, pcm);
+        file.push(frame.kind().number() << 3 | 4);
+        file.extend_from_slice(frame.octets());
+    }
+    assert!(file == stored(true, &pcm, |_| Mode::Mr740));
+    // The payload encoder of the registry is told by the trait.
+    let mut encoder = sidetone_codecs::amr::SPEC.encoder();
+    let mut payload = [0; 64];
+    let mut octets = |encoder: &mut dyn sidetone_codecs::Encoder| -> Vec<usize> {
+        (0..40).map(|_| encoder.encode(&[0; FRAME_SAMPLES], &mut payload).expect("a frame").octets).collect()
+    };
+    assert!(octets(&mut *encoder).iter().all(|octets| *octets > 30));
+    encoder.set_dtx(true);
+    let quiet = octets(&mut *encoder);
+    assert!(quiet[10..].contains(&0) && quiet[10..].iter().all(|octets| *octets < 10), "{quiet:?}");
+    encoder.set_dtx(false);
+    assert!(octets(&mut *encoder).iter().all(|octets| *octets > 30));
+}
+
 #[test]
 fn any_input_in_any_mode_gives_a_frame_of_its_size() {
     let mut random = signal::Random::new(11);

@@ -10,6 +10,6 @@ pub use host::{Host, HostError};
 pub use schema::{ACCOUNTS, Access, Kind, SCHEMA, Setting};
 pub use settings::{Secret, SettingError, SettingErrorKind, Settings};
 pub use typed::{
-    AccountSettings, AuthoritySet, KeepAliveKind, NatKind, PhoneSettings, TimerSettings, TlsSettings,
-    Transport,
+    AccountSettings, AuthoritySet, DtmfInfo, DtmfMode, KeepAliveKind, MediaSettings, NatKind, PagingSettings,
+    PhoneSettings, Srtp, TimerSettings, TlsSettings, ToneSettings, Transport,
 };

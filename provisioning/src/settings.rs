@@ -353,15 +353,15 @@ mod tests {
         match setting.kind {
             Kind::Bool if setting.default == "true" => "no",
             Kind::Bool => "yes",
-            Kind::Integer { max, .. } => {
-                if max > 5080 {
-                    "5080"
-                } else {
-                    "3"
-                }
+            Kind::Integer { min, max }
+            | Kind::Seconds { min, max }
+            | Kind::Milliseconds { min, max }
+            | Kind::OptionalMilliseconds { min, max } => {
+                let numbers = ["3", "60", "100", "2500", "5080"];
+                let fits = |text: &&&str| text.parse().is_ok_and(|number| (min..=max).contains(&number));
+                let mut fitting = numbers.iter().filter(fits).filter(|text| **text != setting.default);
+                fitting.next_back().unwrap()
             }
-            Kind::Seconds { .. } => "60",
-            Kind::Milliseconds { .. } | Kind::OptionalMilliseconds { .. } => "2500",
             Kind::Choice(words) => words.iter().find(|word| **word != setting.default).unwrap(),
             Kind::Text { .. } | Kind::Secret { .. } => "sesame",
             Kind::SipUri => "sip:bob@[2001:db8::1]:5070;transport=tcp",

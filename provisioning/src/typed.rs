@@ -34,6 +34,18 @@ pub struct AccountSettings {
     /// 1 to 4.
     pub failover: u8,
     pub new_port_on_failure: bool,
+    /// As [`MediaSettings::codecs`]; empty stands for those.
+    pub codecs: String,
+    /// Milliseconds; 0 leaves it to the codec.
+    pub ptime: u8,
+    pub srtp: Srtp,
+    /// The same with keys by DTLS.
+    pub dtls: Srtp,
+    /// Whether holding is said by the address 0.0.0.0.
+    pub hold_by_address: bool,
+    pub dtmf_payload_type: u8,
+    pub dtmf: DtmfMode,
+    pub dtmf_info: DtmfInfo,
 }
 
 /// What belongs to no account.
@@ -55,12 +67,68 @@ pub struct PhoneSettings {
     pub dns_servers: Vec<SocketAddr>,
     pub tls: TlsSettings,
     pub panel: SocketAddr,
-    /// Names of codecs as in SDP, what is liked best first, between blanks or commas.
-    pub codecs: String,
+    pub media: MediaSettings,
+    pub tones: ToneSettings,
+    pub paging: PagingSettings,
     pub digit_map: Option<DigitMap>,
     /// `None` waits for ever.
     pub inter_digit: Option<Duration>,
     pub send_key: Option<char>,
+}
+
+/// What speech goes through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub struct MediaSettings {
+    /// Names of codecs as in SDP, what is liked best first, between blanks or commas.
+    pub codecs: String,
+    /// The first port of the range; `None` lets the system choose.
+    pub port: Option<u16>,
+    pub port_last: Option<u16>,
+    pub dscp: u8,
+    /// Whether the jitter buffer's delay follows the network.
+    pub jitter_adaptive: bool,
+    pub jitter_min: Duration,
+    pub jitter_normal: Duration,
+    pub jitter_max: Duration,
+    pub dtmf_duration: Duration,
+    pub dtmf_gap: Duration,
+    pub echo_cancellation: bool,
+    pub noise_suppression: bool,
+    pub gain_control: bool,
+    pub vad: bool,
+    pub cng: bool,
+    pub rtcp: bool,
+    pub rtcp_interval: Duration,
+}
+
+/// What the telephone itself sounds like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub struct ToneSettings {
+    pub country: String,
+    /// In Yealink's or Dinstar's notation, as the others here; empty takes the country's.
+    pub dial: String,
+    pub ringback: String,
+    pub busy: String,
+    pub congestion: String,
+    pub call_waiting: String,
+    pub keys: bool,
+}
+
+/// Multicast pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub struct PagingSettings {
+    /// `ADDRESS:PORT LABEL`, between commas.
+    pub listen: String,
+    /// 0 to 31.
+    pub barge: u8,
+    pub priority_active: bool,
+    pub interface: Option<Ipv4Addr>,
 }
 
 /// RFC 3261's timers. `None` takes 64 times T1.
@@ -132,6 +200,45 @@ pub enum KeepAliveKind {
     Empty,
 }
 
+/// Whether calls are encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub enum Srtp {
+    #[default]
+    Off,
+    Optional,
+    Compulsory,
+}
+
+fn srtp(word: &str) -> Srtp {
+    match word {
+        "optional" => Srtp::Optional,
+        "compulsory" => Srtp::Compulsory,
+        _ => Srtp::Off,
+    }
+}
+
+/// How digits are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub enum DtmfMode {
+    Auto,
+    #[default]
+    Rfc4733,
+    Info,
+    Inband,
+}
+
+/// What the bodies of INFO requests with digits are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub enum DtmfInfo {
+    #[default]
+    DtmfRelay,
+    Dtmf,
+    TelephoneEvent,
+}
+
 /// How the public address is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the schema documents the settings")]
@@ -186,8 +293,25 @@ impl Settings {
             nat_interval: value("nat_interval").seconds(),
             stun_servers: value("stun_servers").hosts(),
             dns_srv: value("dns_srv").bool(),
-            failover: u8::try_from(value("failover").number()).unwrap_or(u8::MAX),
+            failover: value("failover").octet(),
             new_port_on_failure: value("new_port_on_failure").bool(),
+            codecs: value("codecs").text(),
+            ptime: value("ptime").octet(),
+            srtp: srtp(value("srtp").word()),
+            dtls: srtp(value("dtls").word()),
+            hold_by_address: value("hold").word() == "address",
+            dtmf_payload_type: value("dtmf_payload_type").octet(),
+            dtmf: match value("dtmf").word() {
+                "auto" => DtmfMode::Auto,
+                "info" => DtmfMode::Info,
+                "inband" => DtmfMode::Inband,
+                _ => DtmfMode::Rfc4733,
+            },
+            dtmf_info: match value("dtmf_info").word() {
+                "dtmf" => DtmfInfo::Dtmf,
+                "telephone-event" => DtmfInfo::TelephoneEvent,
+                _ => DtmfInfo::DtmfRelay,
+            },
         })
     }
 
@@ -207,13 +331,31 @@ impl Settings {
             user_agent: value("phone.user_agent").text(),
             sip_port: value("sip.port").port().unwrap_or(0),
             sip_port_last: value("sip.port_last").port(),
-            sip_dscp: u8::try_from(value("sip.dscp").number()).unwrap_or(0),
+            sip_dscp: value("sip.dscp").octet(),
             timers: self.timers(),
             tcp_above: value("sip.tcp_above").port(),
             dns_servers: value("dns.servers").servers(),
             tls: self.tls(),
             panel: value("panel.address").address(),
-            codecs: value("media.codecs").text(),
+            media: self.media(),
+            tones: ToneSettings {
+                country: value("tones.country").text(),
+                dial: value("tones.dial").text(),
+                ringback: value("tones.ringback").text(),
+                busy: value("tones.busy").text(),
+                congestion: value("tones.congestion").text(),
+                call_waiting: value("tones.call_waiting").text(),
+                keys: value("tones.keys").bool(),
+            },
+            paging: PagingSettings {
+                listen: value("paging.listen").text(),
+                barge: value("paging.barge").octet(),
+                priority_active: value("paging.priority_active").bool(),
+                interface: match value("paging.interface").ip() {
+                    Some(IpAddr::V4(address)) => Some(address),
+                    _ => None,
+                },
+            },
             digit_map: value("dialplan.digit_map").digit_map(),
             inter_digit: Some(value("dialplan.inter_digit").seconds()).filter(|time| !time.is_zero()),
             send_key: Some(value("dialplan.send_key").word())
@@ -235,6 +377,30 @@ impl Settings {
             f: limit("f"),
             h: limit("h"),
             j: limit("j"),
+        }
+    }
+
+    fn media(&self) -> MediaSettings {
+        let value = |name: &str| self.value(&format!("media.{name}"), 0);
+        let time = |name: &str| Duration::from_millis(value(name).number().into());
+        MediaSettings {
+            codecs: value("codecs").text(),
+            port: value("port").port(),
+            port_last: value("port_last").port(),
+            dscp: value("dscp").octet(),
+            jitter_adaptive: value("jitter").word() == "adaptive",
+            jitter_min: time("jitter_min"),
+            jitter_normal: time("jitter_normal"),
+            jitter_max: time("jitter_max"),
+            dtmf_duration: time("dtmf_duration"),
+            dtmf_gap: time("dtmf_gap"),
+            echo_cancellation: value("echo_cancellation").bool(),
+            noise_suppression: value("noise_suppression").bool(),
+            gain_control: value("gain_control").bool(),
+            vad: value("vad").bool(),
+            cng: value("cng").bool(),
+            rtcp: value("rtcp").bool(),
+            rtcp_interval: value("rtcp_interval").seconds(),
         }
     }
 
@@ -265,6 +431,11 @@ impl Value {
 
     fn number(&self) -> u32 {
         if let Self::Number(number) = self { *number } else { 0 }
+    }
+
+    /// The schema keeps it within an octet.
+    fn octet(&self) -> u8 {
+        u8::try_from(self.number()).unwrap_or(u8::MAX)
     }
 
     fn optional_number(&self) -> Option<u32> {

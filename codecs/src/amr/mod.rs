@@ -55,7 +55,8 @@ const ORDER: usize = 10;
 
 /// AMR as data. The bit rate is that of octet-aligned payloads at 12.2 kbit/s.
 ///
-/// An encoder from here begins with the fastest mode that the format allows, and sends always. A format that is not
+/// An encoder from here begins with the fastest mode that the format allows, and sends always until
+/// [`crate::Encoder::set_dtx`]. A format that is not
 /// supported (see [`Format::from_fmtp`]) gives a coder that refuses every call and says why.
 pub const SPEC: CodecSpec = CodecSpec {
     name: "AMR",

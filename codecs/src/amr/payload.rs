@@ -250,6 +250,15 @@ impl Encoder {
         self.wanted = mode;
     }
 
+    /// Whether silence is described (SID, 3GPP TS 26.092) instead of sent, from the next frame on. The voice activity
+    /// detector begins anew.
+    pub const fn set_dtx(&mut self, dtx: bool) {
+        if self.dtx != dtx {
+            self.dtx = dtx;
+            self.frames.set_dtx(dtx);
+        }
+    }
+
     /// The mode that we ask the other side to send (CMR), from the next payload on.
     pub const fn set_request(&mut self, request: Option<Mode>) {
         self.request = request;
@@ -299,6 +308,10 @@ impl crate::Encoder for Encoder {
         }
         let octets = if packer.count == 0 { 0 } else { packer.finish() };
         Ok(Encoded { octets, samples: taken * FRAME_SAMPLES })
+    }
+
+    fn set_dtx(&mut self, on: bool) {
+        Self::set_dtx(self, on);
     }
 
     fn reset(&mut self) {

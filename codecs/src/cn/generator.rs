@@ -131,6 +131,11 @@ impl crate::Decoder for Generator {
         Ok(pcm.len())
     }
 
+    /// From the first descriptor on: noise is all that there is.
+    fn is_resting(&self) -> bool {
+        self.wanted.is_some()
+    }
+
     fn reset(&mut self) {
         *self = Self::new(self.sample_rate, self.seed);
     }

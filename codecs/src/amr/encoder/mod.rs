@@ -74,6 +74,13 @@ struct Silencer {
     dtx: Dtx,
 }
 
+impl Silencer {
+    /// One if it is wanted.
+    const fn new(dtx: bool) -> Option<Self> {
+        if dtx { Some(Self { vad: Vad::new(), dtx: Dtx::new() }) } else { None }
+    }
+}
+
 /// Linear prediction filters of the four subframes.
 struct Filters {
     plain: [Lpc; 4],
@@ -100,8 +107,13 @@ impl Encoder {
             stability: Stability::new(),
             gains: gain::Quantizer::new(),
             sharpening: 0,
-            silence: if dtx { Some(Silencer { vad: Vad::new(), dtx: Dtx::new() }) } else { None },
+            silence: Silencer::new(dtx),
         }
+    }
+
+    /// Whether silence is left out, from the next frame on; the voice activity detector begins anew.
+    pub const fn set_dtx(&mut self, dtx: bool) {
+        self.silence = Silencer::new(dtx);
     }
 
     /// Back to the state of a new encoder.
