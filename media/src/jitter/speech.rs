@@ -1,4 +1,12 @@
 //! Decoded speech around the moment that is heard: what was, to lengthen with, and what comes.
+//!
+//! Time is stretched by synchronised overlap-add: a frame is played that begins where the ear is and ends a pitch
+//! period further on, or further back, with a cross-fade between the two. The period is where the waveforms are
+//! most alike, so vowels lose or gain whole periods; in noise and at the beginnings of sounds nothing is alike
+//! enough, and nothing is done unless it must be.
+
+use super::buffer::MAX_PACKET_MILLIS;
+use core::ops::RangeInclusive;
 
 /// The shortest and longest step, in samples at 8 kHz: 5 and 15 ms, about the pitch periods of voices.
 const STEP: (usize, usize) = (40, 120);
@@ -6,8 +14,8 @@ const STEP: (usize, usize) = (40, 120);
 const QUIET: i64 = 200 * 200;
 /// The squared likeness (in percent) above which a step is not heard.
 const ALIKE: i64 = 60;
-/// What one packet may decode to at most, in samples at 8 kHz: 120 ms.
-const MOST_DECODED: usize = 960;
+/// What one packet may decode to at most, in samples at 8 kHz.
+const MOST_DECODED: usize = 8 * MAX_PACKET_MILLIS;
 
 /// Samples on the sender's time line, with a cursor.
 #[derive(Clone, Debug)]
@@ -92,45 +100,61 @@ impl Speech {
         count
     }
 
-    /// Plays one frame and leaves out a pitch period; false if no good place was found, and nothing played.
-    pub(super) fn shorten(&mut self, out: &mut [i16], force: bool) -> bool {
-        if self.ahead() < self.look_ahead(out.len()) {
-            return false;
+    /// Plays one frame and leaves out a pitch period, `most` samples at most: so many samples. Zero if no good place
+    /// was found, and nothing played.
+    pub(super) fn shorten(&mut self, out: &mut [i16], most: usize, force: bool) -> usize {
+        // What a step leaps over must be there.
+        let most = most.min(STEP.1 * self.scale).min(self.ahead().saturating_sub(out.len()));
+        if most == 0 {
+            return 0;
         }
-        self.step(out, force, |cursor, lag| Some(cursor + lag))
+        self.step(out, STEP.0 * self.scale..=most, most, force, |cursor, lag| Some(cursor + lag))
     }
 
-    /// Plays one frame and repeats a pitch period; false if no good place was found, and nothing played.
-    pub(super) fn lengthen(&mut self, out: &mut [i16], force: bool) -> bool {
-        if self.ahead() < out.len() || self.cursor < STEP.1 * self.scale {
-            return false;
+    /// Plays one frame and repeats a pitch period, or in silence `wanted` samples: so many samples. Zero if no good
+    /// place was found, and nothing played.
+    pub(super) fn lengthen(&mut self, out: &mut [i16], wanted: usize, force: bool) -> usize {
+        let (least, most) = (STEP.0 * self.scale, STEP.1 * self.scale);
+        if self.ahead() < out.len() || self.cursor < most {
+            return 0;
         }
-        self.step(out, force, usize::checked_sub)
+        self.step(out, least..=most, wanted.clamp(1, most), force, usize::checked_sub)
     }
 
     /// Glides within one frame from the cursor to where the speech is most alike.
-    fn step(&mut self, out: &mut [i16], force: bool, to: impl Fn(usize, usize) -> Option<usize>) -> bool {
+    fn step(
+        &mut self,
+        out: &mut [i16],
+        periods: RangeInclusive<usize>,
+        in_silence: usize,
+        force: bool,
+        to: impl Fn(usize, usize) -> Option<usize>,
+    ) -> usize {
         let frame = out.len();
         let at = |from: usize| self.samples.get(from..from + frame).unwrap_or_default();
         let here = at(self.cursor);
-        let lags = (STEP.0 * self.scale..=STEP.1 * self.scale).step_by(self.scale);
-        let best = lags
-            .filter_map(|lag| {
-                let there = to(self.cursor, lag)?;
-                Some((likeness(here, at(there)), there))
-            })
-            .max_by_key(|(alike, _)| *alike);
-        let Some((alike, there)) = best else { return false };
+        let alike = |lag: usize| Some((likeness(here, at(to(self.cursor, lag)?)), lag));
         let quiet = here.iter().map(|s| i64::from(*s).pow(2)).sum::<i64>() <= QUIET * frame as i64;
-        if !(force || quiet || alike >= ALIKE) {
-            return false;
-        }
+        let lag = if quiet {
+            in_silence
+        } else {
+            // At the resolution of 8 kHz first, then between.
+            let coarse = periods.clone().step_by(self.scale).filter_map(alike).max();
+            let Some((_, coarse)) = coarse else { return 0 };
+            let near = (coarse + 1).saturating_sub(self.scale)..coarse + self.scale;
+            let best = near.filter(|lag| periods.contains(lag)).filter_map(alike).max();
+            match best {
+                Some((alike, lag)) if force || alike >= ALIKE => lag,
+                _ => return 0,
+            }
+        };
+        let Some(there) = to(self.cursor, lag) else { return 0 };
         let steps = frame.max(1) as i32;
         for (((heard, a), b), i) in out.iter_mut().zip(here).zip(at(there)).zip(0..) {
             *heard = ((i32::from(*a) * (steps - i) + i32::from(*b) * i) / steps) as i16;
         }
         self.cursor = there + frame;
-        true
+        lag
     }
 
     /// Keeps a step's worth of the past when `room` samples would not fit behind.
@@ -180,11 +204,11 @@ mod tests {
         tone(&mut speech, 1600);
         let mut heard = [0; 800];
         speech.play(&mut heard[..160]);
-        assert!(speech.shorten(&mut heard[160..240], false));
-        assert!([160 + 80 + 61, 160 + 80 + 2 * 61 - 3].iter().any(|p| speech.position().abs_diff(*p) <= 3));
+        assert!(speech.shorten(&mut heard[160..240], 999, false).abs_diff(61) <= 1);
+        assert!((speech.position() - (160 + 80 + 61)).abs() <= 1);
         speech.play(&mut heard[240..320]);
         let before = speech.position();
-        assert!(speech.lengthen(&mut heard[320..400], false));
+        assert!(speech.lengthen(&mut heard[320..400], 999, false).abs_diff(61) <= 1);
         assert!((before + 80 - speech.position() - 61).abs() <= 1);
         speech.play(&mut heard[400..]);
         // The steepest slope of the tone: 8000 * 2 pi / 61 = 824 a sample.
@@ -202,9 +226,9 @@ mod tests {
         });
         let mut out = [0; 80];
         speech.play(&mut [0; 160]);
-        assert!(!speech.shorten(&mut out, false) && !speech.lengthen(&mut out, false));
+        assert_eq!((speech.shorten(&mut out, 999, false), speech.lengthen(&mut out, 999, false)), (0, 0));
         assert_eq!(speech.position(), 160);
-        assert!(speech.shorten(&mut out, true));
+        assert!(speech.shorten(&mut out, 999, true) >= 40);
         assert!(speech.position() >= 280);
     }
 

@@ -9,13 +9,26 @@ pub struct JitterMeter {
     transit: Option<u32>,
     /// In sixteenths of a tick.
     scaled: u32,
+    spread: Sums,
+}
+
+/// What the jitter of single packets was over some time, in ticks (RFC 3611 §4.6).
+pub type JitterSpread = crate::rtcp::Spread<u32>;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    count: u64,
+    sum: u64,
+    squares: u64,
+    minimum: u32,
+    maximum: u32,
 }
 
 impl JitterMeter {
     /// A meter for timestamps of `clock` ticks a second.
     #[must_use]
     pub const fn new(clock: u32) -> Self {
-        Self { clock, transit: None, scaled: 0 }
+        Self { clock, transit: None, scaled: 0, spread: Sums::NONE }
     }
 
     /// Takes a packet's arrival and timestamp.
@@ -26,7 +39,28 @@ impl JitterMeter {
             // A pause of the sender's clock is not jitter: a second at most counts.
             let difference = (transit.wrapping_sub(before) as i32).unsigned_abs().min(self.clock);
             self.scaled = self.scaled + difference - ((self.scaled + 8) >> 4);
+            self.spread.add(difference);
         }
+    }
+
+    /// Ticks a second.
+    #[must_use]
+    pub const fn clock(&self) -> u32 {
+        self.clock
+    }
+
+    /// Timestamps have `clock` ticks a second from now on; what was measured is the same time as before.
+    pub fn set_clock(&mut self, clock: u32) {
+        if clock != self.clock {
+            let scaled = u64::from(self.scaled) * u64::from(clock) / u64::from(self.clock.max(1));
+            self.scaled = u32::try_from(scaled).unwrap_or(u32::MAX);
+            (self.clock, self.transit, self.spread) = (clock, None, Sums::NONE);
+        }
+    }
+
+    /// The differences of single packets since the last call.
+    pub fn take_spread(&mut self) -> Option<JitterSpread> {
+        core::mem::replace(&mut self.spread, Sums::NONE).spread()
     }
 
     /// In ticks, as RTCP reports it.
@@ -44,6 +78,25 @@ impl JitterMeter {
     /// The next packet compares with nothing: its source or clock is another.
     pub const fn restart(&mut self) {
         self.transit = None;
+    }
+}
+
+impl Sums {
+    const NONE: Self = Self { count: 0, sum: 0, squares: 0, minimum: u32::MAX, maximum: 0 };
+
+    fn add(&mut self, difference: u32) {
+        self.count += 1;
+        self.sum = self.sum.saturating_add(difference.into());
+        self.squares = self.squares.saturating_add(u64::from(difference).pow(2));
+        self.minimum = self.minimum.min(difference);
+        self.maximum = self.maximum.max(difference);
+    }
+
+    fn spread(self) -> Option<JitterSpread> {
+        let mean = self.sum.checked_div(self.count)?;
+        let variance = (self.squares / self.count).saturating_sub(mean * mean);
+        let (minimum, maximum) = (self.minimum, self.maximum);
+        Some(JitterSpread { minimum, maximum, mean: mean as u32, deviation: variance.isqrt() as u32 })
     }
 }
 
@@ -68,5 +121,26 @@ mod tests {
         // Every step differs by 10 ms, 80 ticks.
         assert!((78..=80).contains(&meter.ticks()), "{}", meter.ticks());
         assert!((9_700..=10_000).contains(&meter.duration().as_micros()));
+    }
+
+    #[test]
+    fn the_spread_is_that_of_the_time_since_it_was_taken() {
+        let mut meter = JitterMeter::new(8000);
+        assert_eq!(meter.take_spread(), None);
+        for (i, late) in [0_u64, 0, 10, 10, 0].into_iter().enumerate() {
+            meter.receive(Instant::from_millis(i as u64 * 20 + late), i as u32 * 160);
+        }
+        let spread = meter.take_spread().unwrap();
+        assert_eq!((spread.minimum, spread.maximum, spread.mean, spread.deviation), (0, 80, 40, 40));
+        assert_eq!(meter.take_spread(), None);
+        let before = meter.duration();
+        meter.set_clock(16_000);
+        assert!(meter.duration().abs_diff(before) < Duration::from_micros(10));
+        // Timestamps past 2³² are no jump.
+        let mut meter = JitterMeter::new(8000);
+        for i in 0..50_u32 {
+            meter.receive(Instant::from_millis(u64::from(i) * 20), (u32::MAX - 3000).wrapping_add(i * 160));
+        }
+        assert_eq!(meter.ticks(), 0);
     }
 }

@@ -1,12 +1,17 @@
 //! RTP (RFC 3550): packets, and the two ends of one source.
 
+mod extension;
 mod jitter;
+mod loss;
 mod receive;
+mod refusals;
 mod send;
 mod sequence;
 
-pub use jitter::JitterMeter;
-pub use receive::{Received, RemoteSource};
+pub use extension::{Elements, Extension, HeaderExtras};
+pub use jitter::{JitterMeter, JitterSpread};
+pub use receive::{MAX_SOURCES, Received, RemoteSource};
+pub use refusals::Refusals;
 pub use send::Sender;
 pub use sequence::{Arrival, SequenceTracker};
 
@@ -17,7 +22,8 @@ pub const HEADER: usize = RtpReader::MIN_HEADER_LEN;
 
 /// What a phone needs of an RTP packet: the header's fields and the payload without padding.
 ///
-/// Contributing sources and header extensions are skipped in what comes, and not written.
+/// Contributing sources and header extensions are skipped in what comes, see [`HeaderExtras`], and written by
+/// [`write_with`](Self::write_with) only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
     /// The format of the payload, 0 to 127.
@@ -70,15 +76,7 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// It is not RTP.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, RtpError> {
-        use rtp_rs::RtpReaderError as E;
-        let reader = RtpReader::new(datagram).map_err(|error| match error {
-            E::BufferTooShort(got) => RtpError::Truncated { needed: HEADER, got },
-            E::UnsupportedVersion(version) => RtpError::Version(version),
-            E::HeadersTruncated { header_len, .. } => {
-                RtpError::Truncated { needed: header_len, got: datagram.len() }
-            }
-            E::PaddingLengthInvalid(length) => RtpError::Padding(length),
-        })?;
+        let reader = reader(datagram)?;
         Ok(Self {
             payload_type: reader.payload_type(),
             marker: reader.mark(),
@@ -94,20 +92,56 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// `out` is too short, or the payload type above 127.
     pub fn write(&self, out: &mut [u8]) -> Result<usize, RtpError> {
-        RtpPacketBuilder::new()
+        self.write_with(&[], None, out)
+    }
+
+    /// Writes the packet with contributing sources, 15 at most, and a header extension (profile, and a whole number of
+    /// words of data).
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and there are too many sources.
+    pub fn write_with(
+        &self,
+        contributors: &[u32],
+        extension: Option<(u16, &[u8])>,
+        out: &mut [u8],
+    ) -> Result<usize, RtpError> {
+        let extra = 4 * contributors.len() + extension.map_or(0, |(_, data)| 4 + data.len());
+        let unwritable = RtpError::Unwritable {
+            payload_type: self.payload_type,
+            needed: HEADER + extra + self.payload.len(),
+            got: out.len(),
+        };
+        if contributors.len() > 15 {
+            return Err(unwritable);
+        }
+        let mut builder = RtpPacketBuilder::new()
             .payload_type(self.payload_type)
             .marked(self.marker)
             .sequence(Seq::from(self.sequence))
             .timestamp(self.timestamp)
             .ssrc(self.ssrc)
-            .payload(self.payload)
-            .build_into(out)
-            .map_err(|_| RtpError::Unwritable {
-                payload_type: self.payload_type,
-                needed: HEADER + self.payload.len(),
-                got: out.len(),
-            })
+            .payload(self.payload);
+        for ssrc in contributors {
+            builder = builder.add_csrc(*ssrc);
+        }
+        if let Some((profile, data)) = extension {
+            builder = builder.extension(profile, data);
+        }
+        builder.build_into(out).map_err(|_| unwritable)
     }
+}
+
+fn reader(datagram: &[u8]) -> Result<RtpReader<'_>, RtpError> {
+    use rtp_rs::RtpReaderError as E;
+    RtpReader::new(datagram).map_err(|error| match error {
+        E::BufferTooShort(got) => RtpError::Truncated { needed: HEADER, got },
+        E::UnsupportedVersion(version) => RtpError::Version(version),
+        E::HeadersTruncated { header_len, .. } => {
+            RtpError::Truncated { needed: header_len, got: datagram.len() }
+        }
+        E::PaddingLengthInvalid(length) => RtpError::Padding(length),
+    })
 }
 
 #[cfg(test)]

@@ -21,6 +21,9 @@ pub struct SequenceTracker {
     seen: u64,
     expected_before: u64,
     received_before: u64,
+    /// How many came one after the other.
+    row: u8,
+    last: u16,
 }
 
 /// What a sequence number means.
@@ -56,12 +59,17 @@ impl SequenceTracker {
             seen: 0,
             expected_before: 0,
             received_before: 0,
+            row: 0,
+            last: 0,
         }
     }
 
     /// Takes the next packet's number.
     pub fn receive(&mut self, sequence: u16) -> Arrival {
         let step = sequence.wrapping_sub(self.highest as u16);
+        let in_row = self.row > 0 && sequence == self.last.wrapping_add(1);
+        self.row = if in_row { self.row.saturating_add(1) } else { 1 };
+        self.last = sequence;
         if self.received == 0 {
             let in_row = self.follows == Some(sequence);
             self.in_row = if in_row { self.in_row + 1 } else { 0 };
@@ -96,6 +104,29 @@ impl SequenceTracker {
     pub const fn highest(&self) -> u32 {
         // The cycle in reserve is not reported.
         (self.highest as u32).wrapping_sub(1 << 16)
+    }
+
+    /// The highest number so far, counted on beyond 16 bits as [`Arrival`] has it.
+    #[must_use]
+    pub const fn extended(&self) -> u64 {
+        self.highest
+    }
+
+    /// Whether none is valid yet.
+    #[must_use]
+    pub const fn is_on_probation(&self) -> bool {
+        self.received == 0
+    }
+
+    /// Whether the last two numbers followed each other, with no [`break_row`](Self::break_row) in between.
+    #[must_use]
+    pub const fn is_in_row(&self) -> bool {
+        self.row > 1
+    }
+
+    /// What came until now is not in a row with what comes next.
+    pub const fn break_row(&mut self) {
+        self.row = 0;
     }
 
     /// Packets received, with duplicates.

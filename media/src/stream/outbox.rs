@@ -1,5 +1,6 @@
 //! Packets that wait to be sent, in memory taken once.
 
+use super::secure::Protection;
 use super::{Channel, MediaTransmit};
 use core::net::{Ipv4Addr, SocketAddr};
 
@@ -16,9 +17,12 @@ struct Slot {
     octets: [u8; MAX_PACKET],
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Outbox {
     slots: Vec<Slot>,
+    protection: Protection,
+    /// RTCP leaves from the socket of RTP (RFC 5761).
+    mux: bool,
     first: usize,
     count: usize,
 }
@@ -31,7 +35,34 @@ impl Outbox {
             length: 0,
             octets: [0; MAX_PACKET],
         };
-        Self { slots: vec![slot; PACKETS], first: 0, count: 0 }
+        Self { slots: vec![slot; PACKETS], protection: Protection::default(), mux: false, first: 0, count: 0 }
+    }
+
+    /// How packets are protected from now on.
+    pub(super) const fn protection(&mut self) -> &mut Protection {
+        &mut self.protection
+    }
+
+    /// Whether RTCP leaves from the socket of RTP from now on.
+    pub(super) const fn set_mux(&mut self, mux: bool) {
+        self.mux = mux;
+    }
+
+    /// A datagram without content, which nothing protects.
+    pub(super) fn push_empty(&mut self, destination: SocketAddr) {
+        self.make_room();
+        if let Some(slot) = self.slots.get_mut((self.first + self.count) % PACKETS) {
+            (slot.channel, slot.destination, slot.length) = (Channel::Rtp, destination, 0);
+            self.count += 1;
+        }
+    }
+
+    /// The oldest goes if there is no room for another.
+    const fn make_room(&mut self) {
+        if self.count == PACKETS {
+            self.first = (self.first + 1) % PACKETS;
+            self.count -= 1;
+        }
     }
 
     /// Lets `write` make a packet; it returns the octets, or nothing if there is none to send after all.
@@ -41,12 +72,12 @@ impl Outbox {
         destination: SocketAddr,
         write: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) {
-        if self.count == PACKETS {
-            self.first = (self.first + 1) % PACKETS;
-            self.count -= 1;
-        }
+        self.make_room();
         let Some(slot) = self.slots.get_mut((self.first + self.count) % PACKETS) else { return };
-        if let Some(length) = write(&mut slot.octets) {
+        let room = MAX_PACKET.saturating_sub(self.protection.overhead(channel));
+        let length = slot.octets.get_mut(..room).and_then(write);
+        let length = length.and_then(|length| self.protection.protect(channel, &mut slot.octets, length));
+        if let Some(length) = length {
             (slot.channel, slot.destination, slot.length) = (channel, destination, length);
             self.count += 1;
         }
@@ -60,7 +91,8 @@ impl Outbox {
         self.first = (self.first + 1) % PACKETS;
         self.count -= 1;
         let payload = slot.octets.get(..slot.length)?;
-        Some(MediaTransmit { channel: slot.channel, destination: slot.destination, payload })
+        let channel = if self.mux { Channel::Rtp } else { slot.channel };
+        Some(MediaTransmit { channel, destination: slot.destination, payload })
     }
 }
 

@@ -1,76 +1,88 @@
 //! From the microphone to packets.
 
+use super::digits::{DigitSender, DtmfWay, StreamDtmf, Turn};
 use super::outbox::Outbox;
+use super::silence::{Pauses, SilenceSuppression};
 use super::{Channel, MAX_PTIME};
-use crate::dtmf::{DtmfSender, digit_of};
 use crate::rtp::Sender;
 use crate::sdp::Negotiated;
-use crate::tone::{Generator, dtmf};
 use core::net::SocketAddr;
 use core::time::Duration;
+use sidetone_codecs::cn::{MOST_OCTETS, Sid, Transmit};
 use sidetone_codecs::{CodecSpec, Encoder, Fmtp};
 use sidetone_hal::rng::Rng;
 
 pub(super) struct SendChain {
     spec: &'static CodecSpec,
     fmtp: Fmtp,
+    silence: SilenceSuppression,
+    /// Pauses, where the codec does not look after them itself.
+    pauses: Option<Pauses>,
     encoder: Box<dyn Encoder>,
     payload_type: u8,
     dtmf_payload_type: Option<u8>,
     packet_samples: usize,
     sending: bool,
-    muted: bool,
     /// Samples of the next packet.
     pending: Vec<i16>,
     payload: Vec<u8>,
     /// The next packet of speech begins a talk spurt.
     marker: bool,
     rtp: Sender,
-    dtmf: DtmfSender,
-    /// A digit that is sounded in the speech itself, because the other side takes no events.
-    tone: Option<Generator>,
+    digits: DigitSender,
 }
 
 impl SendChain {
-    pub(super) fn new(negotiated: &Negotiated, rng: &mut Rng) -> Self {
+    pub(super) fn new(
+        negotiated: &Negotiated,
+        silence: SilenceSuppression,
+        dtmf: StreamDtmf,
+        rng: &mut Rng,
+    ) -> Self {
         let spec = negotiated.codec;
         let mut chain = Self {
             spec,
             fmtp: negotiated.fmtp,
-            encoder: spec.encoder_with(&negotiated.fmtp),
+            silence,
+            pauses: Pauses::new(silence, negotiated),
+            encoder: silence.encoder(spec, &negotiated.fmtp),
             payload_type: negotiated.payload_type,
             dtmf_payload_type: None,
             packet_samples: 0,
             sending: false,
-            muted: false,
             pending: Vec::with_capacity(spec.samples(MAX_PTIME)),
             payload: vec![0; spec.octets(MAX_PTIME)],
             marker: true,
             rtp: Sender::new(rng),
-            dtmf: DtmfSender::new(),
-            tone: None,
+            digits: DigitSender::new(dtmf, spec),
         };
         chain.update(negotiated);
         chain
     }
 
     pub(super) fn update(&mut self, negotiated: &Negotiated) {
+        let noise = self.pauses.as_ref().map(|pauses| pauses.payload_type);
+        if self.spec != negotiated.codec || noise != negotiated.noise_payload_type {
+            self.pauses = Pauses::new(self.silence, negotiated);
+        }
         if self.spec != negotiated.codec || self.fmtp != negotiated.fmtp {
             self.spec = negotiated.codec;
             self.fmtp = negotiated.fmtp;
-            self.encoder = self.spec.encoder_with(&self.fmtp);
+            self.encoder = self.silence.encoder(self.spec, &self.fmtp);
             self.pending = Vec::with_capacity(self.spec.samples(MAX_PTIME));
             self.payload = vec![0; self.spec.octets(MAX_PTIME)];
         }
         self.payload_type = negotiated.payload_type;
-        // Events share the clock of the speech; only 8 kHz is negotiated for them.
-        self.dtmf_payload_type = negotiated.dtmf_payload_type.filter(|_| self.spec.rtp_clock == 8000);
+        self.rtp.set_redundancy(negotiated.redundancy.map(|red| (red.payload_type, red.generations)));
+        // Events share the clock of the speech (RFC 4733 §2.1).
+        self.dtmf_payload_type = negotiated.dtmf_payload_type;
+        self.digits.update(self.spec, self.dtmf_payload_type.is_some());
         let frame = self.encoder.frame_samples().max(1);
         let wanted = self.spec.samples(u32::from(negotiated.ptime).clamp(10, MAX_PTIME));
         self.packet_samples = (wanted / frame).max(1) * frame;
         self.sending = negotiated.direction.sends();
         if !self.sending {
-            self.dtmf.clear();
+            self.digits.clear();
             self.marker = true;
         }
     }
@@ -83,16 +95,12 @@ impl SendChain {
         &mut self.rtp
     }
 
-    pub(super) const fn set_muted(&mut self, muted: bool) {
-        self.muted = muted;
-    }
-
-    pub(super) fn send_dtmf(&mut self, digit: char, duration: Duration) -> bool {
-        self.sending && self.dtmf.push(digit, duration)
+    pub(super) fn send_dtmf(&mut self, digit: char, duration: Duration, way: Option<DtmfWay>) -> bool {
+        self.sending && self.digits.push(digit, duration, way)
     }
 
     pub(super) fn is_dtmf_busy(&self) -> bool {
-        self.dtmf.is_busy()
+        self.digits.is_busy()
     }
 
     /// Takes samples, and makes a packet of every `ptime` of them.
@@ -100,7 +108,7 @@ impl SendChain {
         let mut pcm = pcm.iter();
         loop {
             let room = self.packet_samples.saturating_sub(self.pending.len());
-            self.pending.extend(pcm.by_ref().take(room).map(|sample| if self.muted { 0 } else { *sample }));
+            self.pending.extend(pcm.by_ref().take(room));
             if self.pending.len() < self.packet_samples {
                 return;
             }
@@ -116,10 +124,9 @@ impl SendChain {
 
     fn packet(&mut self, ticks: u32, destination: SocketAddr, outbox: &mut Outbox) {
         let now = self.rtp.timestamp();
-        if self.dtmf.is_busy() {
-            let event = self.dtmf.packet(now, now.wrapping_add(ticks));
-            if let Some(payload_type) = self.dtmf_payload_type {
-                if let Some(packet) = event {
+        let digit = match self.digits.turn(now, now.wrapping_add(ticks), &mut self.pending) {
+            Turn::Event(event) => {
+                if let (Some(packet), Some(payload_type)) = (event, self.dtmf_payload_type) {
                     let (marker, stamp, payload) = (packet.marker, packet.timestamp, packet.event.to_bytes());
                     let rtp = &mut self.rtp;
                     outbox.push(Channel::Rtp, destination, |out| {
@@ -130,9 +137,27 @@ impl SendChain {
                 self.marker = true;
                 return;
             }
-            self.sound(event.map(|packet| (packet.marker, packet.event.code, packet.event.end)));
+            Turn::Speech(digit) => digit,
+        };
+        // A tone is no pause, however even it is.
+        let pauses = self.pauses.as_mut().filter(|_| !digit);
+        match pauses.map_or(Transmit::Speech, |pauses| pauses.decide(&self.pending)) {
+            Transmit::Speech => self.speech(now, destination, outbox),
+            Transmit::Sid(sid) => self.noise(&sid, now, destination, outbox),
+            // After a pause a talk spurt begins (RFC 3551 §4.1).
+            Transmit::Nothing => self.marker = true,
         }
-        self.speech(now, destination, outbox);
+    }
+
+    /// Describes the noise of a pause (RFC 3389 §4); the marker is for speech.
+    fn noise(&mut self, sid: &Sid, stamp: u32, destination: SocketAddr, outbox: &mut Outbox) {
+        self.marker = true;
+        let Some(payload_type) = self.pauses.as_ref().map(|pauses| pauses.payload_type) else { return };
+        let mut octets = [0; MOST_OCTETS];
+        let payload = Pauses::payload(sid, &mut octets);
+        let rtp = &mut self.rtp;
+        outbox
+            .push(Channel::Rtp, destination, |out| rtp.write(payload_type, false, stamp, payload, out).ok());
     }
 
     /// Encodes what is pending: one packet, or with discontinuous transmission several, or none.
@@ -155,23 +180,6 @@ impl SendChain {
             let taken = encoded.samples.max(1);
             stamp = stamp.wrapping_add(self.spec.ticks(taken));
             pcm = pcm.get(taken..).unwrap_or_default();
-        }
-    }
-
-    /// Puts a digit's tone in place of the speech; a first packet begins it, one after its end is silent.
-    fn sound(&mut self, event: Option<(bool, u8, bool)>) {
-        if let Some((true, code, _)) = event {
-            let tone = digit_of(code).and_then(dtmf);
-            self.tone = tone.map(|tone| Generator::with_level(tone, self.spec.sample_rate, -8.0));
-        }
-        match (&mut self.tone, event) {
-            (Some(generator), Some(_)) => {
-                generator.fill(&mut self.pending);
-            }
-            _ => self.pending.fill(0),
-        }
-        if event.is_some_and(|(_, _, end)| end) {
-            self.tone = None;
         }
     }
 }

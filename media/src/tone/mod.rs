@@ -1,10 +1,23 @@
-//! Tones: what a call's progress sounds like, as data; making them, and finding them.
+//! Tones: what a call's progress sounds like, as data and in the vendors' notations; making them, and finding them.
 
+mod country;
 mod detect;
 mod generate;
+mod list;
+mod panasonic;
+mod progress;
+pub(crate) mod recent;
+mod ring;
+mod syntax;
 
+pub use country::{Country, ToneKind};
 pub use detect::{Goertzel, level};
-pub use generate::Generator;
+pub use generate::{Generator, amplitude, dbm0};
+pub use list::{Element, MAX_ELEMENTS, MAX_VOICES, ToneList, TooLong, Voice};
+pub use panasonic::{Order, PanasonicError, PanasonicSettings, PanasonicTone};
+pub use progress::{Progress, ProgressDetector};
+pub use ring::{RingCadence, RingStep};
+pub use syntax::{Style, ToneError, ToneProblem};
 
 /// Frequencies that sound together for a time, or silence.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,6 +50,30 @@ pub struct ToneSet {
     pub congestion: Tone,
     /// Call waiting: another call comes in.
     pub waiting: Tone,
+}
+
+impl Tone {
+    /// The receiver is off the hook: North America's howler. To be played loud, at 0 dBm0.
+    pub const HOWLER: Self = tone(&[part(&[1400.0, 2060.0, 2450.0, 2600.0], 100), part(&[], 100)]);
+
+    /// A setting was taken: three short beeps of dial tone (Telcordia SR-2275).
+    pub const CONFIRMATION: Self = Self {
+        parts: &[
+            part(&[350.0, 440.0], 100),
+            part(&[], 100),
+            part(&[350.0, 440.0], 100),
+            part(&[], 100),
+            part(&[350.0, 440.0], 100),
+        ],
+        once: true,
+    };
+
+    /// A call is answered by itself (`voice.tone.autoanswer`), or a message came: two quick beeps.
+    pub const ALERT: Self =
+        Self { parts: &[part(&[1400.0], 100), part(&[], 60), part(&[1400.0], 100)], once: true };
+
+    /// What is on hold is still there; to be heard [`every`](ToneList::every) so often.
+    pub const HOLD_REMINDER: Self = Self { parts: &[part(&[440.0], 120)], once: true };
 }
 
 const fn part(hertz: &'static [f32], millis: u32) -> Part {

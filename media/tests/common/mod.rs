@@ -91,6 +91,11 @@ impl Call {
         Self { now: Instant::from_millis(100_000), phones, flying: Vec::new(), number: 0, ticks: 0 }
     }
 
+    /// What one phone sends goes another way from now on.
+    pub fn set_link(&mut self, phone: usize, link: LinkConfig) {
+        self.phones[phone].link = Link::new(link, Rng::from_u64(phone as u64 + 77));
+    }
+
     pub fn run(&mut self, time: Duration) {
         for _ in 0..time.as_millis() / 10 {
             self.tick();

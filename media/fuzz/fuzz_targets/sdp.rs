@@ -1,0 +1,7 @@
+//! See `tests/support/fuzz/sdp.rs`.
+#![no_main]
+
+#[path = "../../tests/support/fuzz/mod.rs"]
+mod fuzz;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::sdp::run(data));
