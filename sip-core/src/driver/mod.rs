@@ -45,6 +45,7 @@ pub use config::DriverConfig;
 pub use local::local_toward;
 pub use ports::PortRange;
 pub use resolve::Resolver;
+pub use socket::set_dscp;
 #[cfg(feature = "tls")]
 pub use tls::{
     CaSet, Certificates, ClientAuth, Identity, PeerIdentity, RevocationLists, TlsConfig, TlsError, TlsHandle,
@@ -67,7 +68,7 @@ use routes::Routes;
 use sidetone_hal::net::{FlowId, Protocol, SocketAddr, Transmit};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::{Duration, Instant};
-use socket::{at_address, flow_error, set_dscp};
+use socket::{at_address, flow_error};
 use std::io;
 use stream::Connection;
 use tcp::Listener;

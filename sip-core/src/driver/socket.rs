@@ -7,8 +7,11 @@ use sidetone_hal::net::SocketAddr;
 use socket2::SockRef;
 use std::io;
 
-/// Marks what a socket sends (RFC 2474). 0 is what a new socket has.
-pub(super) fn set_dscp(socket: &SockRef<'_>, ipv6: bool, dscp: u8) -> io::Result<()> {
+/// Marks what a socket sends with a differentiated services code point, 0 to 63 (RFC 2474). 0 is what a new socket has.
+///
+/// # Errors
+/// The system's own.
+pub fn set_dscp(socket: &SockRef<'_>, ipv6: bool, dscp: u8) -> io::Result<()> {
     let traffic_class = u32::from(dscp) << 2;
     match (dscp, ipv6) {
         (0, _) => Ok(()),

@@ -2,10 +2,13 @@
 
 #![allow(dead_code, reason = "each test crate uses its part")]
 
+use crate::support::request;
+use core::net::SocketAddr;
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::driver::{self, DriverConfig, Io, IoEvent};
 use sidetone_sip_core::{
-    Endpoint, EndpointConfig, Event, FlowError, Input, Request, Response, Source, Target, TransactionFailure,
+    Endpoint, EndpointConfig, Event, FlowError, Input, Method, Protocol, Request, Response, Source, Target,
+    TransactionFailure, TransactionId,
 };
 
 pub(crate) const BOUND: Duration = Duration::from_secs(30);
@@ -55,6 +58,12 @@ impl Party {
                 None => self.turn().await,
             }
         }
+    }
+
+    /// Sends an OPTIONS.
+    pub(crate) fn options(&mut self, protocol: Protocol, call_id: &str, to: SocketAddr) -> TransactionId {
+        let target = Target::new(protocol, to);
+        self.endpoint.request(self.io.now(), request(&Method::OPTIONS, call_id), &target).unwrap()
     }
 
     /// Sends a request, and waits for its final response.
