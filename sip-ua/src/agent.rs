@@ -9,6 +9,7 @@ use crate::error::{CommandError, ConfigError};
 use crate::event::{AccountId, CallId, CallState, Event, RegistrationState};
 use crate::exchange::{Outcome, Owner, Step};
 use crate::reach::Reach;
+use crate::refusal::Refusal;
 use crate::registration::Registration;
 use alloc::collections::BTreeMap;
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use hashbrown::HashMap;
 use sidetone_hal::net::{IpAddr, SocketAddr, Transmit};
 use sidetone_hal::time::Instant;
 use sidetone_hal::timer::Soonest;
+use sidetone_sip_core::header::ContentType;
 use sidetone_sip_core::locate::{Answer, Locator, Query, QueryId};
 use sidetone_sip_core::{
     Endpoint, Event as EndpointEvent, FlowRequest, Input, Request, StatusCode, TransactionId, Uri,
@@ -289,12 +291,18 @@ impl Agent {
         self.command(now, call, |call, context| call.answer(context, now, body))
     }
 
-    /// Refuses an incoming call.
+    /// Refuses an incoming call, by a status alone or with what is wrong with its session description.
     ///
     /// # Errors
     /// [`CommandError::Status`] below 300, [`CommandError::NoSuchCall`], [`CommandError::WrongState`].
-    pub fn reject(&mut self, now: Instant, call: CallId, status: StatusCode) -> Result<(), CommandError> {
-        self.command(now, call, |call, context| call.reject(context, now, status))
+    pub fn reject(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        refusal: impl Into<Refusal>,
+    ) -> Result<(), CommandError> {
+        let refusal = refusal.into();
+        self.command(now, call, |call, context| call.reject(context, now, &refusal))
     }
 
     /// Ends a call in whatever state it is: by CANCEL, BYE, or 480. [`Event::Ended`] comes at once.
@@ -303,7 +311,19 @@ impl Agent {
     /// [`CommandError::NoSuchCall`] when it is over already.
     pub fn hangup(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
         self.command(now, call, |call, context| {
-            call.hang_up(context, now);
+            call.hang_up(context, now, None);
+            Ok(())
+        })
+    }
+
+    /// Ends a call that cannot go on as it was agreed on, as when there are no keys for its media: as
+    /// [`hangup`](Self::hangup), and both sides learn the reason, the other by a Reason header (RFC 3326) with cause 488.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchCall`] when it is over already.
+    pub fn abandon(&mut self, now: Instant, call: CallId, reason: &str) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| {
+            call.hang_up(context, now, Some(reason));
             Ok(())
         })
     }
@@ -333,9 +353,34 @@ impl Agent {
         &mut self,
         now: Instant,
         call: CallId,
-        status: StatusCode,
+        refusal: impl Into<Refusal>,
     ) -> Result<(), CommandError> {
-        self.command(now, call, |call, context| call.reject_offer(context, now, status))
+        let refusal = refusal.into();
+        self.command(now, call, |call, context| call.reject_offer(context, now, &refusal))
+    }
+
+    /// Sends a body in an INFO request of an established call; requests go one at a time, in their order, so that what
+    /// they carry arrives in it. [`Event::InfoAccepted`] or [`Event::InfoRefused`] follows.
+    ///
+    /// # Errors
+    /// [`CommandError::QueueFull`] when 32 have no answer yet, [`CommandError::NoSuchCall`],
+    /// [`CommandError::WrongState`].
+    pub fn send_info(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        kind: ContentType,
+        body: Bytes,
+    ) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.send_info(context, now, kind, body))
+    }
+
+    /// Whether the other side of an established call takes INFO requests: its Allow names them, or it has none
+    /// (RFC 3261 §20.5).
+    #[must_use]
+    pub fn call_takes_info(&self, call: CallId) -> bool {
+        let phase = self.calls.get(call).map(|call| &call.phase);
+        matches!(phase, Some(Phase::Up(session)) if session.takes_info())
     }
 
     /// Where a call stands; `None` when nothing of it is left, not even on the wire.
@@ -475,9 +520,10 @@ impl Agent {
                 }
                 self.update_reach(now, account);
             }
-            Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) => {
+            Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) | Owner::Info(id) => {
                 let Some(call) = self.calls.get_mut(id) else { return };
                 match owner {
+                    Owner::Info(_) => call.handle_info_outcome(context, now, result),
                     Owner::Invite(_) => call.handle_invite_outcome(context, now, exchange, result),
                     Owner::Reinvite(_) => call.handle_reinvite_outcome(context, now, exchange, result),
                     _ => {
@@ -496,7 +542,7 @@ impl Agent {
     fn next_seq(&mut self, owner: Owner, used: u32) -> u32 {
         match owner {
             Owner::Register(account) => self.registrations.get_mut(&account).map(Registration::next_seq),
-            Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) => {
+            Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) | Owner::Info(id) => {
                 self.calls.get_mut(id).map(|call| call.next_seq(used))
             }
             Owner::Nobody => None,

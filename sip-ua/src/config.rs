@@ -111,6 +111,9 @@ pub struct AccountConfig {
     pub public_address: PublicAddress,
     /// Whether requests ask for `rport` (RFC 3581). On by default; off, responses go to the port in Via.
     pub rport: bool,
+    /// How this account's calls sound and are negotiated. `None`, the default: as the user agent's.
+    #[cfg(feature = "media")]
+    pub audio: Option<crate::AudioConfig>,
 }
 
 impl AccountConfig {
@@ -136,6 +139,8 @@ impl AccountConfig {
             keep_alive: KeepAlive::off(),
             public_address: PublicAddress::default(),
             rport: true,
+            #[cfg(feature = "media")]
+            audio: None,
         }
     }
 
@@ -236,7 +241,8 @@ impl AccountConfig {
 
 impl fmt::Debug for AccountConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccountConfig")
+        let mut shown_config = f.debug_struct("AccountConfig");
+        shown_config
             .field("aor", &shown(&self.aor))
             .field("auth_user", &self.auth_user)
             .field("password", &self.password.as_ref().map(|_| "***"))
@@ -254,8 +260,10 @@ impl fmt::Debug for AccountConfig {
             .field("new_port_on_failure", &self.new_port_on_failure)
             .field("keep_alive", &self.keep_alive)
             .field("public_address", &self.public_address)
-            .field("rport", &self.rport)
-            .finish()
+            .field("rport", &self.rport);
+        #[cfg(feature = "media")]
+        shown_config.field("audio", &self.audio);
+        shown_config.finish()
     }
 }
 

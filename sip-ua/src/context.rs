@@ -187,6 +187,11 @@ impl Context {
         let _ = self.endpoint.respond(now, transaction, response);
     }
 
+    /// Our address on the way to `source`.
+    pub(crate) fn local_address(&self, source: &Source) -> Option<SocketAddr> {
+        self.endpoint.local_address(source.protocol, Some(source.remote))
+    }
+
     /// A Contact for a response to what came from `source`.
     pub(crate) fn push_contact(
         &self,

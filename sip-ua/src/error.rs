@@ -40,6 +40,9 @@ pub enum CommandError {
     /// [`AgentConfig::max_calls`](crate::AgentConfig::max_calls) is reached.
     #[error("there are already {0} calls, the most allowed")]
     TooManyCalls(usize),
+    /// As many requests of that kind wait for their turn as may.
+    #[error("already {0} requests wait, the most allowed")]
+    QueueFull(usize),
     /// The URI cannot be called.
     #[error("expected a URI of the form sip:user@host")]
     NotSip,

@@ -128,7 +128,21 @@ pub enum Event {
         /// Which call.
         call: CallId,
     },
-    /// The other side sent a key press in an INFO request (`application/dtmf-relay` or `application/dtmf`).
+    /// The other side took the body of the oldest [`send_info`](crate::Agent::send_info) that had no answer yet.
+    InfoAccepted {
+        /// Which call.
+        call: CallId,
+    },
+    /// The other side did not take the body of the oldest [`send_info`](crate::Agent::send_info), or did not answer. All
+    /// that waited behind it are given up too.
+    InfoRefused {
+        /// Which call.
+        call: CallId,
+        /// Why; 408 stands for silence, 503 for what could not be sent. After a 481 the call is over.
+        status: StatusCode,
+    },
+    /// The other side sent a key press in an INFO request (`application/dtmf-relay`, `application/dtmf` or
+    /// `audio/telephone-event`). Without the feature `media`, which reads these bodies, they are answered 415.
     Dtmf {
         /// Which call.
         call: CallId,

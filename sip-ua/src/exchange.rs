@@ -34,6 +34,8 @@ pub(crate) enum Owner {
     Reinvite(CallId),
     /// The BYE of a call.
     Bye(CallId),
+    /// An INFO within a call.
+    Info(CallId),
     /// Nobody: a BYE to a fork that lost.
     Nobody,
 }

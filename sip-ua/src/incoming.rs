@@ -5,8 +5,7 @@ use crate::agent::Agent;
 use crate::call::{Call, Phase};
 use crate::context::{Context, METHODS, push_abilities};
 use crate::dialog::DialogKey;
-use crate::event::{AccountId, CallId, Event};
-use crate::info::{DTMF, key_press};
+use crate::event::{AccountId, CallId};
 use crate::session::is_foreign_body;
 use alloc::vec::Vec;
 use sidetone_hal::time::Instant;
@@ -164,23 +163,6 @@ impl Call {
             Phase::Incoming(incoming) => incoming.accept_seq(seq),
             Phase::Outgoing(_) | Phase::Over => true,
         }
-    }
-
-    fn handle_info(
-        &self,
-        context: &mut Context,
-        now: Instant,
-        transaction: TransactionId,
-        request: &Request,
-    ) {
-        let Some(press) = key_press(request) else {
-            let mut response = context.response(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, None);
-            response.headers.push(&Accept([ContentType::DTMF_RELAY, DTMF].into()));
-            return context.respond(now, transaction, response);
-        };
-        let response = context.response(request, StatusCode::OK, None);
-        context.respond(now, transaction, response);
-        self.tell(context, Event::Dtmf { call: self.id, digit: press.digit, duration: press.duration });
     }
 }
 

@@ -1,87 +1,209 @@
-//! Key presses in INFO requests: `application/dtmf-relay` and `application/dtmf`, as gateways send them.
+//! INFO requests within a call (RFC 6086 §5.1, as RFC 2976 had them): what is sent in them, one at a time, and key
+//! presses that come in them.
 
-use sidetone_hal::time::Duration;
-use sidetone_sip_core::Request;
-use sidetone_sip_core::header::ContentType;
+use crate::call::{Call, Phase};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::event::{EndCause, EndedBy, Event};
+use crate::exchange::{Failure, Owner};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use sidetone_hal::time::{Duration, Instant};
+#[cfg(feature = "media")]
+use sidetone_media::dtmf::InfoKind;
+use sidetone_sip_core::header::{Accept, Allow, ContentType};
+use sidetone_sip_core::{Headers, Method, Request, Response, Source, StatusCode, TransactionId};
 
-/// The shorter notation: the body is the digit.
-pub(crate) const DTMF: ContentType = ContentType::from_static("application", "dtmf");
+/// INFO requests of a call that may wait for their turn, the one under way included.
+pub(crate) const MAX_INFOS: usize = 32;
 
-/// One key press.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KeyPress {
-    pub(crate) digit: char,
-    pub(crate) duration: Option<Duration>,
+/// INFO requests of ours: the first is under way.
+#[derive(Default)]
+pub(crate) struct Infos {
+    queue: VecDeque<(ContentType, Bytes)>,
 }
 
-/// The key press that an INFO carries; `None` for any other body.
-pub(crate) fn key_press(request: &Request) -> Option<KeyPress> {
-    let kind = request.headers.get::<ContentType>()?.ok()?;
-    let text = core::str::from_utf8(&request.body).ok()?;
-    if kind.is(&DTMF) {
-        return Some(KeyPress { digit: digit(text)?, duration: None });
-    }
-    if !kind.is(&ContentType::DTMF_RELAY) {
-        return None;
-    }
-    let value = |name: &str| {
-        text.lines().find_map(|line| {
-            let (key, value) = line.split_once('=')?;
-            key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
-        })
-    };
-    let duration = value("Duration").and_then(|text| text.parse().ok()).map(Duration::from_millis);
-    Some(KeyPress { digit: digit(value("Signal")?)?, duration })
+/// Whether a message says that its sender takes INFO; without an Allow nobody knows, and it is tried (RFC 3261 §20.5).
+pub(crate) fn allows_info(headers: &Headers) -> bool {
+    let mut told = headers.all::<Allow>().flatten().peekable();
+    told.peek().is_none() || told.any(|Allow(methods)| methods.contains(&Method::INFO))
 }
 
-/// A digit by its character, or by its number in RFC 4733 (10 is `*`, 11 `#`, 12 to 15 `A` to `D`).
-fn digit(text: &str) -> Option<char> {
-    match text.trim() {
-        "10" => Some('*'),
-        "11" => Some('#'),
-        "12" => Some('A'),
-        "13" => Some('B'),
-        "14" => Some('C'),
-        "15" => Some('D'),
-        text => {
-            let mut chars = text.chars();
-            let digit = chars.next()?.to_ascii_uppercase();
-            let known = matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D') && chars.next().is_none();
-            known.then_some(digit)
+impl Call {
+    /// Sends a body in an INFO, after those that wait.
+    pub(crate) fn send_info(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        kind: ContentType,
+        body: Bytes,
+    ) -> Result<(), CommandError> {
+        let infos = self.session()?.infos.get_or_insert_default();
+        if infos.queue.len() >= MAX_INFOS {
+            return Err(CommandError::QueueFull(MAX_INFOS));
+        }
+        infos.queue.push_back((kind, body));
+        if infos.queue.len() == 1 {
+            self.send_next_info(context, now);
+        }
+        Ok(())
+    }
+
+    fn send_next_info(&mut self, context: &mut Context, now: Instant) {
+        let Phase::Up(session) = &mut self.phase else { return };
+        let Some(infos) = &session.infos else { return };
+        let Some((kind, body)) = infos.queue.front() else { return };
+        let mut info = session.dialog.request(Method::INFO);
+        info.request.set_body(kind, body.clone());
+        context.start(now, Owner::Info(self.id), self.account, info, self.protocol, false);
+    }
+
+    /// An INFO of the other side, in order.
+    pub(crate) fn handle_info(
+        &self,
+        context: &mut Context,
+        now: Instant,
+        transaction: TransactionId,
+        request: &Request,
+    ) {
+        // Without a body it says nothing, and is in order (RFC 2976 §2.2).
+        let understood = if request.body.is_empty() { Some(None) } else { event_of(request) };
+        let Some(event) = understood else {
+            let mut response = context.response(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, None);
+            response.headers.push(&Accept(understood_types()));
+            return context.respond(now, transaction, response);
+        };
+        let response = context.response(request, StatusCode::OK, None);
+        context.respond(now, transaction, response);
+        if let Some(InfoEvent { digit: Some(digit), duration }) = event {
+            self.tell(context, Event::Dtmf { call: self.id, digit, duration });
+        }
+    }
+
+    /// What became of our INFO. After a refusal those that wait would be refused too: they are given up.
+    pub(crate) fn handle_info_outcome(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        result: Result<(Response, Source), Failure>,
+    ) {
+        let status = match result {
+            Ok((response, _)) if response.status.is_provisional() => return,
+            Ok((response, _)) => response.status,
+            Err(failure) => failure.status(),
+        };
+        let Phase::Up(session) = &mut self.phase else { return };
+        let Some(infos) = &mut session.infos else { return };
+        infos.queue.pop_front();
+        let more = !infos.queue.is_empty();
+        if status.is_success() && !self.ended {
+            self.tell(context, Event::InfoAccepted { call: self.id });
+            if more {
+                self.send_next_info(context, now);
+                return;
+            }
+        } else {
+            self.tell(context, Event::InfoRefused { call: self.id, status });
+        }
+        if let Phase::Up(session) = &mut self.phase {
+            session.infos = None;
+        }
+        if status == StatusCode::CALL_DOES_NOT_EXIST {
+            // RFC 3261 §12.2.1.2. Silence is another matter here: some drop what they do not know, and talk on.
+            self.dialog_lost(context, now, EndCause::status(EndedBy::Remote, status));
         }
     }
 }
 
-#[cfg(test)]
+/// What an INFO says: a key press, or another event that has no digit and means nothing here, as a hook flash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct InfoEvent {
+    digit: Option<char>,
+    duration: Option<Duration>,
+}
+
+/// What an INFO says; `None` if its body is of no kind that we understand.
+#[cfg(feature = "media")]
+fn event_of(request: &Request) -> Option<Option<InfoEvent>> {
+    let found = request.headers.get::<ContentType>()?.ok()?;
+    let kind = InfoKind::ALL.into_iter().find(|kind| found.is(&content_type(*kind)))?;
+    let event = kind.read(&request.body)?;
+    Some(Some(InfoEvent { digit: event.digit(), duration: event.duration }))
+}
+
+#[cfg(feature = "media")]
+fn understood_types() -> Vec<ContentType> {
+    InfoKind::ALL.map(content_type).into()
+}
+
+/// The Content-Type of a body with a key press.
+#[cfg(feature = "media")]
+pub(crate) const fn content_type(kind: InfoKind) -> ContentType {
+    match kind {
+        InfoKind::DtmfRelay => ContentType::DTMF_RELAY,
+        InfoKind::Dtmf => ContentType::from_static("application", "dtmf"),
+        InfoKind::TelephoneEvent => ContentType::from_static("audio", "telephone-event"),
+    }
+}
+
+/// Bodies with key presses are read by `sidetone-media`.
+#[cfg(not(feature = "media"))]
+const fn event_of(_: &Request) -> Option<Option<InfoEvent>> {
+    None
+}
+
+#[cfg(not(feature = "media"))]
+const fn understood_types() -> Vec<ContentType> {
+    Vec::new()
+}
+
+#[cfg(all(test, feature = "media"))]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
-    use bytes::Bytes;
+    use sidetone_sip_core::Uri;
     use sidetone_sip_core::header::HeaderName;
-    use sidetone_sip_core::{Method, Uri};
 
-    fn info(kind: &str, body: &'static str) -> Request {
+    fn info(kind: &str, body: &'static [u8]) -> Request {
         let uri: Uri = "sip:bob@192.0.2.1".parse().unwrap();
         let mut request = Request::new(Method::INFO, uri);
         request.headers.push_raw(HeaderName::CONTENT_TYPE, kind).unwrap();
-        request.body = Bytes::from_static(body.as_bytes());
+        request.body = Bytes::from_static(body);
         request
     }
 
     #[test]
-    fn both_notations_are_understood_and_others_are_not() {
+    fn the_three_kinds_are_understood_and_others_are_not() {
         let ms = |ms| Some(Duration::from_millis(ms));
-        let table = [
-            ("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n", Some(('5', ms(160)))),
-            ("Application/DTMF-Relay", "signal= * \r\nDuration= x\r\n", Some(('*', None))),
-            ("application/dtmf-relay", "Signal=11\n", Some(('#', None))),
-            ("application/dtmf", "d", Some(('D', None))),
-            ("application/dtmf", "16", None),
-            ("application/dtmf-relay", "Duration=5\r\n", None),
-            ("text/plain", "5", None),
+        let table: [(&str, &'static [u8], _); 9] = [
+            ("application/dtmf-relay", b"Signal=5\r\nDuration=160\r\n", Some((Some('5'), ms(160)))),
+            ("Application/DTMF-Relay;x=y", b"signal= * \r\nDuration= x\r\n", Some((Some('*'), None))),
+            ("application/dtmf-relay", b"Signal=hf\n", Some((None, None))),
+            ("application/dtmf-relay", b"Duration=5\r\n", None),
+            ("application/dtmf", b"d", Some((Some('D'), None))),
+            ("application/dtmf", b"17", None),
+            ("audio/telephone-event", b"\x0b\x8a\x03\x20", Some((Some('#'), ms(100)))),
+            ("audio/basic", b"\x0b\x8a\x03\x20", None),
+            ("text/plain", b"5", None),
         ];
         for (kind, body, expected) in table {
-            let press = key_press(&info(kind, body)).map(|press| (press.digit, press.duration));
-            assert_eq!(press, expected, "{kind} {body:?}");
+            let event = event_of(&info(kind, body)).flatten().map(|event| (event.digit, event.duration));
+            assert_eq!(event, expected, "{kind} {body:?}");
         }
+        for kind in InfoKind::ALL {
+            use alloc::string::ToString;
+            assert_eq!(content_type(kind).to_string(), kind.content_type());
+        }
+    }
+
+    #[test]
+    fn info_is_tried_unless_allow_leaves_it_out() {
+        let mut request = info("text/plain", b"");
+        assert!(allows_info(&request.headers));
+        request.headers.push_raw(HeaderName::ALLOW, "INVITE, ACK").unwrap();
+        assert!(!allows_info(&request.headers));
+        request.headers.push_raw(HeaderName::ALLOW, "BYE, INFO").unwrap();
+        assert!(allows_info(&request.headers));
     }
 }

@@ -11,6 +11,8 @@ extern crate std;
 
 mod account;
 mod agent;
+#[cfg(feature = "media")]
+mod audio_config;
 mod call;
 mod config;
 mod context;
@@ -22,6 +24,7 @@ mod exchange;
 mod incoming;
 mod info;
 mod reach;
+mod refusal;
 mod registration;
 mod resolve;
 mod session;
@@ -30,9 +33,12 @@ mod session;
 pub mod driver;
 
 pub use agent::{Agent, Reason};
+#[cfg(feature = "media")]
+pub use audio_config::{AudioConfig, DtmfConfig};
 pub use config::{AccountConfig, AgentConfig};
 pub use error::{CommandError, ConfigError};
 pub use event::{AccountId, CallId, CallState, EndCause, EndedBy, Event, Invite, RegistrationState};
+pub use refusal::Refusal;
 
 pub use sidetone_sip_core::locate::{Answer, LocateOptions, LookupId, Query, QueryId};
 
@@ -47,3 +53,5 @@ pub use driver::{
     Account, AccountPath, Call, CallEvent, CallHandle, Error, IncomingCall, IntoUri, UserAgent,
     UserAgentBuilder, UserAgentEvent,
 };
+#[cfg(all(feature = "tokio", feature = "media"))]
+pub use driver::{Conference, MulticastOptions, OutgoingPage, Paging, PortPlan, PortPlanError, PortRules};

@@ -357,10 +357,10 @@ async fn what_cannot_be_called_is_an_error() {
     let port = || TonePort::new(LOW, HIGH).0;
     assert!(matches!(account.call("sip:", port()).await, Err(Error::Uri(_))));
     assert!(matches!(account.call("tel:+4930123", port()).await, Err(Error::Command(_))));
-    struct Wide(TonePort);
-    impl AudioPort for Wide {
+    struct Odd(TonePort);
+    impl AudioPort for Odd {
         fn format(&self) -> AudioFormat {
-            AudioFormat::FULLBAND
+            AudioFormat { sample_rate: 11_025 }
         }
         fn read(&mut self, captured: &mut [i16]) {
             self.0.read(captured);
@@ -369,7 +369,7 @@ async fn what_cannot_be_called_is_an_error() {
             self.0.write(playout);
         }
     }
-    assert!(matches!(account.call("bob", Wide(port())).await, Err(Error::SampleRate(48_000))));
+    assert!(matches!(account.call("bob", Odd(port())).await, Err(Error::SampleRate(11_025))));
 }
 
 /// A registrar that challenges once and then accepts, on a socket of its own.

@@ -2,18 +2,24 @@
 
 use super::call::{CallEvent, NewCall};
 use super::command::{Command, Reply};
-use super::media::{MediaCommand, SAMPLE_RATE};
+use super::media::{MediaCommand, MediaParts, Notice, StreamSettings};
 use super::negotiation::Audio;
 use super::task::Task;
 use super::{Error, ports};
-use crate::{AccountId, CallId, CommandError, Event, LookupId};
+use crate::{AccountId, AudioConfig, CallId, CommandError, Event, LookupId, Refusal};
 use bytes::Bytes;
 use sidetone_hal::audio::AudioPort;
 use sidetone_hal::net::{IpAddr, SocketAddr};
+use sidetone_hal::rng::Rng;
 use sidetone_media::Negotiated;
-use sidetone_media::sdp::{Direction, LocalMedia, Negotiator, SdpError};
+use sidetone_media::resample::is_pcm_rate;
+use sidetone_media::sdp::{Direction, Negotiator, SdpError};
+use sidetone_media::srtp::{Sdes, SrtpPolicy};
 use sidetone_sip_core::{NameAddr, StatusCode, Uri};
+use std::borrow::Cow;
 use std::boxed::Box;
+#[cfg(feature = "dtls")]
+use {super::dtls::Failure, std::format, std::string::String};
 
 /// A call that waits for the address of its next hop.
 pub(super) struct PendingCall {
@@ -34,8 +40,12 @@ impl Task {
                 reply.send(result).ok();
             }
             Command::Hold { call, hold, reply } => self.hold(call, hold, reply),
-            Command::Dtmf { call, digits, reply } => {
-                self.media_command(call, reply, |reply| MediaCommand::Dtmf { digits, reply });
+            Command::Dtmf { call, digits, reply } => self.send_digits(call, digits, reply),
+            Command::Audio { call, make, reply } => {
+                self.media_command(call, reply, |reply| MediaCommand::Audio { make, reply });
+            }
+            Command::Processing { call, processing, reply } => {
+                self.media_command(call, reply, |reply| MediaCommand::Processing { processing, reply });
             }
             Command::Stats { call, reply } => {
                 self.media_command(call, reply, |reply| MediaCommand::Stats { reply });
@@ -100,18 +110,87 @@ impl Task {
         port: Box<dyn AudioPort>,
     ) -> Result<Audio, Error> {
         let rate = port.format().sample_rate;
-        if rate != SAMPLE_RATE {
+        if !is_pcm_rate(rate) {
             return Err(Error::SampleRate(rate));
         }
         let mut rng = self.agent.endpoint_mut().rng().fork();
-        let ports = ports::open(ip, self.rtp_ports.as_ref(), rng.next_u32()).await?;
-        let codecs = self.codecs.iter().copied().filter(|choice| choice.codec.sample_rate == rate);
-        // RFC 8866 §5.2: a number of 63 bits is understood by every peer.
+        let ports = ports::open(ip, &self.ports, rng.next_u32()).await?;
+        let negotiator = self.negotiator(ip, account, (ports.rtp_port, ports.rtp_port + 1), &mut rng);
+        let config = self.audio_config(account);
+        let stream = StreamSettings {
+            delay: config.delay,
+            processing: config.processing,
+            silence: config.silence,
+            rtcp: config.rtcp.clone(),
+            dtmf: config.dtmf.stream,
+        };
+        let parts = MediaParts {
+            ports,
+            port,
+            rng,
+            stream,
+            jobs: self.job_sender.clone(),
+            #[cfg(feature = "dtls")]
+            keying: (config.dtls != SrtpPolicy::Off).then(|| super::dtls::Keying::new(self.identity.clone())),
+        };
+        Ok(Audio::new(negotiator, parts))
+    }
+
+    /// How an account's calls sound. A call to a user whom no account matches sounds as the user agent says, and is
+    /// encrypted as strictly as anybody's: of the user agent and the accounts in their order, the first that is the
+    /// strictest counts.
+    pub(super) fn audio_config(&self, account: Option<AccountId>) -> Cow<'_, AudioConfig> {
+        let own = |account| self.agent.account_config(account)?.audio.as_ref();
+        if let Some(account) = account {
+            return Cow::Borrowed(own(account).unwrap_or(&self.audio));
+        }
+        let strictest =
+            self.accounts.ids().into_iter().filter_map(own).fold(&self.audio, |strictest, audio| {
+                if audio.encryption() > strictest.encryption() { audio } else { strictest }
+            });
+        Cow::Owned(self.audio.clone().encrypted_as(strictest))
+    }
+
+    /// A session with nothing said yet, of media at `ip` and the RTP and RTCP `ports`.
+    fn negotiator(
+        &self,
+        ip: IpAddr,
+        account: Option<AccountId>,
+        ports: (u16, u16),
+        rng: &mut Rng,
+    ) -> Negotiator {
+        let config = self.audio_config(account);
+        let mut description = config.description.clone();
+        description.dtmf &= config.dtmf.mode.offers_events();
         let public = account.and_then(|account| self.agent.media_address(account));
         // An address of the other family is not that of these sockets.
-        let named = public.filter(|public| public.is_ipv4() == ip.is_ipv4()).unwrap_or(ip);
-        let negotiator = Negotiator::new(LocalMedia::new(named, ports.rtp_port, codecs), rng.next_u64() >> 1);
-        Ok(Audio::new(negotiator, ports, port, rng))
+        description.address = public.filter(|public| public.is_ipv4() == ip.is_ipv4()).unwrap_or(ip);
+        (description.rtp_port, description.rtcp_port) = ports;
+        let sdes =
+            (config.srtp != SrtpPolicy::Off).then(|| Sdes::new(config.srtp_suites.clone(), rng.fork()));
+        #[cfg(feature = "dtls")]
+        if config.dtls != SrtpPolicy::Off {
+            description.fingerprint = Some(self.identity.fingerprint().into());
+            description.rtcp_mux = true;
+        }
+        // RFC 8866 §5.2: a number of 63 bits is understood by every peer.
+        let negotiator =
+            Negotiator::new(description, rng.next_u64() >> 1).with_srtp(config.encryption(), sdes);
+        #[cfg(feature = "dtls")]
+        let negotiator = negotiator.with_dtls_first(config.dtls == SrtpPolicy::Compulsory);
+        negotiator
+    }
+
+    /// Why an incoming call's offer can only be refused: then nobody needs to be rung for it.
+    pub(super) fn refusal(&mut self, call: CallId, offer: &[u8]) -> Option<Refusal> {
+        let ip = self.agent.call_local_address(call)?.ip();
+        let account = self.agent.call_account(call);
+        let mut rng = self.agent.endpoint_mut().rng().fork();
+        // What is said here is not sent: any port will do.
+        let mut negotiator = self.negotiator(ip, account, (9, 10), &mut rng);
+        let error = negotiator.answer(offer, Direction::SendRecv).err()?;
+        tracing::info!(%call, %error, "the offer cannot be used");
+        Some(Refusal::from(&error))
     }
 
     async fn answer(&mut self, call: CallId, port: Box<dyn AudioPort>) -> Result<(), Error> {
@@ -131,7 +210,7 @@ impl Task {
                     Some(negotiated)
                 }
                 Err(error) => {
-                    self.agent.reject(now, call, refusal(&error))?;
+                    self.agent.reject(now, call, &error)?;
                     return Err(error.into());
                 }
             },
@@ -143,7 +222,7 @@ impl Task {
         };
         let slot = self.slots.get_mut(&call).ok_or(CommandError::NoSuchCall)?;
         if let Some(negotiated) = negotiated {
-            audio.agree(negotiated, &slot.events);
+            audio.agree(call, negotiated, &slot.events);
         }
         slot.audio = Some(audio);
         Ok(())
@@ -187,6 +266,39 @@ impl Task {
         }
     }
 
+    pub(super) fn media_notice(&mut self, call: CallId, notice: Notice) {
+        // The call may be over meanwhile.
+        let Some(slot) = self.slots.get_mut(&call) else { return };
+        let Some(audio) = &mut slot.audio else { return };
+        match notice {
+            Notice::KeysEnding => {
+                if let Some(offer) = audio.begin_rekey() {
+                    self.reoffer(call, offer);
+                }
+            }
+            // Some servers have early media described and begin only when the call is answered.
+            #[cfg(feature = "dtls")]
+            Notice::NoKeys(Failure::Silence) if !slot.established => audio.restart_keying(),
+            #[cfg(feature = "dtls")]
+            Notice::NoKeys(failure) => {
+                let reason: String = match failure {
+                    Failure::Silence => "no keys for SRTP: the other side does not answer DTLS".into(),
+                    Failure::Refused(reason) => format!("no keys for SRTP: {reason}"),
+                };
+                tracing::info!(%call, reason, "the call cannot be encrypted");
+                self.agent.abandon(self.io.now(), call, &reason).ok();
+            }
+        }
+    }
+
+    /// The change under way is over: another one may wait for that.
+    fn change_over(&mut self, call: CallId) {
+        let audio = self.slots.get_mut(&call).and_then(|slot| slot.audio.as_mut());
+        if let Some(offer) = audio.and_then(Audio::rekey_due) {
+            self.reoffer(call, offer);
+        }
+    }
+
     pub(super) fn handle_audio_event(&mut self, event: Event) {
         match event {
             Event::Progress { call, body, .. } => self.progress(call, body),
@@ -196,12 +308,15 @@ impl Task {
                     slot.establish();
                 }
             }
+            Event::InfoAccepted { call } => self.info_accepted(call),
+            Event::InfoRefused { call, status } => self.info_refused(call, status),
             Event::Offer { call, body } => self.offered(call, body),
             Event::Answer { call, body } => self.answer_came(call, body),
             Event::OfferRejected { call, status } => {
                 if let Some(audio) = self.slots.get_mut(&call).and_then(|slot| slot.audio.as_mut()) {
                     audio.change_failed(status, status == StatusCode::REQUEST_PENDING);
                 }
+                self.change_over(call);
             }
             Event::OfferDue { call } => {
                 let audio = self.slots.get_mut(&call).and_then(|slot| slot.audio.as_mut());
@@ -219,7 +334,7 @@ impl Task {
         let Some(audio) = &mut slot.audio else { return };
         if let Some(body) = body {
             match audio.negotiator.accept_answer(&body) {
-                Ok(negotiated) => audio.agree(negotiated, &slot.events),
+                Ok(negotiated) => audio.agree(call, negotiated, &slot.events),
                 // The final answer decides; until then there is a ring-back tone.
                 Err(error) => tracing::debug!(%error, "early media"),
             }
@@ -239,7 +354,7 @@ impl Task {
         match agreed {
             Ok(negotiated) => {
                 if let Some(negotiated) = negotiated {
-                    audio.agree(negotiated, &slot.events);
+                    audio.agree(call, negotiated, &slot.events);
                 }
                 slot.establish();
             }
@@ -267,12 +382,12 @@ impl Task {
                 if self.agent.answer_offer(now, call, answer).is_ok()
                     && let Some(negotiated) = negotiated
                 {
-                    audio.agree(negotiated, &slot.events);
+                    audio.agree(call, negotiated, &slot.events);
                 }
             }
             Err(error) => {
                 tracing::debug!(%error, "the offer cannot be used");
-                self.agent.reject_offer(now, call, refusal(&error)).ok();
+                self.agent.reject_offer(now, call, &error).ok();
             }
         }
     }
@@ -282,19 +397,16 @@ impl Task {
         let Some(audio) = &mut slot.audio else { return };
         let negotiated = body.ok_or(SdpError::NoAudio).and_then(|body| audio.negotiator.accept_answer(&body));
         match negotiated {
-            Ok(negotiated) => audio.change_agreed(negotiated, &slot.events),
+            Ok(negotiated) => audio.change_agreed(call, negotiated, &slot.events),
             Err(error) => {
                 tracing::debug!(%error, "the answer cannot be used");
-                audio.change_failed(refusal(&error), false);
+                audio.change_failed(Refusal::from(&error).status, false);
                 if !audio.is_running() {
                     // The first answer, in an ACK: without it there is no session.
                     self.agent.hangup(self.io.now(), call).ok();
                 }
             }
         }
+        self.change_over(call);
     }
-}
-
-fn refusal(error: &SdpError) -> StatusCode {
-    StatusCode::new(error.status()).unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE)
 }

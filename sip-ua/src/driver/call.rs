@@ -28,7 +28,7 @@ pub enum CallEvent {
     Held,
     /// Our resume took effect.
     Resumed,
-    /// The other side pressed a key (RFC 4733 event, or INFO).
+    /// The other side pressed a key, and let it go: told by an RFC 4733 event, an INFO, or a tone in the speech.
     Dtmf(char),
     /// The call is over: the last event.
     Ended(EndCause),
@@ -218,12 +218,15 @@ impl CallHandle {
         self.ask(|call, reply| Command::Hold { call, hold: false, reply }).await
     }
 
-    /// Sends key presses, one after the other, 100 ms each: as RFC 4733 events, or as tones to a peer that takes none.
-    /// Returns when they are queued; 32 may wait.
+    /// Sends key presses, one after the other, the way that [`DtmfConfig`](crate::DtmfConfig) and the call leave: as
+    /// RFC 4733 events, as tones in the speech, in INFO requests. Those that sound have been queued when this returns;
+    /// those in INFO alone have been taken by the other side, which may take seconds. If it refuses an INFO, what is left
+    /// sounds in the speech, unless the mode is INFO alone or the codec garbles tones. 32 may wait.
     ///
     /// # Errors
     /// [`Error::Digit`] before any is sent, [`Error::NoMedia`] when the queue is full or the call sends nothing now,
-    /// [`Error::Closed`].
+    /// [`Error::Refused`] when the other side takes no INFO and there is no other way (408 is its silence),
+    /// [`Error::Command`] when as many INFO requests as may wait do, or the call is over, [`Error::Closed`].
     #[cfg(feature = "media")]
     pub async fn send_dtmf(&self, digits: &str) -> Result<(), Error> {
         if let Some(wrong) = digits.chars().find(|digit| !matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D'))
@@ -232,6 +235,41 @@ impl CallHandle {
         }
         let digits = std::string::String::from(digits);
         self.ask(|call, reply| Command::Dtmf { call, digits, reply }).await
+    }
+
+    /// Gives the call another microphone and ear of the same sample rate, and returns those that it had.
+    ///
+    /// # Errors
+    /// [`Error::NoMedia`] before a codec is agreed, [`Error::SampleRate`], [`Error::Command`] when the call is over,
+    /// [`Error::Closed`].
+    #[cfg(feature = "media")]
+    pub async fn set_audio(
+        &self,
+        audio: impl sidetone_hal::audio::AudioPort + 'static,
+    ) -> Result<Box<dyn sidetone_hal::audio::AudioPort>, Error> {
+        self.exchange_audio(Box::new(move |_| Box::new(audio))).await
+    }
+
+    /// Processes the microphone's sound in another way from now on, as when the person changes from the handset to the
+    /// loudspeaker ([`AudioProcessing::for_path`](sidetone_media::process::AudioProcessing::for_path)).
+    ///
+    /// # Errors
+    /// [`Error::NoMedia`] before a codec is agreed, [`Error::Command`] when the call is over, [`Error::Closed`].
+    #[cfg(feature = "media")]
+    pub async fn set_audio_processing(
+        &self,
+        processing: sidetone_media::process::AudioProcessing,
+    ) -> Result<(), Error> {
+        self.ask(|call, reply| Command::Processing { call, processing, reply }).await
+    }
+
+    /// As [`CallHandle::set_audio`]; the port is made when its format is known.
+    #[cfg(feature = "media")]
+    pub(super) async fn exchange_audio(
+        &self,
+        make: super::media::MakePort,
+    ) -> Result<Box<dyn sidetone_hal::audio::AudioPort>, Error> {
+        self.ask(|call, reply| Command::Audio { call, make, reply }).await
     }
 
     /// What the media stream has counted so far; after [`CallEvent::Ended`], the final figures.

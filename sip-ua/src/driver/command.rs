@@ -74,6 +74,18 @@ pub(super) enum Command {
         reply: Reply<()>,
     },
     #[cfg(feature = "media")]
+    Audio {
+        call: CallId,
+        make: super::media::MakePort,
+        reply: Reply<Box<dyn AudioPort>>,
+    },
+    #[cfg(feature = "media")]
+    Processing {
+        call: CallId,
+        processing: sidetone_media::process::AudioProcessing,
+        reply: Reply<()>,
+    },
+    #[cfg(feature = "media")]
     Stats {
         call: CallId,
         reply: Reply<StreamStats>,

@@ -39,10 +39,22 @@ pub enum Error {
     #[cfg(feature = "media")]
     #[error("session description: {0}")]
     Sdp(#[from] sidetone_media::sdp::SdpError),
-    /// The audio port's rate is not that of the codecs; 8000 Hz is needed.
-    #[error("the audio port runs at {0} Hz, the codecs at 8000 Hz")]
+    /// The audio port has a rate that cannot be resampled to the codecs'.
+    #[error("the audio port runs at {0} Hz: expected 8000 to 192000, a multiple of 100")]
     SampleRate(u32),
-    /// The other side refused the change of the session.
+    /// Pages cannot be listened to or sent so.
+    #[cfg(feature = "media")]
+    #[error("paging: {0}")]
+    Page(#[from] sidetone_media::page::PageError),
+    /// A conference cannot be mixed so.
+    #[cfg(feature = "media")]
+    #[error("conference: {0}")]
+    Mix(#[from] sidetone_media::mix::MixError),
+    /// There is no certificate to agree on keys with.
+    #[cfg(feature = "dtls")]
+    #[error(transparent)]
+    Dtls(#[from] sidetone_media::dtls::DtlsError),
+    /// The other side refused the change of the session, or a key press.
     #[error("the other side refused: {0:?}")]
     Refused(StatusCode),
     /// Not a DTMF digit.

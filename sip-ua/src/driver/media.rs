@@ -8,12 +8,19 @@
 use super::Error;
 use super::call::{CallEvent, CallEventSender};
 use super::command::Reply;
+#[cfg(feature = "dtls")]
+use super::dtls::{Failure, Keying};
 use super::ports::Ports;
+use super::task::Job;
+use crate::CallId;
 use core::time::Duration;
-use sidetone_hal::audio::{AudioPort, FRAME};
+use sidetone_hal::audio::{AudioFormat, AudioPort, FRAME};
 use sidetone_hal::net::SocketAddr;
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::Instant;
+use sidetone_media::jitter::DelayLimits;
+use sidetone_media::process::{AudioProcessing, AudioProcessor};
+use sidetone_media::stream::{DtmfWay, RtcpConfig, SilenceSuppression, StreamDtmf};
 use sidetone_media::{Channel, Negotiated, Stream, StreamConfig, StreamEvent, StreamStats};
 use std::boxed::Box;
 use std::io;
@@ -23,20 +30,35 @@ use std::vec::Vec;
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant as TokioInstant};
 
+/// Makes an audio port of the format that a call has.
+pub(super) type MakePort = Box<dyn FnOnce(AudioFormat) -> Box<dyn AudioPort> + Send>;
+
 /// What the call's task asks of the media task.
 pub(super) enum MediaCommand {
     /// A new agreement, and whether we hold the call.
     Update { negotiated: Box<Negotiated>, held: bool },
-    /// Digits to send.
-    Dtmf { digits: String, reply: Reply<()> },
+    /// Digits to send, each this long; none of a way takes what is agreed on.
+    Dtmf { digits: String, duration: Duration, way: Option<DtmfWay>, reply: Reply<()> },
+    /// Another audio port of the same format; the reply has the one that was there.
+    Audio { make: MakePort, reply: Reply<Box<dyn AudioPort>> },
+    /// What is done to the microphone's sound.
+    Processing { processing: AudioProcessing, reply: Reply<()> },
     /// The counters.
     Stats { reply: Reply<StreamStats> },
+    /// Begins the handshake that came to nothing again.
+    #[cfg(feature = "dtls")]
+    RestartKeying,
 }
 
-/// The only sample rate of the codecs there are, and so of audio ports.
-pub(super) const SAMPLE_RATE: u32 = 8000;
-/// How long a key press of ours lasts.
-const DTMF_DURATION: Duration = Duration::from_millis(100);
+/// What the media task tells the call's task.
+pub(super) enum Notice {
+    /// The keys come to the end of their life: time for a re-offer with new ones.
+    KeysEnding,
+    /// There will be no keys.
+    #[cfg(feature = "dtls")]
+    NoKeys(Failure),
+}
+
 /// Frames that are caught up with after the machine stood still; what is older is given up.
 const MAX_BEHIND: u32 = 20;
 /// Commands that may wait.
@@ -44,26 +66,65 @@ const QUEUED_COMMANDS: usize = 32;
 /// The largest datagram that is looked at: an Ethernet frame's worth.
 const DATAGRAM: usize = 2048;
 
+/// What a media task is made from beside the agreement.
+pub(super) struct MediaParts {
+    pub(super) ports: Ports,
+    /// The caller's microphone and ear.
+    pub(super) port: Box<dyn AudioPort>,
+    pub(super) rng: Rng,
+    pub(super) stream: StreamSettings,
+    /// Where notices go.
+    pub(super) jobs: mpsc::Sender<Job>,
+    /// Where keys may come by DTLS.
+    #[cfg(feature = "dtls")]
+    pub(super) keying: Option<Keying>,
+}
+
+/// What [`AudioConfig`](crate::AudioConfig) says of the stream.
+#[derive(Clone, Debug)]
+pub(super) struct StreamSettings {
+    pub(super) delay: DelayLimits,
+    pub(super) processing: AudioProcessing,
+    pub(super) silence: SilenceSuppression,
+    pub(super) rtcp: RtcpConfig,
+    pub(super) dtmf: StreamDtmf,
+}
+
 /// Starts the task; it ends, with an RTCP BYE, when the sender is dropped.
 pub(super) fn start(
-    ports: Ports,
-    audio: Box<dyn AudioPort>,
+    parts: MediaParts,
+    call: CallId,
     negotiated: Negotiated,
-    rng: Rng,
     events: CallEventSender,
 ) -> mpsc::Sender<MediaCommand> {
+    let MediaParts { ports, port: audio, rng, stream: settings, jobs, .. } = parts;
     let (sender, commands) = mpsc::channel(QUEUED_COMMANDS);
-    let samples = audio.format().samples_per_frame();
+    let format = audio.format();
+    let samples = format.samples_per_frame();
     let cname = cname(&ports, rng.clone());
-    let task = MediaTask {
+    let mut config = StreamConfig::new(negotiated, cname, rng);
+    config.delay = settings.delay;
+    config.silence = settings.silence;
+    config.rtcp = settings.rtcp;
+    config.dtmf = settings.dtmf;
+    config.pcm_rate = format.sample_rate;
+    #[cfg_attr(not(feature = "dtls"), expect(unused_mut, reason = "there is nothing more to begin"))]
+    let mut task = MediaTask {
+        call,
+        jobs,
+        #[cfg(feature = "dtls")]
+        keying: parts.keying,
         ports,
         audio,
-        stream: Stream::new(StreamConfig::new(negotiated, cname, rng)),
+        processor: AudioProcessor::new(&settings.processing, format.sample_rate),
+        stream: Stream::new(config),
         events,
         origin: TokioInstant::now(),
         captured: vec![0; samples],
         playout: vec![0; samples],
     };
+    #[cfg(feature = "dtls")]
+    task.agree_on_keys();
     tokio::spawn(task.run(commands));
     sender
 }
@@ -75,8 +136,14 @@ fn cname(ports: &Ports, mut rng: Rng) -> String {
 }
 
 struct MediaTask {
+    call: CallId,
+    jobs: mpsc::Sender<Job>,
+    #[cfg(feature = "dtls")]
+    keying: Option<Keying>,
     ports: Ports,
     audio: Box<dyn AudioPort>,
+    /// Between the port and the stream.
+    processor: AudioProcessor,
     stream: Stream,
     events: CallEventSender,
     origin: TokioInstant,
@@ -104,7 +171,7 @@ impl MediaTask {
                 },
                 received = self.ports.rtp.recv_from(&mut rtp) => {
                     if let Some((source, datagram)) = datagram(received, &rtp) {
-                        self.stream.handle_rtp(self.now(), source, datagram);
+                        self.handle_rtp(source, datagram);
                     }
                 }
                 received = self.ports.rtcp.recv_from(&mut rtcp) => {
@@ -135,11 +202,25 @@ impl MediaTask {
         next
     }
 
+    /// RTP, or what shares its port.
+    fn handle_rtp(&mut self, source: SocketAddr, datagram: &[u8]) {
+        let now = self.now();
+        #[cfg(feature = "dtls")]
+        if let Some(keying) = &mut self.keying
+            && keying.handle_datagram(now, source, datagram)
+        {
+            return;
+        }
+        self.stream.handle_rtp(now, source, datagram);
+    }
+
     fn frame(&mut self, now: Instant) {
         self.audio.read(&mut self.captured);
+        self.processor.capture(&mut self.captured);
         self.stream.capture(now, &self.captured);
         self.playout.fill(0);
         self.stream.playout(now, &mut self.playout);
+        self.processor.render(&self.playout);
         self.audio.write(&self.playout);
         if self.stream.poll_timeout().is_some_and(|at| at <= now) {
             self.stream.handle_timeout(now);
@@ -147,7 +228,35 @@ impl MediaTask {
         self.flush();
     }
 
+    #[cfg(feature = "dtls")]
+    fn agree_on_keys(&mut self) {
+        let (now, negotiated) = (self.now(), self.stream.negotiated().clone());
+        if let Some(keying) = &mut self.keying {
+            keying.agree(now, &negotiated, &mut self.stream);
+        }
+    }
+
+    /// Goes on with the handshake.
+    #[cfg(feature = "dtls")]
+    fn drive_keying(&mut self) {
+        let now = self.now();
+        if let Some(keying) = &mut self.keying
+            && let Err(failure) = keying.drive(now, &self.ports.rtp, &mut self.stream)
+        {
+            self.notify(Notice::NoKeys(failure));
+        }
+    }
+
+    /// Tells the call's task, which may be busy: sound does not wait for it.
+    fn notify(&self, notice: Notice) {
+        let (call, jobs) = (self.call, self.jobs.clone());
+        // An error means that the user agent has ended meanwhile.
+        tokio::spawn(async move { jobs.send(Job::Media { call, notice }).await.ok() });
+    }
+
     fn flush(&mut self) {
+        #[cfg(feature = "dtls")]
+        self.drive_keying();
         while let Some(packet) = self.stream.poll_transmit() {
             let socket = match packet.channel {
                 Channel::Rtp => &self.ports.rtp,
@@ -159,8 +268,10 @@ impl MediaTask {
             }
         }
         while let Some(event) = self.stream.poll_event() {
-            if let StreamEvent::Dtmf { digit, .. } = event {
-                self.events.send(CallEvent::Dtmf(digit));
+            match event {
+                StreamEvent::Dtmf { digit, .. } => self.events.send(CallEvent::Dtmf(digit)),
+                StreamEvent::SrtpKeysEnding => self.notify(Notice::KeysEnding),
+                _ => {}
             }
         }
     }
@@ -170,15 +281,45 @@ impl MediaTask {
             MediaCommand::Update { negotiated, held } => {
                 self.stream.update(self.now(), *negotiated);
                 self.stream.set_muted(held);
+                #[cfg(feature = "dtls")]
+                self.agree_on_keys();
             }
-            MediaCommand::Dtmf { digits, reply } => {
+            #[cfg(feature = "dtls")]
+            MediaCommand::RestartKeying => {
                 let now = self.now();
-                let queued = digits.chars().all(|digit| self.stream.send_dtmf(now, digit, DTMF_DURATION));
+                if let Some(keying) = &mut self.keying {
+                    keying.restart(now);
+                }
+            }
+            MediaCommand::Dtmf { digits, duration, way, reply } => {
+                let (now, stream) = (self.now(), &mut self.stream);
+                let queued = digits.chars().all(|digit| match way {
+                    Some(way) => stream.send_dtmf_by(now, way, digit, duration),
+                    None => stream.send_dtmf(now, digit, duration),
+                });
                 reply.send(if queued { Ok(()) } else { Err(Error::NoMedia) }).ok();
+            }
+            MediaCommand::Audio { make, reply } => self.exchange_audio(make, reply),
+            MediaCommand::Processing { processing, reply } => {
+                self.processor.update(&processing);
+                reply.send(Ok(())).ok();
             }
             MediaCommand::Stats { reply } => {
                 reply.send(Ok(self.stream.stats())).ok();
             }
+        }
+    }
+
+    fn exchange_audio(&mut self, make: MakePort, reply: Reply<Box<dyn AudioPort>>) {
+        let audio = make(self.audio.format());
+        if audio.format() != self.audio.format() {
+            reply.send(Err(Error::SampleRate(audio.format().sample_rate))).ok();
+            return;
+        }
+        let before = core::mem::replace(&mut self.audio, audio);
+        if let Err(Ok(before)) = reply.send(Ok(before)) {
+            // Nobody would take care of it: it stays.
+            self.audio = before;
         }
     }
 

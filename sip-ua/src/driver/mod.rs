@@ -16,11 +16,27 @@ mod account_state;
 mod audio;
 mod call;
 mod command;
+#[cfg(feature = "media")]
+mod conference;
+#[cfg(feature = "dtls")]
+mod dtls;
 mod error;
+#[cfg(feature = "media")]
+mod frame_clock;
+#[cfg(feature = "media")]
+mod keys;
+#[cfg(feature = "media")]
+mod leg_port;
 #[cfg(feature = "media")]
 mod media;
 #[cfg(feature = "media")]
+mod multicast;
+#[cfg(feature = "media")]
 mod negotiation;
+#[cfg(feature = "media")]
+mod paging;
+#[cfg(feature = "media")]
+mod port_plan;
 #[cfg(feature = "media")]
 mod ports;
 mod slot;
@@ -30,6 +46,14 @@ mod user_agent;
 
 pub use account::{Account, AccountPath};
 pub use call::{Call, CallEvent, CallHandle, IncomingCall};
+#[cfg(feature = "media")]
+pub use conference::Conference;
 pub use error::Error;
+#[cfg(feature = "media")]
+pub use multicast::MulticastOptions;
+#[cfg(feature = "media")]
+pub use paging::{OutgoingPage, Paging};
+#[cfg(feature = "media")]
+pub use port_plan::{PortPlan, PortPlanError, PortRules};
 pub use uri::IntoUri;
 pub use user_agent::{UserAgent, UserAgentBuilder, UserAgentEvent};

@@ -3,12 +3,10 @@
 use super::Error;
 use super::call::{CallEvent, CallEventSender};
 use super::command::Reply;
-use super::media::{self, MediaCommand};
-use super::ports::Ports;
-use crate::CommandError;
-use sidetone_hal::audio::AudioPort;
-use sidetone_hal::rng::Rng;
+use super::media::{self, MediaCommand, MediaParts};
+use crate::{CallId, CommandError};
 use sidetone_media::Negotiated;
+use sidetone_media::dtmf::DtmfCall;
 use sidetone_media::sdp::{Direction, Negotiator};
 use sidetone_sip_core::StatusCode;
 use std::boxed::Box;
@@ -18,26 +16,48 @@ use tokio::sync::mpsc;
 pub(super) struct Audio {
     pub(super) negotiator: Negotiator,
     /// What the media task is made from, until it runs.
-    parts: Option<(Ports, Box<dyn AudioPort>, Rng)>,
+    parts: Option<MediaParts>,
     task: Option<mpsc::Sender<MediaCommand>>,
+    agreed: Option<Agreed>,
     /// Whether we hold the other side.
     held: bool,
     /// Whether the other side holds us.
     remote_hold: bool,
     /// A change of ours that is not agreed on yet.
     change: Option<Change>,
+    /// New keys are due once the change under way is over.
+    rekey: bool,
 }
 
-/// A hold or resume under way.
-struct Change {
-    hold: bool,
-    reply: Reply<()>,
+/// What the last agreement means for key presses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Agreed {
+    /// The other side takes telephone events.
+    pub(super) events: bool,
+    /// Tones in the speech arrive as such.
+    pub(super) tones: bool,
+}
+
+/// An offer of ours under way.
+enum Change {
+    /// To hold or to resume.
+    Hold { hold: bool, reply: Reply<()> },
+    /// To have new keys.
+    Keys,
 }
 
 impl Audio {
-    pub(super) fn new(negotiator: Negotiator, ports: Ports, port: Box<dyn AudioPort>, rng: Rng) -> Self {
-        let parts = Some((ports, port, rng));
-        Self { negotiator, parts, task: None, held: false, remote_hold: false, change: None }
+    pub(super) fn new(negotiator: Negotiator, parts: MediaParts) -> Self {
+        Self {
+            negotiator,
+            parts: Some(parts),
+            task: None,
+            agreed: None,
+            held: false,
+            remote_hold: false,
+            change: None,
+            rekey: false,
+        }
     }
 
     /// Whether a codec is agreed on and sound may flow.
@@ -45,16 +65,22 @@ impl Audio {
         self.task.is_some()
     }
 
+    /// What the last agreement means for key presses; none before there is one.
+    pub(super) const fn agreed(&self) -> Option<Agreed> {
+        self.agreed
+    }
+
     /// Takes an agreement: starts the media task, or tells it; tells the user when the other side holds or resumes.
-    pub(super) fn agree(&mut self, negotiated: Negotiated, events: &CallEventSender) {
+    pub(super) fn agree(&mut self, call: CallId, negotiated: Negotiated, events: &CallEventSender) {
         let remote_hold = negotiated.remote_hold;
-        if let Some((ports, audio, rng)) = self.parts.take() {
-            self.task = Some(media::start(ports, audio, negotiated, rng, events.clone()));
-        } else if let Some(task) = &self.task {
-            let update = MediaCommand::Update { negotiated: Box::new(negotiated), held: self.held };
-            if let Err(error) = task.try_send(update) {
-                tracing::warn!(%error, "media update dropped");
-            }
+        self.agreed = Some(Agreed {
+            events: negotiated.dtmf_payload_type.is_some(),
+            tones: DtmfCall::passes_tones(negotiated.codec),
+        });
+        if let Some(parts) = self.parts.take() {
+            self.task = Some(media::start(parts, call, negotiated, events.clone()));
+        } else {
+            self.tell(MediaCommand::Update { negotiated: Box::new(negotiated), held: self.held });
         }
         if remote_hold != self.remote_hold {
             self.remote_hold = remote_hold;
@@ -77,41 +103,84 @@ impl Audio {
             reply.send(Ok(())).ok();
             return None;
         }
-        self.change = Some(Change { hold, reply });
+        self.change = Some(Change::Hold { hold, reply });
         self.offer_change()
+    }
+
+    /// The keys come to their end: the offer of new ones, or none if it must wait.
+    pub(super) fn begin_rekey(&mut self) -> Option<bytes::Bytes> {
+        // By DTLS there are new ones by a new association alone; a call would have to last for years.
+        self.negotiator.current()?.srtp.as_ref()?;
+        if self.change.is_some() {
+            self.rekey = true;
+            return None;
+        }
+        self.negotiator.rekey();
+        self.change = Some(Change::Keys);
+        self.offer_change()
+    }
+
+    /// The offer of new keys that had to wait for another change, once that is over.
+    pub(super) fn rekey_due(&mut self) -> Option<bytes::Bytes> {
+        let due = self.rekey && self.change.is_none();
+        self.rekey &= !due;
+        if due { self.begin_rekey() } else { None }
     }
 
     /// The offer for the change under way.
     pub(super) fn offer_change(&mut self) -> Option<bytes::Bytes> {
-        let hold = self.change.as_ref()?.hold;
+        let hold = match self.change.as_ref()? {
+            Change::Hold { hold, .. } => *hold,
+            Change::Keys => self.held,
+        };
         Some(self.negotiator.offer(direction(hold)).into())
     }
 
     /// The other side agreed to the offer under way.
-    pub(super) fn change_agreed(&mut self, negotiated: Negotiated, events: &CallEventSender) {
+    pub(super) fn change_agreed(&mut self, call: CallId, negotiated: Negotiated, events: &CallEventSender) {
         let change = self.change.take();
-        if let Some(change) = &change {
-            self.held = change.hold;
+        if let Some(Change::Hold { hold, .. }) = &change {
+            self.held = *hold;
         }
-        self.agree(negotiated, events);
-        if let Some(change) = change {
-            events.send(if change.hold { CallEvent::Held } else { CallEvent::Resumed });
-            change.reply.send(Ok(())).ok();
+        self.agree(call, negotiated, events);
+        if let Some(Change::Hold { hold, reply }) = change {
+            events.send(if hold { CallEvent::Held } else { CallEvent::Resumed });
+            reply.send(Ok(())).ok();
         }
     }
 
     /// The offer under way came to nothing; `waits` when it will be made again.
     pub(super) fn change_failed(&mut self, status: StatusCode, waits: bool) {
         self.negotiator.rollback();
-        if !waits && let Some(change) = self.change.take() {
-            change.reply.send(Err(Error::Refused(status))).ok();
+        if waits {
+            return;
         }
+        match self.change.take() {
+            Some(Change::Hold { reply, .. }) => drop(reply.send(Err(Error::Refused(status)))),
+            Some(Change::Keys) => tracing::warn!(?status, "the other side refused new keys"),
+            None => {}
+        }
+    }
+
+    /// The handshake begins again.
+    #[cfg(feature = "dtls")]
+    pub(super) fn restart_keying(&self) {
+        self.tell(MediaCommand::RestartKeying);
     }
 
     /// The call is over; the media task ends with this.
     pub(super) fn end(self) {
-        if let Some(change) = self.change {
-            change.reply.send(Err(CommandError::NoSuchCall.into())).ok();
+        if let Some(Change::Hold { reply, .. }) = self.change {
+            reply.send(Err(CommandError::NoSuchCall.into())).ok();
+        }
+    }
+
+    /// Hands the media task, if it runs, what nobody waits for.
+    fn tell(&self, command: MediaCommand) {
+        if let Some(task) = &self.task
+            && let Err(error) = task.try_send(command)
+        {
+            tracing::warn!(%error, "media command dropped");
         }
     }
 

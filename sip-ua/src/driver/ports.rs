@@ -1,8 +1,9 @@
 //! RTP and RTCP sockets: an even port and the one above it (RFC 3550 §11).
 
-use super::Error;
-use core::ops::RangeInclusive;
+use super::{Error, PortPlan};
 use sidetone_hal::net::{IpAddr, SocketAddr};
+use sidetone_sip_core::driver::set_dscp;
+use socket2::SockRef;
 use std::format;
 use std::io;
 use tokio::net::UdpSocket;
@@ -18,29 +19,33 @@ pub(super) struct Ports {
 /// The system's choices that are tried for an even port with a free neighbour.
 const ATTEMPTS: usize = 64;
 
-/// Opens a pair at `ip`: in `range`, beginning at `start` (any number) and going round, or where the system likes.
-pub(super) async fn open(
-    ip: IpAddr,
-    range: Option<&RangeInclusive<u16>>,
-    start: u32,
-) -> Result<Ports, Error> {
+/// Which ports, and how their packets are marked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PortOptions {
+    pub(super) plan: PortPlan,
+    /// The differentiated services code point of RTP (RFC 2474).
+    pub(super) dscp: u8,
+    /// That of RTCP; that of RTP without it.
+    pub(super) rtcp_dscp: Option<u8>,
+}
+
+/// Opens a pair at `ip`: as planned, beginning at `start` (any number) and going round, or where the system likes.
+pub(super) async fn open(ip: IpAddr, options: &PortOptions, start: u32) -> Result<Ports, Error> {
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-    let pairs = range.map(|range| {
-        let first = u32::from(*range.start()).next_multiple_of(2);
-        let count = (u32::from(*range.end()) + 1).saturating_sub(first) / 2;
-        (first, count)
-    });
-    let attempts = pairs.map_or(ATTEMPTS, |(_, count)| count as usize);
-    for attempt in 0..attempts {
-        let port = match pairs {
-            Some((first, count)) => {
-                let index = start.wrapping_add(attempt as u32) % count;
-                u16::try_from(first + 2 * index).unwrap_or_default()
-            }
-            None => 0,
-        };
+    // For port 0 the system chooses.
+    let any = options.plan.is_any().then_some(0).into_iter().cycle().take(ATTEMPTS);
+    for port in options.plan.pairs(start).chain(any) {
         match pair(ip, port).await {
-            Ok(Some(ports)) => return Ok(ports),
+            Ok(Some(ports)) => {
+                let rtcp_dscp = options.rtcp_dscp.unwrap_or(options.dscp);
+                for (socket, dscp) in [(&ports.rtp, options.dscp), (&ports.rtcp, rtcp_dscp)] {
+                    // Speech that is not marked is worse than marked, and better than none.
+                    if let Err(error) = set_dscp(&SockRef::from(socket), ip.is_ipv6(), dscp) {
+                        tracing::warn!(%error, "RTP is not marked");
+                    }
+                }
+                return Ok(ports);
+            }
             Ok(None) => {}
             Err(error) => last = error,
         }
@@ -70,7 +75,10 @@ mod tests {
     async fn pairs_are_even_and_neighbours() {
         let mut pairs = Vec::new();
         for _ in 0..8 {
-            let ports = open(LOCALHOST, None, 0).await.unwrap();
+            let options = PortOptions { dscp: 46, rtcp_dscp: Some(10), ..PortOptions::default() };
+            let ports = open(LOCALHOST, &options, 0).await.unwrap();
+            assert_eq!(SockRef::from(&ports.rtp).tos_v4().unwrap(), 46 << 2);
+            assert_eq!(SockRef::from(&ports.rtcp).tos_v4().unwrap(), 10 << 2);
             assert_eq!(ports.rtp_port % 2, 0);
             assert_eq!(ports.rtcp.local_addr().unwrap().port(), ports.rtp_port + 1);
             pairs.push(ports);
@@ -82,8 +90,10 @@ mod tests {
         // Where three neighbouring pairs are free depends on the machine: a place is looked for.
         for base in (30_001..60_000).step_by(97) {
             let range = base..=base + 6;
+            let plan = PortPlan::within(&range).unwrap();
+            let options = PortOptions { plan, ..PortOptions::default() };
             let mut pairs = Vec::new();
-            while let Ok(ports) = open(LOCALHOST, Some(&range), 1).await {
+            while let Ok(ports) = open(LOCALHOST, &options, 1).await {
                 assert!(range.contains(&ports.rtp_port) && range.contains(&(ports.rtp_port + 1)));
                 pairs.push(ports);
             }
@@ -92,5 +102,42 @@ mod tests {
             }
         }
         panic!("no range of three free pairs");
+    }
+
+    #[tokio::test]
+    async fn ipv6_has_pairs_and_marks_too_and_no_port_is_none() {
+        let ip = IpAddr::V6(core::net::Ipv6Addr::LOCALHOST);
+        let options = PortOptions { dscp: 34, ..PortOptions::default() };
+        // A machine without IPv6 has nothing to test.
+        if std::net::UdpSocket::bind((ip, 0)).is_ok() {
+            let ports = open(ip, &options, 0).await.unwrap();
+            assert_eq!(ports.rtcp.local_addr().unwrap().port(), ports.rtp_port + 1);
+            for socket in [&ports.rtp, &ports.rtcp] {
+                assert_eq!(SockRef::from(socket).tclass_v6().unwrap(), 34 << 2);
+            }
+        }
+        let none = PortOptions { plan: PortPlan::none(), ..PortOptions::default() };
+        assert!(matches!(open(LOCALHOST, &none, 5).await, Err(Error::Io { .. })));
+    }
+
+    #[tokio::test]
+    async fn forwarded_ports_are_taken_and_only_those() {
+        let rules = crate::PortRules { channels: 3, ..crate::PortRules::UT670 };
+        for base in (30_000..48_000).step_by(98) {
+            let list = [base, base + 20, base + 40];
+            let plan = rules.external(&list, PortPlan::any()).unwrap();
+            let options = PortOptions { plan, ..PortOptions::default() };
+            let mut pairs = Vec::new();
+            while let Ok(ports) = open(LOCALHOST, &options, 2).await {
+                pairs.push(ports);
+            }
+            let taken: Vec<u16> = pairs.iter().map(|ports| ports.rtp_port).collect();
+            assert!(taken.iter().all(|port| list.contains(port)));
+            if taken.len() == 3 {
+                assert_eq!(taken, [base + 40, base, base + 20]);
+                return;
+            }
+        }
+        panic!("no three free pairs");
     }
 }

@@ -12,6 +12,9 @@ pub(super) struct Slot {
     pub(super) offer: Option<bytes::Bytes>,
     #[cfg(feature = "media")]
     pub(super) audio: Option<super::negotiation::Audio>,
+    /// Key presses that go in INFO requests.
+    #[cfg(feature = "media")]
+    pub(super) keys: super::keys::InfoKeys,
     /// Whether the user was told that the call is up.
     #[cfg(feature = "media")]
     pub(super) established: bool,
@@ -25,6 +28,8 @@ impl Slot {
             offer: None,
             #[cfg(feature = "media")]
             audio: None,
+            #[cfg(feature = "media")]
+            keys: super::keys::InfoKeys::default(),
             #[cfg(feature = "media")]
             established: false,
         }
@@ -40,8 +45,11 @@ impl Slot {
 
     pub(super) fn end(self, cause: EndCause) {
         #[cfg(feature = "media")]
-        if let Some(audio) = self.audio {
-            audio.end();
+        {
+            self.keys.end();
+            if let Some(audio) = self.audio {
+                audio.end();
+            }
         }
         self.events.end(cause);
     }

@@ -12,8 +12,6 @@ use crate::{
     AccountConfig, AccountId, Agent, AgentConfig, CallId, Event, Invite, Query, QueryId, RegistrationState,
 };
 use core::time::Duration;
-#[cfg(feature = "media")]
-use sidetone_codecs::CodecChoice;
 use sidetone_hal::net::{IpAddr, Protocol, SocketAddr};
 use sidetone_hal::time::Instant;
 #[cfg(feature = "tls")]
@@ -34,9 +32,9 @@ pub(super) struct Setup {
     pub(super) config: AgentConfig,
     pub(super) tap: Option<Box<dyn Tap>>,
     #[cfg(feature = "media")]
-    pub(super) rtp_ports: Option<core::ops::RangeInclusive<u16>>,
+    pub(super) ports: super::ports::PortOptions,
     #[cfg(feature = "media")]
-    pub(super) codecs: Vec<CodecChoice>,
+    pub(super) audio: crate::AudioConfig,
 }
 
 /// Commands, events and finished look-ups that may wait.
@@ -58,6 +56,8 @@ pub(super) type LocalAddresses = Vec<(Protocol, SocketAddr)>;
 
 /// Opens the sockets and starts the task.
 pub(super) async fn start(setup: Setup) -> Result<Started, Error> {
+    #[cfg(feature = "dtls")]
+    let identity = sidetone_media::dtls::DtlsIdentity::generate()?;
     let mut io = Io::bind(&setup.driver)
         .map_err(|source| Error::Io { what: "the SIP sockets".to_string(), source })?;
     let mut agent = Agent::new(setup.config);
@@ -88,9 +88,11 @@ pub(super) async fn start(setup: Setup) -> Result<Started, Error> {
         #[cfg(feature = "media")]
         pending: BTreeMap::new(),
         #[cfg(feature = "media")]
-        rtp_ports: setup.rtp_ports,
+        ports: setup.ports,
         #[cfg(feature = "media")]
-        codecs: setup.codecs,
+        audio: setup.audio,
+        #[cfg(feature = "dtls")]
+        identity,
     };
     tokio::spawn(task.run());
     Ok(Started {
@@ -114,7 +116,7 @@ pub(super) struct Task {
     /// Calls whose handle was dropped: each call comes once, so the queue is bounded by the calls there are.
     dropped: mpsc::UnboundedReceiver<CallId>,
     dropped_sender: mpsc::UnboundedSender<CallId>,
-    accounts: AccountStates,
+    pub(super) accounts: AccountStates,
     local: watch::Sender<LocalAddresses>,
     pub(super) slots: BTreeMap<CallId, Slot>,
     closing: Option<Closing>,
@@ -123,15 +125,21 @@ pub(super) struct Task {
     #[cfg(feature = "media")]
     pub(super) pending: BTreeMap<LookupId, super::audio::PendingCall>,
     #[cfg(feature = "media")]
-    pub(super) rtp_ports: Option<core::ops::RangeInclusive<u16>>,
+    pub(super) ports: super::ports::PortOptions,
     #[cfg(feature = "media")]
-    pub(super) codecs: Vec<CodecChoice>,
+    pub(super) audio: crate::AudioConfig,
+    /// Who we are to the other side of a call whose keys come by DTLS.
+    #[cfg(feature = "dtls")]
+    pub(super) identity: sidetone_media::dtls::DtlsIdentity,
 }
 
 /// What was done beside the task.
 pub(super) enum Job {
     /// DNS was asked for the agent.
     Answer { query: QueryId, answer: Answer },
+    /// A call's media has something to say.
+    #[cfg(feature = "media")]
+    Media { call: CallId, notice: super::media::Notice },
 }
 
 /// The end is near.
@@ -213,6 +221,8 @@ impl Task {
                 }
                 self.agent.handle_answer(self.io.now(), query, answer);
             }
+            #[cfg(feature = "media")]
+            Job::Media { call, notice } => self.media_notice(call, notice),
         }
     }
 
@@ -278,6 +288,12 @@ impl Task {
             }
             Event::Incoming { call, account, invite } => {
                 let Invite { from, to, uri, offer } = *invite;
+                #[cfg(feature = "media")]
+                if let Some(refusal) = offer.as_ref().and_then(|offer| self.refusal(call, offer)) {
+                    // The caller may have given up meanwhile: then there is nothing to refuse.
+                    self.agent.reject(self.io.now(), call, refusal).ok();
+                    return;
+                }
                 let new = self.open_slot(call, account, from);
                 #[cfg(feature = "media")]
                 if let Some(slot) = self.slots.get_mut(&call) {

@@ -1,13 +1,19 @@
 //! The user agent's handle and its builder.
 
+#[cfg(feature = "media")]
+use super::PortPlan;
 use super::command::Command;
+#[cfg(feature = "media")]
+use super::ports::PortOptions;
 use super::task::{self, Setup};
 use super::{Account, Error, IncomingCall};
+#[cfg(feature = "media")]
+use crate::AudioConfig;
 use crate::{AccountConfig, AccountId, AgentConfig, FlowFailure, RegistrationState};
 use core::ops::RangeInclusive;
 use core::time::Duration;
 #[cfg(feature = "media")]
-use sidetone_codecs::{CodecChoice, pcma, pcmu};
+use sidetone_codecs::CodecChoice;
 use sidetone_hal::net::{IpAddr, Protocol, SocketAddr};
 #[cfg(feature = "ws")]
 use sidetone_sip_core::driver::WebSocketConfig;
@@ -133,9 +139,9 @@ pub struct UserAgentBuilder {
     config: Option<AgentConfig>,
     tap: Option<Box<dyn Tap>>,
     #[cfg(feature = "media")]
-    rtp_ports: Option<RangeInclusive<u16>>,
+    ports: PortOptions,
     #[cfg(feature = "media")]
-    codecs: Option<Vec<CodecChoice>>,
+    audio: AudioConfig,
 }
 
 impl UserAgentBuilder {
@@ -229,15 +235,44 @@ impl UserAgentBuilder {
     /// RTP sockets get even ports of this range (RTCP the odd ones above); without it the system chooses.
     #[cfg(feature = "media")]
     pub fn rtp_ports(mut self, range: RangeInclusive<u16>) -> Self {
-        self.rtp_ports = Some(range);
+        self.ports.plan = PortPlan::within(&range).unwrap_or_else(|_| PortPlan::none());
         self
     }
 
-    /// The codecs of calls, what is liked best first; without it PCMU and PCMA. Those that do not run at the
-    /// rate of a call's audio port are left out of that call.
+    /// RTP sockets get the ports of this plan: a range with a telephone's own rules, or those that a router forwards.
+    #[cfg(feature = "media")]
+    pub fn rtp_port_plan(mut self, plan: PortPlan) -> Self {
+        self.ports.plan = plan;
+        self
+    }
+
+    /// The differentiated services code point of RTCP, 0 to 63, where it is not that of RTP.
+    #[cfg(feature = "media")]
+    pub fn rtcp_dscp(mut self, dscp: u8) -> Self {
+        self.ports.rtcp_dscp = Some(dscp);
+        self
+    }
+
+    /// The differentiated services code point of RTP and RTCP, 0 to 63 (RFC 2474); 46, expedited forwarding, is usual.
+    /// 0 without it.
+    #[cfg(feature = "media")]
+    pub fn rtp_dscp(mut self, dscp: u8) -> Self {
+        self.ports.dscp = dscp;
+        self
+    }
+
+    /// How calls sound and are negotiated, where an account does not say it ([`AccountConfig::audio`]).
+    #[cfg(feature = "media")]
+    pub fn audio(mut self, audio: AudioConfig) -> Self {
+        self.audio = audio;
+        self
+    }
+
+    /// The codecs of calls, what is liked best first; without it PCMU and PCMA. Their rates need not be
+    /// that of the calls' audio ports: streams resample. To be called after [`UserAgentBuilder::audio`].
     #[cfg(feature = "media")]
     pub fn codecs<C: Into<CodecChoice>>(mut self, codecs: impl IntoIterator<Item = C>) -> Self {
-        self.codecs = Some(codecs.into_iter().map(Into::into).collect());
+        self.audio.description.codecs = codecs.into_iter().map(Into::into).collect();
         self
     }
 
@@ -264,9 +299,9 @@ impl UserAgentBuilder {
             config,
             tap,
             #[cfg(feature = "media")]
-            rtp_ports: self.rtp_ports,
+            ports: self.ports,
             #[cfg(feature = "media")]
-            codecs: self.codecs.unwrap_or_else(|| [&pcmu::SPEC, &pcma::SPEC].map(CodecChoice::from).into()),
+            audio: self.audio,
         };
         let started = task::start(setup).await?;
         Ok(UserAgent {

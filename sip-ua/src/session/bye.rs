@@ -11,15 +11,18 @@ use sidetone_sip_core::header::Reason;
 use sidetone_sip_core::{Method, Request, StatusCode, TransactionId};
 
 impl Call {
-    /// The user hangs up, in whatever phase the call is. The call is over for the user at once.
-    pub(crate) fn hang_up(&mut self, context: &mut Context, now: Instant) {
-        self.end(context, EndCause::new(EndedBy::Local, None, "hung up"));
+    /// The user hangs up, or the call cannot go on for a `reason`, in whatever phase it is. The call is over for the user
+    /// at once.
+    pub(crate) fn hang_up(&mut self, context: &mut Context, now: Instant, reason: Option<&str>) {
+        self.end(context, EndCause::new(EndedBy::Local, None, reason.unwrap_or("hung up")));
         match &mut self.phase {
             Phase::Outgoing(outgoing) => {
                 let exchange = outgoing.exchange;
                 context.cancel(now, exchange);
             }
-            Phase::Incoming(_) => self.refuse_invite(context, now, StatusCode::TEMPORARILY_UNAVAILABLE),
+            Phase::Incoming(_) => {
+                self.refuse_invite(context, now, &StatusCode::TEMPORARILY_UNAVAILABLE.into());
+            }
             Phase::Up(session) if session.unacked.is_some() && !session.confirmed => {
                 session.bye = Bye::AfterAck
             }
@@ -27,7 +30,7 @@ impl Call {
                 if let Some(delayed) = session.delayed.take() {
                     self.acknowledge(context, now, &delayed, None);
                 }
-                self.send_bye(context, now);
+                self.send_bye_because(context, now, reason);
             }
             Phase::Over => {}
         }
@@ -35,12 +38,19 @@ impl Call {
 
     /// Sends the BYE; what the other side still waits for is answered first.
     pub(super) fn send_bye(&mut self, context: &mut Context, now: Instant) {
+        self.send_bye_because(context, now, None);
+    }
+
+    fn send_bye_because(&mut self, context: &mut Context, now: Instant, reason: Option<&str>) {
         self.drop_remote_offer(context, now);
         let Phase::Up(session) = &mut self.phase else { return };
         if matches!(session.bye, Bye::Sent(_)) {
             return;
         }
-        let bye = session.dialog.request(Method::BYE);
+        let mut bye = session.dialog.request(Method::BYE);
+        if let Some(reason) = reason {
+            bye.request.headers.push(&Reason::sip(StatusCode::NOT_ACCEPTABLE_HERE.code(), reason));
+        }
         let exchange = context.start(now, Owner::Bye(self.id), self.account, bye, self.protocol, false);
         session.bye = Bye::Sent(exchange);
     }
@@ -64,7 +74,9 @@ impl Call {
             Phase::Outgoing(_) | Phase::Over => {
                 return context.refuse(now, transaction, request, StatusCode::CALL_DOES_NOT_EXIST);
             }
-            Phase::Incoming(_) => self.refuse_invite(context, now, StatusCode::REQUEST_TERMINATED),
+            Phase::Incoming(_) => {
+                self.refuse_invite(context, now, &StatusCode::REQUEST_TERMINATED.into());
+            }
             Phase::Up(_) => self.drop_remote_offer(context, now),
         }
         let tag = self.local_tag.to_string();

@@ -90,7 +90,7 @@ impl Call {
                         "nobody picked up",
                     ),
                 );
-                self.refuse_invite(context, now, StatusCode::TEMPORARILY_UNAVAILABLE);
+                self.refuse_invite(context, now, &StatusCode::TEMPORARILY_UNAVAILABLE.into());
             }
             Phase::Up(_) | Phase::Over => {}
         }
@@ -159,7 +159,7 @@ impl Call {
         let Ok(dialog) = Dialog::client(&self.call_id, &invite, response) else { return };
         self.stop_ringing(context);
         self.protocol = source.protocol;
-        self.phase = Phase::Up(Box::new(Session::new(dialog)));
+        self.phase = Phase::Up(Box::new(Session::new(dialog, &response.headers)));
         let body = body_of(&response.body);
         if self.ended {
             // The CANCEL came too late, or was not understood (RFC 3261 §9.1).

@@ -8,6 +8,7 @@ use crate::context::{Context, Timer, push_abilities};
 use crate::dialog::{Dialog, LocalTag};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, EndCause, EndedBy, Event, Invite};
+use crate::refusal::Refusal;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -126,7 +127,7 @@ impl Call {
         let Incoming { transaction, request, dialog, .. } = *incoming;
         self.stop_ringing(context);
         let seq = dialog.remote_seq().unwrap_or_default();
-        self.phase = Phase::Up(Box::new(Session::new(dialog)));
+        self.phase = Phase::Up(Box::new(Session::new(dialog, &request.headers)));
         self.send_2xx(context, now, transaction, response, seq, request.body.is_empty());
         Ok(())
     }
@@ -136,15 +137,16 @@ impl Call {
         &mut self,
         context: &mut Context,
         now: Instant,
-        status: StatusCode,
+        refusal: &Refusal,
     ) -> Result<(), CommandError> {
         if !matches!(self.phase, Phase::Incoming(_)) || self.ended {
             return Err(CommandError::WrongState);
         }
+        let status = refusal.status;
         if status.code() < 300 {
             return Err(CommandError::Status(status.code()));
         }
-        self.refuse_invite(context, now, status);
+        self.refuse_invite(context, now, refusal);
         self.end(context, by_us(status));
         Ok(())
     }
@@ -152,7 +154,7 @@ impl Call {
     /// The caller takes the INVITE back before it has a final response.
     pub(crate) fn handle_cancel(&mut self, context: &mut Context, now: Instant, cancel: &Request) {
         if matches!(self.phase, Phase::Incoming(_)) {
-            self.refuse_invite(context, now, StatusCode::REQUEST_TERMINATED);
+            self.refuse_invite(context, now, &StatusCode::REQUEST_TERMINATED.into());
             let reason = reason_text(cancel).unwrap_or_else(|| "cancelled by the caller".into());
             self.end(context, EndCause::new(EndedBy::Remote, Some(StatusCode::REQUEST_TERMINATED), reason));
         }
@@ -167,10 +169,12 @@ impl Call {
     }
 
     /// Sends the final response to a call that is not answered. The user is told by the caller of this.
-    pub(super) fn refuse_invite(&mut self, context: &mut Context, now: Instant, status: StatusCode) {
+    pub(super) fn refuse_invite(&mut self, context: &mut Context, now: Instant, refusal: &Refusal) {
         if let Phase::Incoming(incoming) = &self.phase {
             let transaction = incoming.transaction;
-            let response = context.response(&incoming.request, status, Some(&self.local_tag.to_string()));
+            let tag = self.local_tag.to_string();
+            let mut response = context.response(&incoming.request, refusal.status, Some(&tag));
+            refusal.warn(&mut response, context.local_address(&incoming.source));
             context.respond(now, transaction, response);
             self.finish(context);
         }

@@ -11,6 +11,7 @@ pub(crate) use invite_uas::Incoming;
 
 use crate::dialog::Dialog;
 use crate::exchange::ExchangeId;
+use crate::info::{Infos, allows_info};
 use ack::{SentAck, Unacked};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -42,6 +43,10 @@ pub(crate) struct Session {
     /// The user wants to know when an offer can be made.
     due: bool,
     bye: Bye,
+    /// Whether the other side takes INFO, as far as it said so.
+    takes_info: bool,
+    /// Our INFO requests that have no answer yet.
+    pub(crate) infos: Option<Box<Infos>>,
 }
 
 /// Our BYE.
@@ -54,7 +59,8 @@ enum Bye {
 }
 
 impl Session {
-    fn new(dialog: Dialog) -> Self {
+    /// A session, and the headers of the other side's INVITE or 2xx.
+    fn new(dialog: Dialog, headers: &Headers) -> Self {
         Self {
             dialog,
             acks: Vec::new(),
@@ -66,6 +72,20 @@ impl Session {
             forks: 0,
             due: false,
             bye: Bye::None,
+            takes_info: allows_info(headers),
+            infos: None,
+        }
+    }
+
+    /// Whether the other side takes INFO: its last Allow names it, or it never sent one.
+    pub(crate) const fn takes_info(&self) -> bool {
+        self.takes_info
+    }
+
+    /// The other side says anew what it can.
+    fn hear_abilities(&mut self, headers: &Headers) {
+        if headers.contains(&HeaderName::ALLOW) {
+            self.takes_info = allows_info(headers);
         }
     }
 

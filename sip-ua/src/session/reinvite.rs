@@ -6,6 +6,7 @@ use crate::context::{Context, Timer, push_abilities};
 use crate::error::CommandError;
 use crate::event::{EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
+use crate::refusal::Refusal;
 use alloc::boxed::Box;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
@@ -72,6 +73,7 @@ impl Call {
                 if first {
                     session.offering = Offering::Idle;
                     session.dialog.refresh_target(&response.headers);
+                    session.hear_abilities(&response.headers);
                     self.acknowledge(context, now, &invite, None);
                     self.tell(context, Event::Answer { call: self.id, body: body_of(&response.body) });
                     self.settle(context);
@@ -137,7 +139,8 @@ impl Call {
         self.settle(context);
     }
 
-    fn dialog_lost(&mut self, context: &mut Context, now: Instant, cause: EndCause) {
+    /// The other side does not know the dialog any more.
+    pub(crate) fn dialog_lost(&mut self, context: &mut Context, now: Instant, cause: EndCause) {
         if let Phase::Up(session) = &mut self.phase {
             session.offering = Offering::Idle;
         }
@@ -204,6 +207,7 @@ impl Call {
         }
         let body = body_of(&request.body);
         let Some(Ok(CSeq { seq, .. })) = request.headers.get::<CSeq>() else { return };
+        session.hear_abilities(&request.headers);
         session.remote = Some(Box::new(RemoteOffer { transaction, request, source, seq }));
         // The other side has our last 2xx, or it could not start anew: only its ACK was lost.
         self.acknowledged(context, now, None);
@@ -242,8 +246,9 @@ impl Call {
         &mut self,
         context: &mut Context,
         now: Instant,
-        status: StatusCode,
+        refusal: &Refusal,
     ) -> Result<(), CommandError> {
+        let status = refusal.status;
         if status.code() < 300 {
             return Err(CommandError::Status(status.code()));
         }
@@ -256,7 +261,9 @@ impl Call {
             return Ok(());
         }
         let remote = session.remote.take().ok_or(CommandError::WrongState)?;
-        context.refuse(now, remote.transaction, &remote.request, status);
+        let mut response = context.response(&remote.request, status, None);
+        refusal.warn(&mut response, context.local_address(&remote.source));
+        context.respond(now, remote.transaction, response);
         self.settle(context);
         Ok(())
     }

@@ -15,6 +15,7 @@ mod incoming;
 mod location;
 mod outgoing;
 mod reach;
+mod refusal;
 mod registration;
 mod reinvite;
 mod requests;

@@ -1,10 +1,10 @@
 use crate::support::*;
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::header::{
-    Accept, Allow, ContentType, HeaderName, MaxForwards, Require, Server, Unsupported,
+    Accept, Allow, ContentType, HeaderName, MaxForwards, ProxyAuthenticate, Require, Server, Unsupported,
 };
-use sidetone_sip_core::{Method, Request};
-use sidetone_sip_ua::Event;
+use sidetone_sip_core::{Challenge, Method, Request, StatusCode};
+use sidetone_sip_ua::{CallId, CallState, CommandError, Event};
 
 #[test]
 fn options_are_answered_with_what_we_can() {
@@ -107,6 +107,7 @@ fn foreign_schemes_and_bodies_are_refused() {
     harness.no_event();
 }
 
+#[cfg(feature = "media")]
 #[test]
 fn key_presses_in_info_are_events() {
     let mut harness = Harness::new();
@@ -120,8 +121,150 @@ fn key_presses_in_info_are_events() {
     let mut info = harness.callee_in_dialog(&invite, &ok, Method::INFO, 2);
     info.set_body(&ContentType::TEXT, &b"hello"[..]);
     harness.put(info);
-    harness.response(415);
+    let Accept(kinds) = harness.response(415).headers.require().unwrap();
+    assert_eq!(kinds.len(), 3);
     harness.no_event();
+}
+
+#[test]
+fn an_info_without_a_body_says_nothing_and_is_in_order() {
+    let mut harness = Harness::new();
+    let (_, invite, ok) = harness.established();
+    let info = harness.callee_in_dialog(&invite, &ok, Method::INFO, 1);
+    harness.put(info);
+    harness.response(200);
+    harness.no_event();
+}
+
+fn send_info(harness: &mut Harness, call: CallId, text: &'static str) -> Result<(), CommandError> {
+    harness.agent.send_info(harness.now, call, ContentType::DTMF_RELAY, body(text))
+}
+
+#[test]
+fn info_requests_go_one_at_a_time_in_their_order() {
+    let mut harness = Harness::new();
+    let (call, invite, _) = harness.established();
+    for text in ["one", "two", "three"] {
+        send_info(&mut harness, call, text).unwrap();
+    }
+    for (place, text) in ["one", "two", "three"].into_iter().enumerate() {
+        let info = harness.request(Method::INFO);
+        assert_eq!((seq(&info), info.body.clone()), (seq(&invite) + 1 + place as u32, body(text)));
+        assert!(info.headers.require::<ContentType>().unwrap().is(&ContentType::DTMF_RELAY));
+        harness.silent();
+        harness.no_event();
+        harness.answer(&info, 100, "bob-tag");
+        harness.no_event();
+        harness.answer(&info, 200, "bob-tag");
+        assert!(matches!(harness.event(), Event::InfoAccepted { call: of } if of == call));
+    }
+    harness.silent();
+    // As many as may wait; then there is room again.
+    for _ in 0..32 {
+        send_info(&mut harness, call, "more").unwrap();
+    }
+    assert_eq!(send_info(&mut harness, call, "more"), Err(CommandError::QueueFull(32)));
+    let info = harness.request(Method::INFO);
+    harness.answer(&info, 200, "bob-tag");
+    send_info(&mut harness, call, "more").unwrap();
+}
+
+#[test]
+fn a_refused_info_takes_those_behind_it_along_and_the_call_goes_on() {
+    for code in [405, 415, 469, 501, 503, 603] {
+        let mut harness = Harness::new();
+        let (call, _, _) = harness.established();
+        send_info(&mut harness, call, "one").unwrap();
+        send_info(&mut harness, call, "two").unwrap();
+        let info = harness.request(Method::INFO);
+        harness.answer(&info, code, "bob-tag");
+        let Event::InfoRefused { status, .. } = harness.event() else { panic!("expected the refusal") };
+        assert_eq!(status.code(), code);
+        harness.no_event();
+        harness.silent();
+        assert_eq!(harness.agent.call_state(call), Some(CallState::Established));
+        // The next one is a new beginning.
+        send_info(&mut harness, call, "three").unwrap();
+        assert_eq!(harness.request(Method::INFO).body, body("three"));
+    }
+}
+
+#[test]
+fn silence_to_an_info_is_a_408_and_the_call_goes_on() {
+    let mut harness = Harness::new();
+    let (call, _, _) = harness.established();
+    send_info(&mut harness, call, "one").unwrap();
+    harness.ms(32_500);
+    let Event::InfoRefused { status, .. } = harness.event() else { panic!("expected the refusal") };
+    assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(harness.agent.call_state(call), Some(CallState::Established));
+}
+
+#[test]
+fn a_dialog_that_the_other_side_does_not_know_ends_with_its_answer_to_an_info() {
+    let mut harness = Harness::new();
+    let (call, _, _) = harness.established();
+    send_info(&mut harness, call, "one").unwrap();
+    let info = harness.request(Method::INFO);
+    harness.answer(&info, 481, "bob-tag");
+    assert!(matches!(harness.event(), Event::InfoRefused { .. }));
+    assert_eq!(harness.ended().status, Some(StatusCode::CALL_DOES_NOT_EXIST));
+    harness.request(Method::BYE);
+}
+
+#[test]
+fn an_info_is_sent_again_with_credentials() {
+    let mut harness = Harness::new();
+    let (call, _, _) = harness.established();
+    send_info(&mut harness, call, "one").unwrap();
+    let info = harness.request(Method::INFO);
+    let challenge: Challenge = r#"Digest realm="test", nonce="abc", qop="auth""#.parse().unwrap();
+    harness.put(reply_with(&info, 407, &ProxyAuthenticate(challenge)));
+    let again = harness.request(Method::INFO);
+    assert_eq!((seq(&again), again.body.clone()), (seq(&info) + 1, body("one")));
+    assert!(again.headers.contains(&HeaderName::PROXY_AUTHORIZATION));
+    harness.answer(&again, 200, "bob-tag");
+    assert!(matches!(harness.event(), Event::InfoAccepted { .. }));
+}
+
+#[test]
+fn an_info_needs_an_established_call_and_goes_with_it() {
+    let mut harness = Harness::new();
+    let account = harness.account();
+    let call =
+        harness.agent.call(harness.now, account, &uri("sip:bob@192.0.2.2"), Some(body(OFFER))).unwrap();
+    harness.request(Method::INVITE);
+    assert_eq!(send_info(&mut harness, call, "early"), Err(CommandError::WrongState));
+    assert!(!harness.agent.call_takes_info(call));
+
+    let mut harness = Harness::new();
+    let (call, _, _) = harness.answered();
+    assert!(harness.agent.call_takes_info(call), "nobody said otherwise");
+    send_info(&mut harness, call, "one").unwrap();
+    send_info(&mut harness, call, "two").unwrap();
+    let info = harness.request(Method::INFO);
+    harness.agent.hangup(harness.now, call).unwrap();
+    let bye = harness.request(Method::BYE);
+    assert!(matches!(harness.event(), Event::Ended { .. }));
+    harness.answer(&info, 200, "bob-tag");
+    harness.silent();
+    harness.answer(&bye, 200, "bob-tag");
+    harness.no_event();
+    assert_eq!(send_info(&mut harness, call, "late"), Err(CommandError::NoSuchCall));
+}
+
+#[test]
+fn what_allow_leaves_out_is_not_taken() {
+    for (allow, takes) in [("INVITE, ACK, BYE", false), ("INVITE, ACK, BYE, INFO", true)] {
+        let mut harness = Harness::new();
+        harness.account();
+        let mut invite = harness.peer_invite();
+        invite.headers.push_raw(HeaderName::ALLOW, allow).unwrap();
+        harness.put(invite);
+        let Event::Incoming { call, .. } = harness.event() else { panic!("expected a call") };
+        harness.agent.answer(harness.now, call, body(OFFER)).unwrap();
+        assert_eq!(harness.agent.call_takes_info(call), takes, "{allow}");
+    }
 }
 
 #[test]
@@ -169,16 +312,10 @@ fn mutated_messages_do_no_harm_to_a_call() {
         while let Some(event) = harness.agent.poll_event() {
             match event {
                 Event::Incoming { call, .. } => {
-                    harness
-                        .agent
-                        .reject(harness.now, call, sidetone_sip_core::StatusCode::BUSY_HERE)
-                        .unwrap();
+                    harness.agent.reject(harness.now, call, StatusCode::BUSY_HERE).unwrap();
                 }
                 Event::Offer { call, .. } => {
-                    harness
-                        .agent
-                        .reject_offer(harness.now, call, sidetone_sip_core::StatusCode::NOT_ACCEPTABLE_HERE)
-                        .unwrap();
+                    harness.agent.reject_offer(harness.now, call, StatusCode::NOT_ACCEPTABLE_HERE).unwrap();
                 }
                 Event::Ended { call: ended, cause } => assert_ne!(ended, call, "{cause}"),
                 _ => {}
