@@ -9,8 +9,13 @@ pub mod avcodec;
 pub mod bcg729;
 pub mod ilbc;
 pub mod libopus;
+pub mod libsrtp;
 pub mod opencore_amr;
+pub mod pjmedia;
+pub mod soxr;
 pub mod spandsp;
+pub mod spandsp_dtmf;
+pub mod speexdsp;
 
 use core::ffi::c_void;
 use core::marker::PhantomData;
