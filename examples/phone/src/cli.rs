@@ -1,11 +1,14 @@
 //! The command line.
 
+use crate::audio::Directions;
 use crate::models::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
 use core::time::Duration;
+use sidetone_media::resample::RATES;
+use sidetone_media::srtp::SrtpPolicy;
 use std::path::PathBuf;
 
 /// A SIP desk phone: with a panel in the browser, or without a person for scripts.
@@ -73,6 +76,19 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "NAMES")]
     pub codecs: Option<String>,
 
+    /// Whether calls are encrypted: never, where the other side can, or else not at all
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub srtp: Option<SrtpArg>,
+
+    /// The same with keys by DTLS between the RTP ports, in place of keys in SDP, or beside them
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub dtls: Option<SrtpArg>,
+
+    /// Speak and listen at a sound card in place of the browser: the system's, or the one of this name
+    #[cfg(feature = "sound-card")]
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["demo", "headless"])]
+    pub sound_card: Option<String>,
+
     /// Settings from a file; options on the command line go first
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -135,12 +151,18 @@ pub enum Action {
 /// What goes on in a call without a person.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Script {
-    /// Speak the sound of this WAV file once (8 kHz, mono, 16 bit)
+    /// Speak the sound of this WAV file once: PCM, float, A-law or u-law, of any rate
     #[arg(long, value_name = "FILE")]
     pub play: Option<PathBuf>,
     /// Record what is heard to this WAV file; the second call goes to FILE-2.wav and so on
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// What is recorded: what is heard, both sides in one channel, or in a channel each
+    #[arg(long, value_name = "WHAT", default_value = "heard", requires = "record")]
+    pub record_what: Record,
+    /// Samples a second of microphone, ear and recording; without it those of the file to play, or 16000
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub rate: Option<u32>,
     /// Send these digits half a second after the call is up: 0-9, *, #, A-D
     #[arg(long, value_name = "DIGITS", value_parser = digits)]
     pub dtmf: Option<String>,
@@ -150,6 +172,28 @@ pub struct Script {
     /// Hold the call this long after it is up, for this long: 2s:3s. May be given several times
     #[arg(long, value_name = "AT:FOR", value_parser = hold)]
     pub hold: Vec<Hold>,
+}
+
+/// What a recording holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Record {
+    /// What the other side says.
+    #[default]
+    Heard,
+    /// Both sides in one channel.
+    Mixed,
+    /// Both sides, in a channel each.
+    Split,
+}
+
+impl From<Record> for Directions {
+    fn from(what: Record) -> Self {
+        match what {
+            Record::Heard => Self::Heard,
+            Record::Mixed => Self::Mixed,
+            Record::Split => Self::Split,
+        }
+    }
 }
 
 /// A pause in a call.
@@ -172,6 +216,27 @@ pub enum TransportArg {
     Tls,
     /// What the NAPTR and SRV records of the server's domain say.
     Dns,
+}
+
+/// When calls are encrypted (RFC 4568, RFC 5763).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SrtpArg {
+    /// Never.
+    Off,
+    /// Where the other side can.
+    Optional,
+    /// Always: other calls are refused.
+    Compulsory,
+}
+
+impl From<SrtpArg> for SrtpPolicy {
+    fn from(when: SrtpArg) -> Self {
+        match when {
+            SrtpArg::Off => Self::Off,
+            SrtpArg::Optional => Self::Optional,
+            SrtpArg::Compulsory => Self::Compulsory,
+        }
+    }
 }
 
 /// An argument that may hold a password: `Debug` does not show it.
@@ -234,6 +299,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| expected())
 }
 
+fn rate(text: &str) -> Result<u32, String> {
+    let known = text.parse().ok().filter(|rate| RATES.contains(rate));
+    known.ok_or_else(|| "expected 8000, 16000, 32000 or 48000".to_owned())
+}
+
 fn hold(text: &str) -> Result<Hold, String> {
     let (at, length) = text.split_once(':').ok_or("expected two times, such as 2s:3s")?;
     Ok(Hold { at: duration(at)?, length: duration(length)? })
@@ -288,6 +358,7 @@ mod tests {
     fn wrong_command_lines_say_what_was_expected() {
         for (line, expected) in [
             ("--headless", "--headless needs an action after it: call, answer or register"),
+            ("--headless call sip:a@b --rate 44100", "expected 8000, 16000, 32000 or 48000"),
             ("call sip:a@b", "call, answer and register need --headless before them"),
             ("--headless call sip:a@b --for 10", "expected a number with a unit"),
             ("--headless call sip:a@b --for 1e9s", "expected a number with a unit"),

@@ -6,22 +6,27 @@ mod picture;
 pub(crate) use picture::name as lamp_name;
 pub use picture::{LampView, Picture};
 
-use crate::audio::{BrowserEnd, Mixer, MixerHandle, handset};
-use crate::config::Config;
+#[cfg(feature = "sound-card")]
+use crate::audio::SoundCard;
+use crate::audio::{BrowserEnd, HandsetEnd, Mixer, MixerHandle, handset};
+use crate::config::{Config, Pages, Room, Tones};
 use crate::firmware::{
     CallRef, Command, Firmware, FirmwareConfig, Painter, Peer, Registration, Signal, WallClock,
 };
 use crate::models::Model;
 use calls::{Order, Report};
 use core::time::Duration;
-use sidetone_hal::audio::FRAME;
+use sidetone_hal::audio::{AudioPath, AudioPort, FRAME};
 use sidetone_hal::display::Framebuffer;
 use sidetone_hal::hook::HookState;
 use sidetone_hal::keypad::Key;
 use sidetone_hal::time::Instant;
 use sidetone_hal::{Event, keypad::KeyEvent};
+use sidetone_media::page::{ListenConfig, PageEnd, PageEvent, PhoneState};
 use sidetone_sip_core::{NameAddr, StatusCode};
-use sidetone_sip_ua::{Account, Error, IncomingCall, RegistrationState, UserAgent, UserAgentEvent};
+use sidetone_sip_ua::{
+    Account, Error, IncomingCall, MulticastOptions, Paging, RegistrationState, UserAgent, UserAgentEvent,
+};
 use std::collections::HashMap;
 use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
@@ -76,8 +81,8 @@ impl Desk {
             accounts.push(agent.add_account(account.clone()).await?);
         }
         let (phone_end, browser_end) = handset();
-        let (mixer, sound) = Mixer::new(phone_end);
-        tokio::spawn(play(mixer));
+        let sound = sound(config, phone_end)?;
+        let paging = listen(&config.pages, &sound)?;
 
         let firmware = Firmware::new(FirmwareConfig {
             model: config.model,
@@ -101,6 +106,11 @@ impl Desk {
             pictures: watch::Sender::new(Picture::default()),
             started,
             offset: 0,
+            room: config.media.room,
+            pages: config.pages.clone(),
+            paging,
+            busy: PhoneState::default(),
+            path: AudioPath::Handset,
         };
         run.set_clock();
         run.show();
@@ -125,8 +135,41 @@ impl Desk {
     }
 }
 
+/// Starts the sound of the handset: a sound card if the settings name one, else the browser.
+fn sound(config: &Config, browser: HandsetEnd) -> Result<MixerHandle, Error> {
+    #[cfg(feature = "sound-card")]
+    if let Some(name) = &config.sound_card {
+        let name = Some(name.as_str()).filter(|name| !name.is_empty());
+        let wrong =
+            |error| Error::Io { what: "the sound card".to_owned(), source: std::io::Error::other(error) };
+        return Ok(mix(SoundCard::open(name).map_err(wrong)?, config.tones.clone()));
+    }
+    #[cfg(not(feature = "sound-card"))]
+    let _ = config;
+    Ok(mix(browser, config.tones.clone()))
+}
+
+/// Listens to pages, if the settings name any.
+fn listen(pages: &Pages, sound: &MixerHandle) -> Result<Option<Paging>, Error> {
+    if pages.listen.iter().all(|row| row.address.is_none()) {
+        return Ok(None);
+    }
+    let port = sound.page_port();
+    let mut config = ListenConfig::new(pages.listen.clone(), port.format().sample_rate);
+    config.rules = pages.rules;
+    let mut options = MulticastOptions::default();
+    options.interface_v4 = pages.interface;
+    Paging::listen(config, options, port).map(Some)
+}
+
+fn mix(device: impl AudioPort + 'static, tones: Tones) -> MixerHandle {
+    let (mixer, sound) = Mixer::new(device, tones);
+    tokio::spawn(play(mixer));
+    sound
+}
+
 /// Moves sound every 10 ms until nobody gives orders any more.
-async fn play<P: sidetone_hal::audio::AudioPort>(mut mixer: Mixer<P>) {
+async fn play<P: AudioPort>(mut mixer: Mixer<P>) {
     let mut clock = tokio::time::interval(FRAME);
     // Frames that a busy machine missed are made up for, so that as many go out as come in.
     clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -151,6 +194,13 @@ struct Run {
     pictures: watch::Sender<Picture>,
     started: tokio::time::Instant,
     offset: i32,
+    room: Room,
+    pages: Pages,
+    paging: Option<Paging>,
+    /// What pages know of the phone.
+    busy: PhoneState,
+    /// Where the person listened last.
+    path: AudioPath,
 }
 
 impl Run {
@@ -170,10 +220,13 @@ impl Run {
                     Some(event) => self.agent_event(event),
                     None => return,
                 },
+                Some(event) = page_event(&mut self.paging) => self.page_event(&event),
                 () = sleep(wait) => self.firmware.handle_timeout(self.now()),
                 _ = stop.wait_for(|stop| *stop) => break,
             }
-            self.obey();
+            self.obey().await;
+            self.follow_path();
+            self.tell_pages().await;
             self.sound.set(self.firmware.audio());
             self.show();
         }
@@ -210,7 +263,11 @@ impl Run {
         if matches!(signal, Signal::Ended { .. }) {
             self.calls.remove(&call);
         }
+        let begins = matches!(signal, Signal::Established { .. } | Signal::Ringing { early_media: true, .. });
         self.firmware.handle_signal(self.now(), signal);
+        if begins {
+            self.process(call);
+        }
     }
 
     fn agent_event(&mut self, event: UserAgentEvent) {
@@ -252,9 +309,17 @@ impl Run {
     }
 
     /// Does what the firmware wants done.
-    fn obey(&mut self) {
+    async fn obey(&mut self) {
         while let Some(command) = self.firmware.poll_command() {
             let (call, order) = match command {
+                Command::DismissPage => {
+                    if let Some(paging) = &self.paging
+                        && let Err(error) = paging.dismiss().await
+                    {
+                        tracing::warn!(%error, "the page goes on");
+                    }
+                    continue;
+                }
                 Command::Call { call, account, number } => {
                     self.dial(call, account, number);
                     continue;
@@ -271,6 +336,48 @@ impl Run {
             {
                 tracing::debug!(%call, ?order, "the call is over, or takes no more orders");
             }
+        }
+    }
+
+    fn page_event(&mut self, event: &PageEvent) {
+        let title = match event {
+            PageEvent::Started { priority, .. } => Some(self.pages.title(*priority)),
+            // The other page has told of itself.
+            PageEvent::Ended { reason: PageEnd::Replaced { .. }, .. } => return,
+            PageEvent::Ended { .. } => None,
+            _ => return,
+        };
+        self.firmware.handle_signal(self.now(), Signal::Page(title));
+    }
+
+    /// Pages may have to be silent while somebody talks.
+    async fn tell_pages(&mut self) {
+        let Some(paging) = &self.paging else { return };
+        let busy = PhoneState { call: !self.calls.is_empty(), ..PhoneState::default() };
+        if busy != self.busy {
+            self.busy = busy;
+            if let Err(error) = paging.set_phone(busy).await {
+                tracing::warn!(%error, "pages do not know about calls");
+            }
+        }
+    }
+
+    /// Every call's microphone is processed as it suits the place where the person speaks.
+    fn follow_path(&mut self) {
+        let path = self.firmware.audio().path;
+        if path != self.path {
+            self.path = path;
+            for call in self.calls.keys() {
+                self.process(*call);
+            }
+        }
+    }
+
+    fn process(&self, call: CallRef) {
+        let Some(orders) = self.calls.get(&call) else { return };
+        let order = Order::Process(self.room.processing(self.path));
+        if orders.try_send(order).is_err() {
+            tracing::debug!(%call, "the call is over, or takes no more orders");
         }
     }
 
@@ -298,6 +405,14 @@ impl Run {
         let ringing = self.firmware.audio().sound == Some(crate::firmware::Sound::Ring);
         let frame = changed.then_some(&self.frame);
         self.pictures.send_if_modified(|picture| picture.update(frame, &screen, hook, ringing, lamps));
+    }
+}
+
+/// The next thing that happens to a page; never, where nobody listens.
+async fn page_event(paging: &mut Option<Paging>) -> Option<PageEvent> {
+    match paging {
+        Some(paging) => paging.next_event().await,
+        None => core::future::pending().await,
     }
 }
 

@@ -10,7 +10,8 @@ use sidetone_hal::keypad::{Key, KeyEvent};
 use sidetone_hal::lamp::{Lamp, LampColor, LampState};
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_phone::firmware::{
-    CallRef, Command, Ended, EndedBy, Firmware, FirmwareConfig, Peer, Registration, Signal, Sound, WallClock,
+    CallRef, Command, Ended, EndedBy, Firmware, FirmwareConfig, Icon, Peer, Quality, Registration, Signal,
+    Sound, WallClock,
 };
 use sidetone_phone::models::{C60S, CP860, ES620, Model};
 
@@ -193,7 +194,7 @@ fn an_outgoing_call_rings_talks_counts_and_ends() {
     desk.signal(Signal::Ringing { call, early_media: true });
     assert_eq!((desk.phone.audio().call, desk.sound()), (Some(call), None));
     desk.signal(Signal::Established { call });
-    desk.signal(Signal::Codec { call, name: "PCMA" });
+    desk.signal(Signal::Codec { call, name: "PCMA", encrypted: false });
     desk.pass(Duration::from_secs(65));
     assert_eq!(desk.text()[1..], ["Talking", "102", "01:05  PCMA", "<Hold> <New call> <End>"]);
     assert_eq!(desk.lamp(Lamp::Key(Key::Line(1))), LampState::On(LampColor::YellowGreen));
@@ -256,6 +257,55 @@ fn a_missed_call_is_shown_and_a_rejected_one_is_not() {
     assert_eq!(desk.command(), Command::Reject(call));
     desk.signal(Signal::Ended { call, cause: local() });
     assert_eq!(desk.text().len(), 3);
+}
+
+#[test]
+fn a_call_shows_that_it_is_encrypted_and_afterwards_how_it_sounded() {
+    let mut desk = Desk::new(&ES620, &["alice"]);
+    let quality = Quality { mos: 43, lost: 2 };
+    let padlock = |desk: &Desk| desk.phone.screen(desk.now).icons.contains(&Icon::Secure);
+    let call = desk.call("102");
+    desk.signal(Signal::Established { call });
+    desk.signal(Signal::Codec { call, name: "PCMU", encrypted: false });
+    assert!(!padlock(&desk));
+    // A re-offer may change it.
+    desk.signal(Signal::Codec { call, name: "PCMU", encrypted: true });
+    assert!(padlock(&desk));
+    desk.pass(Duration::from_secs(9));
+    desk.signal(Signal::Quality { call, quality });
+    desk.signal(Signal::Ended { call, cause: remote(None, "") });
+    assert_eq!(desk.text()[1..3], ["Call ended 00:09", "Sound 4.3 of 5, 0.2 % lost"]);
+    assert!(!padlock(&desk));
+    desk.pass(Duration::from_secs(5));
+    // When we end it, nothing sounds.
+    let call = desk.call("102");
+    desk.signal(Signal::Established { call });
+    desk.press(Key::Cancel);
+    desk.signal(Signal::Quality { call, quality });
+    desk.signal(Signal::Ended { call, cause: local() });
+    assert_eq!(desk.text()[1..3], ["Call ended 00:00", "Sound 4.3 of 5, 0.2 % lost"]);
+    assert_eq!(desk.sound(), None);
+    desk.pass(Duration::from_secs(5));
+    assert_eq!(desk.text()[1], "Saturday 21 November");
+}
+
+#[test]
+fn a_page_is_named_on_the_screen_and_can_be_dismissed() {
+    let mut desk = Desk::new(&ES620, &["alice"]);
+    let page = |desk: &Desk| desk.text().contains(&"Page: Front desk".to_owned());
+    desk.signal(Signal::Page(Some("Page: Front desk".into())));
+    assert!(page(&desk), "{:?}", desk.text());
+    desk.press(Key::Cancel);
+    assert_eq!(desk.command(), Command::DismissPage);
+    desk.signal(Signal::Page(None));
+    assert!(!page(&desk));
+    // In a call, Cancel is about the call.
+    let call = desk.call("102");
+    desk.signal(Signal::Established { call });
+    desk.signal(Signal::Page(Some("Page: Front desk".into())));
+    assert!(page(&desk), "{:?}", desk.text());
+    desk.press(Key::Cancel);
+    assert_eq!(desk.command(), Command::HangUp(call));
 }
 
 #[test]

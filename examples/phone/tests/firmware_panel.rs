@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use sidetone_hal::rng::Rng;
 use sidetone_media::tone::Goertzel;
 use sidetone_phone::config::Config;
 use sidetone_phone::demo::Demo;
@@ -111,31 +112,67 @@ impl Page {
     }
 }
 
-/// 20 ms of 1 kHz, in whole cycles.
-fn tone() -> Vec<u8> {
-    let sample = |at: usize| (8000.0 * (core::f64::consts::TAU * at as f64 / 8.0).sin()) as i16;
-    (0..160).flat_map(|at| sample(at).to_le_bytes()).collect()
+/// What is said, in whole cycles of 20 ms.
+const HERTZ: [u16; 4] = [500, 800, 1100, 1900];
+
+/// A melody that nobody foresees: a steady tone is noise to the noise suppressor, and to the echo canceller no other
+/// than its own echo.
+struct Voice {
+    rng: Rng,
+    said: u32,
+    note: u16,
 }
 
-/// Speaks a tone, a message for each one heard, until a second of what is heard is that tone or silence.
+impl Voice {
+    fn new() -> Self {
+        Self { rng: Rng::from_u64(1), said: 0, note: 0 }
+    }
+
+    /// The next 20 ms; every 100 ms another note.
+    fn speak(&mut self) -> Vec<u8> {
+        if self.said.is_multiple_of(5) {
+            self.note = HERTZ[self.rng.below(4) as usize];
+        }
+        self.said += 1;
+        let step = core::f64::consts::TAU * f64::from(self.note) / 16_000.0;
+        (0..320).flat_map(|at| ((8000.0 * (step * f64::from(at)).sin()) as i16).to_le_bytes()).collect()
+    }
+}
+
+/// Whether 20 ms are one of the notes, and loud.
+fn is_note(samples: &[i16]) -> bool {
+    let share = |hertz: u16| {
+        let mut goertzel = Goertzel::new(16_000, hertz.into());
+        goertzel.add(samples);
+        goertzel.share()
+    };
+    samples.iter().any(|sample| sample.unsigned_abs() > 2000)
+        && HERTZ.into_iter().any(|hertz| share(hertz) > 0.9)
+}
+
+/// Speaks, a message for each one heard, until a second of what is heard is that voice or silence.
 async fn hear(socket: &mut Socket, wanted: bool) {
+    let mut voice = Voice::new();
     let mut heard: Vec<i16> = Vec::new();
     for _ in 0..1000 {
         let message = timeout(BOUND, socket.next()).await.expect("in time").expect("open").expect("sound");
         let Message::Binary(bytes) = message else { continue };
-        assert_eq!(bytes.len(), 320, "20 ms a message");
-        socket.send(Message::binary(tone())).await.expect("sent");
+        assert_eq!(bytes.len(), 640, "20 ms a message");
+        socket.send(Message::binary(voice.speak())).await.expect("sent");
         heard.extend(bytes.as_chunks::<2>().0.iter().map(|bytes| i16::from_le_bytes(*bytes)));
-        let Some(start) = heard.len().checked_sub(8000) else { continue };
+        let Some(start) = heard.len().checked_sub(16_000) else { continue };
         let second = &heard[start..];
-        let mut goertzel = Goertzel::new(8000, 1000.0);
-        goertzel.add(second);
-        let loud = second.iter().any(|sample| sample.unsigned_abs() > 4000);
-        if (loud && goertzel.share() > 0.95) == wanted && (wanted || second.iter().all(|s| s.abs() < 100)) {
+        let done = if wanted {
+            // Between two notes a frame holds both.
+            second.chunks(320).filter(|frame| is_note(frame)).count() >= 30
+        } else {
+            second.iter().all(|sample| sample.unsigned_abs() < 100)
+        };
+        if done {
             return;
         }
     }
-    panic!("20 s of sound, and the tone is {}there", if wanted { "not " } else { "still " });
+    panic!("20 s of sound, and the voice is {}there", if wanted { "not " } else { "still " });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,7 +16,7 @@ use core::time::Duration;
 use libtest_mimic::Failed;
 use peers::browser::Browser;
 use peers::phone::Phone;
-use peers::sound::{RATE, rms, share_at, write_wav};
+use peers::sound::{rms, share_at, write_wav};
 use peers::{CHROMIUM, Outcome, Stage, trial};
 use std::path::Path;
 use std::process::ExitCode;
@@ -101,6 +101,9 @@ async fn echo_test(stage: &Stage) -> Outcome {
     }
 }
 
+/// Samples a second of the audio WebSocket.
+const PANEL_RATE: u32 = 16_000;
+
 /// Listens at the audio WebSocket until one second in a row is the tone; gives the tone's share of the energy.
 async fn hear(browser: &mut Browser, hertz: f64) -> Result<f64, Failed> {
     let mut heard: Vec<i16> = Vec::new();
@@ -108,10 +111,10 @@ async fn hear(browser: &mut Browser, hertz: f64) -> Result<f64, Failed> {
     for _ in 0..500 {
         let frame = browser.next_frame("/audio/", Duration::from_secs(10)).await?;
         heard.extend(frame.as_chunks::<2>().0.iter().map(|bytes| i16::from_le_bytes(*bytes)));
-        let Some(start) = heard.len().checked_sub(RATE as usize) else { continue };
+        let Some(start) = heard.len().checked_sub(PANEL_RATE as usize) else { continue };
         let second = &heard[start..];
         if rms(second) > 300.0 {
-            best = best.max(share_at(second, RATE, hertz));
+            best = best.max(share_at(second, PANEL_RATE, hertz));
         }
         if best > 0.9 {
             return Ok(best);

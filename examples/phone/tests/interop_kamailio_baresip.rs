@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         trial("phone_and_baresip_speak_opus", BOTH, |stage| call_with(OPUS, "opus", stage)),
         trial("baresip_calls_phone_and_hangs_up", BOTH, baresip_calls_phone),
         trial("dtmf_passes_both_ways_with_baresip", BOTH, dtmf_both_ways),
+        trial("dtmf_goes_to_baresip_in_info", BOTH, dtmf_in_info),
         trial("phone_holds_and_resumes_baresip", BOTH, phone_holds),
         trial("baresip_holds_and_resumes_phone", BOTH, baresip_holds),
     ])
@@ -214,6 +215,30 @@ fn dtmf_both_ways(stage: &Stage) -> Outcome {
     }
     let call = phone.finish_call(Duration::from_secs(20))?;
     expect(&call, "/dtmf_received", "422#")
+}
+
+/// With a Kamailio between, whose record-route the INFO follows.
+fn dtmf_in_info(stage: &Stage) -> Outcome {
+    let server = Kamailio::start(stage)?;
+    let mut bob = Baresip::start(stage, "bob", server.port, &Microphone::Tone(BARESIP_HZ))?;
+    let settings = stage.path("phone.conf");
+    let lines = format!(
+        "account.1.aor = sip:alice@127.0.0.1:{}\naccount.1.password = alice-secret\naccount.1.dtmf = info\n",
+        server.port
+    );
+    std::fs::write(&settings, lines)?;
+    let arguments = format!(
+        "--local-port {} --config {} --headless call sip:bob@127.0.0.1:{} --dtmf 1590*#A --for 8s",
+        free_port(),
+        settings.display(),
+        server.port
+    );
+    let mut phone = Phone::start(stage, "phone", &arguments)?;
+    bob.wait_for("CALL_ESTABLISHED", SOON)?;
+    bob.expect_digits("1590*#A", SOON)?;
+    bob.wait_for_line("INFO sip:bob", SOON)?;
+    let call = phone.finish_call(Duration::from_secs(20))?;
+    expect(&call, "/dtmf_sent", "1590*#A")
 }
 
 /// What the held side hears is not recorded here: baresip 1.0 stops its recording at a hold. Two phones of ours

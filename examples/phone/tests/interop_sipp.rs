@@ -34,6 +34,8 @@ fn main() -> ExitCode {
         trial("phone_repeats_200_until_a_late_ack", NEEDS, late_ack),
         trial("calls_to_the_phone_survive_lost_packets", NEEDS, lossy_uac),
         trial("calls_of_the_phone_survive_lost_packets", NEEDS, lossy_uas),
+        trial("phone_hears_digits_of_each_kind_in_info", NEEDS, info_to_phone),
+        trial("phone_sends_digits_of_each_kind_in_info", NEEDS, info_of_phone),
         trial("phone_takes_1000_calls", NEEDS, thousand_calls),
     ])
 }
@@ -159,6 +161,60 @@ fn late_ack(stage: &Stage) -> Outcome {
         4 => Ok(()),
         other => Err(format!("{other} messages are a 200, expected 3 to INVITE and 1 to BYE").into()),
     }
+}
+
+fn info_to_phone(stage: &Stage) -> Outcome {
+    let (mut phone, port) = answering_phone(stage, 1, "--ring-for 100ms")?;
+    let remote = format!("127.0.0.1:{port}");
+    Sipp::start(stage, "uac_info.xml", free_port(), Some(&remote), &["-m", "1"])?.expect_success(SOON)?;
+    expect(&phone.finish_call(SOON)?, "/dtmf_received", "1#23")
+}
+
+/// The mode is INFO alone, or what is left where no telephone events are taken.
+fn info_of_phone(stage: &Stage) -> Outcome {
+    for (mode, kind, content_type, bodies) in [
+        (
+            "auto",
+            "dtmf-relay",
+            "application/dtmf-relay",
+            ["Signal=4\r\nDuration=120\r\n", "Signal=*\r\nDuration=120\r\n", "Signal=D\r\nDuration=120\r\n"],
+        ),
+        ("info", "dtmf", "application/dtmf", ["\r\n\r\n4", "\r\n\r\n*", "\r\n\r\nD"]),
+        (
+            "info",
+            "telephone-event",
+            "audio/telephone-event",
+            ["\x04\u{fffd}\x03", "\x0a\u{fffd}\x03", "\x0f\u{fffd}\x03"],
+        ),
+    ] {
+        let port = free_port();
+        let settings = stage.folder(&format!("settings-{kind}")).join("phone.conf");
+        let text = format!(
+            "account.1.aor = sip:alice@127.0.0.1:{port}\naccount.1.dtmf = {mode}\n\
+             account.1.dtmf_info = {kind}\nmedia.dtmf_duration = 120\n"
+        );
+        std::fs::write(&settings, text)?;
+        let mut sipp = Sipp::start(stage, "uas_info.xml", port, None, &["-m", "1"])?;
+        let arguments = format!(
+            "--config {} --no-register --local-port {} --headless call sip:service@127.0.0.1:{port} --dtmf 4*D --for 3s",
+            settings.display(),
+            free_port()
+        );
+        let call = Phone::start(stage, &format!("phone-{kind}"), &arguments)?.finish_call(SOON)?;
+        expect(&call, "/errors", serde_json::json!([]))?;
+        sipp.expect_success(SOON)?;
+        let messages = sipp.messages();
+        if messages.matches(&format!("Content-Type: {content_type}\r\n")).count() < 3 {
+            return Err(format!("fewer than three bodies of {content_type}").into());
+        }
+        let mut rest = messages.as_str();
+        for body in bodies {
+            let place =
+                rest.find(body).ok_or_else(|| format!("no {body:?} in its place, as {content_type}"))?;
+            rest = rest.get(place + body.len()..).unwrap_or_default();
+        }
+    }
+    Ok(())
 }
 
 /// Every tenth packet is lost, each way, at SIPp's socket: retransmission must save every call.

@@ -1,14 +1,14 @@
 //! The browser as a handset: two bounded rings between a WebSocket's task and the sound's task. Nobody waits for the other.
 
 use super::playout::Playout;
-use super::{FRAME_SAMPLES, tones};
+use super::{FORMAT, FRAME_SAMPLES};
 use rtrb::{Consumer, Producer, RingBuffer};
 use sidetone_hal::audio::{AudioFormat, AudioPort};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// Samples that a ring holds: half a second.
-const RING: usize = 4000;
+const RING: usize = 50 * FRAME_SAMPLES;
 /// A message of the WebSocket: 20 ms.
 const MESSAGE_SAMPLES: usize = 2 * FRAME_SAMPLES;
 
@@ -44,7 +44,7 @@ pub fn handset() -> (HandsetEnd, BrowserEnd) {
 
 impl AudioPort for HandsetEnd {
     fn format(&self) -> AudioFormat {
-        AudioFormat::NARROWBAND
+        FORMAT
     }
 
     fn read(&mut self, captured: &mut [i16]) {
@@ -86,7 +86,7 @@ impl BrowserEnd {
             self.wake.notified().await;
         }
         // A browser that fell behind gets the newest sound.
-        let late = self.ear.slots().saturating_sub(tones::SAMPLE_RATE / 4);
+        let late = self.ear.slots().saturating_sub(25 * FRAME_SAMPLES);
         if let Ok(chunk) = self.ear.read_chunk(late) {
             chunk.commit_all();
         }
@@ -105,32 +105,32 @@ mod tests {
     #[tokio::test]
     async fn sound_goes_both_ways_in_little_endian() {
         let (mut phone, mut browser) = handset();
-        let message: Vec<u8> = (0..160_i16).flat_map(|sample| (sample - 80).to_le_bytes()).collect();
+        let message: Vec<u8> = (0..320_i16).flat_map(|sample| (sample - 80).to_le_bytes()).collect();
         browser.hear(&message);
         browser.hear(&message);
-        let mut frame = [0; 80];
+        let mut frame = [0; FRAME_SAMPLES];
         phone.read(&mut frame);
-        assert_eq!((frame[0], frame[79]), (-80, -1));
-        phone.write(&[258; 80]);
-        phone.write(&[-2; 80]);
+        assert_eq!((frame[0], frame[159]), (-80, 79));
+        phone.write(&[258; FRAME_SAMPLES]);
+        phone.write(&[-2; FRAME_SAMPLES]);
         let heard = browser.speak().await;
-        assert_eq!((heard.len(), &heard[..2], &heard[318..]), (320, &[2, 1][..], &[0xfe, 0xff][..]));
+        assert_eq!((heard.len(), &heard[..2], &heard[638..]), (640, &[2, 1][..], &[0xfe, 0xff][..]));
     }
 
     #[tokio::test]
     async fn a_browser_that_sleeps_or_floods_costs_no_memory_and_no_delay() {
         let (mut phone, mut browser) = handset();
         for value in 0..1000 {
-            phone.write(&[value; 80]);
-            browser.hear(&[0; 1001]);
+            phone.write(&[value; FRAME_SAMPLES]);
+            browser.hear(&[0; 2001]);
         }
         browser.flush();
-        phone.write(&[3000; 80]);
-        phone.write(&[3000; 80]);
+        phone.write(&[3000; FRAME_SAMPLES]);
+        phone.write(&[3000; FRAME_SAMPLES]);
         assert_eq!(browser.speak().await[..2], 3000_i16.to_le_bytes());
         // Behind by half a second: it gets the last quarter only.
         for value in 0..50 {
-            phone.write(&[value; 80]);
+            phone.write(&[value; FRAME_SAMPLES]);
         }
         let first = browser.speak().await;
         assert!(i16::from_le_bytes([first[0], first[1]]) >= 24, "{first:?}");

@@ -1,10 +1,12 @@
 //! Between the handset and the calls: one call is spoken to, the others are silent, and the phone adds its own tones.
 
 use super::playout::Playout;
-use super::{FRAME_SAMPLES, TonePlayer};
+use super::{FORMAT, FRAME_SAMPLES, RATE, TonePlayer};
+use crate::config::Tones;
 use crate::firmware::{Audio, CallRef, VOLUME_MAX};
 use rtrb::{Producer, RingBuffer};
 use sidetone_hal::audio::{AudioFormat, AudioPort};
+use sidetone_media::level::{VOLUME_RANGE, Volume};
 use tokio::sync::mpsc;
 
 /// Samples in a ring between the mixer and a call: 100 ms.
@@ -22,7 +24,8 @@ pub struct CallPort {
 /// The mixer's end of a call.
 #[derive(Debug)]
 struct Line {
-    call: CallRef,
+    /// `None` for pages, which are heard beside whatever else there is.
+    call: Option<CallRef>,
     microphone: Producer<i16>,
     ear: Playout,
 }
@@ -48,12 +51,25 @@ pub struct Mixer<P> {
     orders: mpsc::Receiver<Order>,
     audio: Option<Audio>,
     tones: TonePlayer,
+    /// Of the microphone: mute. Of the ear: the volume.
+    microphone: Volume,
+    ear: Volume,
 }
 
 impl MixerHandle {
     /// The audio port for a call, to be given to the user agent.
     #[must_use]
     pub fn port(&self, call: CallRef) -> CallPort {
+        self.add(Some(call))
+    }
+
+    /// The audio port for pages: what is written to it is heard, and its microphone is silent.
+    #[must_use]
+    pub fn page_port(&self) -> CallPort {
+        self.add(None)
+    }
+
+    fn add(&self, call: Option<CallRef>) -> CallPort {
         let (to_call, microphone) = RingBuffer::new(RING);
         let (ear, from_call) = RingBuffer::new(RING);
         let line = Line {
@@ -83,10 +99,14 @@ impl MixerHandle {
 }
 
 impl<P: AudioPort> Mixer<P> {
-    /// A mixer for a handset.
-    pub fn new(device: P) -> (Self, MixerHandle) {
+    /// A mixer for a handset, with these tones.
+    pub fn new(device: P, tones: Tones) -> (Self, MixerHandle) {
         let (sender, orders) = mpsc::channel(MAX_ORDERS);
-        let mixer = Self { device, lines: Vec::new(), orders, audio: None, tones: TonePlayer::new() };
+        let (mut microphone, mut ear) = (Volume::new(RATE), Volume::new(RATE));
+        microphone.set_muted(true);
+        ear.set_muted(true);
+        let tones = TonePlayer::new(tones);
+        let mixer = Self { device, lines: Vec::new(), orders, audio: None, tones, microphone, ear };
         (mixer, MixerHandle { orders: sender })
     }
 
@@ -95,23 +115,27 @@ impl<P: AudioPort> Mixer<P> {
         let open = self.take_orders();
         self.lines.retain(|line| !line.ear.is_over());
         let mut captured = [0; FRAME_SAMPLES];
-        let mut playout = [0; FRAME_SAMPLES];
+        let mut playout = [0_i16; FRAME_SAMPLES];
         self.device.read(&mut captured);
-        let (active, muted) = self.audio.map_or((None, true), |audio| (audio.call, audio.muted));
+        // A muted microphone sends silence, so that the other side's clock goes on.
+        self.microphone.process(&mut captured);
+        let active = self.audio.and_then(|audio| audio.call);
         for line in &mut self.lines {
             let mut heard = [0; FRAME_SAMPLES];
             line.ear.read(&mut heard);
-            if Some(line.call) == active {
-                playout = heard;
-                // A muted microphone sends silence, so that the other side's clock goes on.
-                let spoken = if muted { [0; FRAME_SAMPLES] } else { captured };
-                for sample in spoken {
+            if line.call.is_none() || line.call == active {
+                for (out, heard) in playout.iter_mut().zip(heard) {
+                    *out = out.saturating_add(heard);
+                }
+            }
+            if line.call.is_some() && line.call == active {
+                for sample in captured {
                     let _ = line.microphone.push(sample);
                 }
             }
         }
         self.tones.mix(&mut playout);
-        amplify(&mut playout, self.audio.map_or(0, |audio| audio.volume));
+        self.ear.process(&mut playout);
         self.device.write(&playout);
         open
     }
@@ -123,12 +147,16 @@ impl<P: AudioPort> Mixer<P> {
                 Ok(Order::Beep(digit)) => self.tones.beep(digit),
                 Ok(Order::Audio(audio)) => {
                     let before = self.audio.and_then(|audio| audio.call);
-                    if let Some(line) = self.lines.iter_mut().find(|line| Some(line.call) == audio.call)
+                    if let Some(line) = self.lines.iter_mut().find(|line| line.call == audio.call)
+                        && audio.call.is_some()
                         && audio.call != before
                     {
                         line.ear.flush();
                     }
                     self.tones.set(audio.sound);
+                    self.microphone.set_muted(audio.muted);
+                    self.ear.set_muted(audio.volume == 0);
+                    self.ear.set_db(decibel(audio.volume));
                     self.audio = Some(audio);
                 }
                 Err(mpsc::error::TryRecvError::Empty) => return true,
@@ -140,7 +168,7 @@ impl<P: AudioPort> Mixer<P> {
 
 impl AudioPort for CallPort {
     fn format(&self) -> AudioFormat {
-        AudioFormat::NARROWBAND
+        FORMAT
     }
 
     fn read(&mut self, captured: &mut [i16]) {
@@ -154,15 +182,11 @@ impl AudioPort for CallPort {
     }
 }
 
-/// Steps of 3 dB around the middle, where sound passes as it is; 0 is silent.
-const GAINS: [i32; VOLUME_MAX as usize + 1] = [0, 65, 92, 130, 181, 256, 362, 511, 722, 1019, 1440];
-
-fn amplify(samples: &mut [i16], volume: u8) {
-    let gain = GAINS.get(usize::from(volume)).copied().unwrap_or(256);
-    for sample in samples {
-        let loud = i32::from(*sample) * gain / 256;
-        *sample = i16::try_from(loud).unwrap_or(if loud < 0 { i16::MIN } else { i16::MAX });
-    }
+/// What a volume of 1 to [`VOLUME_MAX`] means: from -12 dB to the most that there is, +12 dB, in equal steps to both sides
+/// of the middle, where sound passes as it is; 0 is silent.
+fn decibel(volume: u8) -> f32 {
+    const MIDDLE: f32 = VOLUME_MAX as f32 / 2.0;
+    (f32::from(volume.min(VOLUME_MAX)) - MIDDLE) * VOLUME_RANGE.1 / MIDDLE
 }
 
 #[cfg(test)]
@@ -179,7 +203,7 @@ mod tests {
 
     impl AudioPort for Head {
         fn format(&self) -> AudioFormat {
-            AudioFormat::NARROWBAND
+            FORMAT
         }
         fn read(&mut self, captured: &mut [i16]) {
             captured.fill(1000);
@@ -202,17 +226,38 @@ mod tests {
     }
 
     #[test]
+    fn a_page_is_heard_beside_a_call_and_without_one() {
+        let head = Head::default();
+        let ear = || head.0.lock().expect("not poisoned").first().copied();
+        let (first, _) = two_calls();
+        let (mut mixer, handle) = Mixer::new(head.clone(), Tones::default());
+        let (mut call, mut page) = (handle.port(first), handle.page_port());
+        let mut spoken = [0; FRAME_SAMPLES];
+        for (active, heard) in [(None, 22), (Some(first), 33), (None, 22)] {
+            handle.set(audio(active));
+            for _ in 0..8 {
+                call.write(&[11; FRAME_SAMPLES]);
+                page.write(&[22; FRAME_SAMPLES]);
+                mixer.frame();
+                page.read(&mut spoken);
+            }
+            assert_eq!(ear(), Some(heard), "{active:?}");
+            assert_eq!(spoken, [0; FRAME_SAMPLES], "nobody speaks to a page");
+        }
+    }
+
+    #[test]
     fn only_the_active_call_is_heard_and_spoken_to() {
         let head = Head::default();
         let ear = || head.0.lock().expect("not poisoned").first().copied();
         let (first, second) = two_calls();
-        let (mut mixer, handle) = Mixer::new(head.clone());
+        let (mut mixer, handle) = Mixer::new(head.clone(), Tones::default());
         let (mut a, mut b) = (handle.port(first), handle.port(second));
         handle.set(audio(Some(first)));
-        let mut spoken = ([0; 80], [0; 80]);
+        let mut spoken = ([0; FRAME_SAMPLES], [0; FRAME_SAMPLES]);
         for _ in 0..8 {
-            a.write(&[11; 80]);
-            b.write(&[22; 80]);
+            a.write(&[11; FRAME_SAMPLES]);
+            b.write(&[22; FRAME_SAMPLES]);
             assert!(mixer.frame());
             a.read(&mut spoken.0);
             b.read(&mut spoken.1);
@@ -220,8 +265,8 @@ mod tests {
         assert_eq!((ear(), spoken.0[0], spoken.1[0]), (Some(11), 1000, 0));
         handle.set(Audio { muted: true, ..audio(Some(second)) });
         for _ in 0..8 {
-            a.write(&[11; 80]);
-            b.write(&[22; 80]);
+            a.write(&[11; FRAME_SAMPLES]);
+            b.write(&[22; FRAME_SAMPLES]);
             mixer.frame();
             a.read(&mut spoken.0);
             b.read(&mut spoken.1);
@@ -240,17 +285,23 @@ mod tests {
     fn tones_play_without_a_call_and_volume_goes_from_silence_to_clipping() {
         let head = Head::default();
         let power = || head.0.lock().expect("not poisoned").iter().map(|s| i64::from(*s).pow(2)).sum::<i64>();
-        let (mut mixer, handle) = Mixer::new(head.clone());
+        let (mut mixer, handle) = Mixer::new(head.clone(), Tones::default());
         handle.set(Audio { sound: Some(Sound::DialTone), ..audio(None) });
         for _ in 0..5 {
             mixer.frame();
         }
-        assert!(power() > 80 * 300 * 300, "{}", power());
+        let middle = power();
+        assert!(middle > FRAME_SAMPLES as i64 * 300 * 300, "{middle}");
+        handle.set(Audio { sound: Some(Sound::DialTone), volume: VOLUME_MAX, ..audio(None) });
+        for _ in 0..5 {
+            mixer.frame();
+        }
+        assert!(power() > 8 * middle, "{middle} became {}", power());
         handle.set(Audio { sound: Some(Sound::DialTone), volume: 0, ..audio(None) });
-        mixer.frame();
+        for _ in 0..3 {
+            mixer.frame();
+        }
         assert_eq!(power(), 0);
-        let mut loud = [i16::MAX, i16::MIN, 100];
-        amplify(&mut loud, VOLUME_MAX);
-        assert_eq!(loud, [i16::MAX, i16::MIN, 562]);
+        assert_eq!([0, 5, VOLUME_MAX, 255].map(decibel), [-12.0, 0.0, 12.0, 12.0]);
     }
 }

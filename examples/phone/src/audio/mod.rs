@@ -1,15 +1,25 @@
-//! The phone's sound: the browser as handset, WAV files, and the mixer between them, the calls and the phone's own tones.
+//! The phone's sound: the browser or a sound card as handset, WAV files, and the mixer between them, the calls and the phone's
+//! own tones.
 
 mod browser;
+#[cfg(feature = "sound-card")]
+mod card;
 mod mixer;
 mod playout;
 mod tones;
 mod wav;
 
 pub use browser::{BrowserEnd, HandsetEnd, handset};
+#[cfg(feature = "sound-card")]
+pub use card::{CardError, SoundCard};
 pub use mixer::{CallPort, Mixer, MixerHandle};
+use sidetone_hal::audio::AudioFormat;
 pub use tones::TonePlayer;
-pub use wav::{Playing, Recorder, WavError, WavPort};
+pub use wav::{Directions, Playing, Recorder, WavError, WavPort};
 
-/// Samples of one 10 ms frame at 8 kHz.
-pub const FRAME_SAMPLES: usize = 80;
+/// How the phone's sound is sampled: wide band, whatever a call's codec is.
+pub const FORMAT: AudioFormat = AudioFormat::WIDEBAND;
+/// Samples a second.
+pub const RATE: u32 = FORMAT.sample_rate;
+/// Samples of one 10 ms frame.
+pub const FRAME_SAMPLES: usize = FORMAT.samples_per_frame();

@@ -1,13 +1,13 @@
 //! The phone's own sounds: call progress, the ringer, and the beep of a key.
 
+use super::{FRAME_SAMPLES, RATE};
+use crate::config::Tones;
 use crate::firmware::Sound;
-use sidetone_media::tone::{Generator, Part, Tone, ToneSet, dtmf};
+use sidetone_media::level;
+use sidetone_media::tone::{Generator, Part, Tone, ToneList, dtmf};
 
-/// The phone's sample rate.
-pub(super) const SAMPLE_RATE: usize = 8000;
-const RATE: u32 = 8000;
 /// A key beeps for 80 ms, quietly.
-const BEEP_SAMPLES: usize = 640;
+const BEEP_SAMPLES: usize = 8 * FRAME_SAMPLES;
 const BEEP_LEVEL: f32 = -26.0;
 
 /// The ringer: two short chords, and a pause.
@@ -24,40 +24,54 @@ const RING: Tone = Tone {
 /// Plays one sound at a time, and beeps over it.
 #[derive(Debug)]
 pub struct TonePlayer {
+    tones: Tones,
     sound: Option<(Sound, Generator)>,
     beep: Option<(usize, Generator)>,
 }
 
 impl TonePlayer {
-    /// A silent player.
+    /// A silent player of these.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { sound: None, beep: None }
+    pub const fn new(tones: Tones) -> Self {
+        Self { tones, sound: None, beep: None }
     }
 
     /// Plays this from now on; a sound that plays already goes on.
     pub fn set(&mut self, sound: Option<Sound>) {
         if self.sound.as_ref().map(|(playing, _)| *playing) != sound {
-            self.sound = sound.map(|sound| (sound, Generator::new(tone(sound), RATE)));
+            self.sound = sound.map(|sound| (sound, Generator::new(self.tone(sound), RATE)));
         }
     }
 
     /// The beep of a key of the dial pad.
     pub fn beep(&mut self, digit: char) {
-        self.beep = dtmf(digit).map(|tone| (BEEP_SAMPLES, Generator::with_level(tone, RATE, BEEP_LEVEL)));
+        self.beep = dtmf(digit)
+            .filter(|_| self.tones.keys)
+            .map(|tone| (BEEP_SAMPLES, Generator::with_level(tone, RATE, BEEP_LEVEL)));
+    }
+
+    fn tone(&self, sound: Sound) -> ToneList {
+        match sound {
+            Sound::DialTone => self.tones.dial.clone(),
+            Sound::Ringback => self.tones.ringback.clone(),
+            Sound::Busy => self.tones.busy.clone(),
+            Sound::Congestion => self.tones.congestion.clone(),
+            Sound::CallWaiting => self.tones.call_waiting.clone(),
+            Sound::Ring => RING.into(),
+        }
     }
 
     /// Adds what plays to `samples`, at most 20 ms of them.
     pub fn mix(&mut self, samples: &mut [i16]) {
-        let mut own = [0; SAMPLE_RATE / 50];
+        let mut own = [0; 2 * FRAME_SAMPLES];
         let Some(own) = own.get_mut(..samples.len()) else { return };
         if let Some((_, generator)) = &mut self.sound {
             generator.fill(own);
-            add(samples, own);
+            level::add(own, samples);
         }
         if let Some((left, generator)) = &mut self.beep {
             generator.fill(own);
-            add(samples, own);
+            level::add(own, samples);
             *left = left.saturating_sub(samples.len());
             if *left == 0 {
                 self.beep = None;
@@ -66,35 +80,10 @@ impl TonePlayer {
     }
 }
 
-impl Default for TonePlayer {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-fn tone(sound: Sound) -> Tone {
-    // The telephones of the manuals come with the tones of North America (PAB-157 to PAB-174).
-    let tones = ToneSet::US;
-    match sound {
-        Sound::DialTone => tones.dial,
-        Sound::Ringback => tones.ringback,
-        Sound::Busy => tones.busy,
-        Sound::Congestion => tones.congestion,
-        Sound::CallWaiting => tones.waiting,
-        Sound::Ring => RING,
-    }
-}
-
-fn add(samples: &mut [i16], own: &[i16]) {
-    for (sample, own) in samples.iter_mut().zip(own) {
-        *sample = sample.saturating_add(*own);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sidetone_media::tone::Goertzel;
+    use sidetone_media::tone::{Country, Goertzel};
 
     fn share(samples: &[i16], hertz: f32) -> f32 {
         let mut goertzel = Goertzel::new(RATE, hertz);
@@ -103,8 +92,8 @@ mod tests {
     }
 
     fn play(player: &mut TonePlayer, frames: usize) -> Vec<i16> {
-        let mut all = vec![0; frames * 80];
-        for frame in all.chunks_mut(80) {
+        let mut all = vec![0; frames * FRAME_SAMPLES];
+        for frame in all.chunks_mut(FRAME_SAMPLES) {
             player.mix(frame);
         }
         all
@@ -117,7 +106,7 @@ mod tests {
             (Sound::Ringback, [440.0, 480.0]),
             (Sound::Busy, [480.0, 620.0]),
         ] {
-            let mut player = TonePlayer::new();
+            let mut player = TonePlayer::new(Tones::default());
             player.set(Some(sound));
             let heard = play(&mut player, 20);
             for hertz in hertz {
@@ -129,17 +118,36 @@ mod tests {
     }
 
     #[test]
+    fn another_country_sounds_so_and_keys_may_be_silent() {
+        let germany = Tones { keys: false, ..Tones::of(Country::find("de").expect("known")) };
+        let mut player = TonePlayer::new(germany);
+        player.set(Some(Sound::Ringback));
+        let heard = play(&mut player, 500);
+        let loud =
+            heard.chunks(RATE as usize / 100).filter(|frame| frame.iter().any(|s| s.unsigned_abs() > 300));
+        // 1 s of 425 Hz, 4 s of silence.
+        assert_eq!(loud.count(), 100);
+        assert!(share(&heard[..FRAME_SAMPLES * 50], 425.0) > 0.95);
+        player.set(None);
+        player.beep('5');
+        assert!(play(&mut player, 5).iter().all(|sample| *sample == 0));
+    }
+
+    #[test]
     fn a_sound_set_again_goes_on_and_a_beep_ends_by_itself() {
-        let (mut once, mut twice) = (TonePlayer::new(), TonePlayer::new());
+        let (mut once, mut twice) = (TonePlayer::new(Tones::default()), TonePlayer::new(Tones::default()));
         once.set(Some(Sound::Ringback));
         twice.set(Some(Sound::Ringback));
         let mut parts = play(&mut twice, 150);
         twice.set(Some(Sound::Ringback));
         parts.extend(play(&mut twice, 100));
         assert_eq!(play(&mut once, 250), parts);
-        let mut player = TonePlayer::new();
+        let mut player = TonePlayer::new(Tones::default());
         player.beep('5');
         let heard = play(&mut player, 10);
-        assert!(share(&heard[..640], 770.0) > 0.3 && heard[640..].iter().all(|sample| *sample == 0));
+        assert!(
+            share(&heard[..BEEP_SAMPLES], 770.0) > 0.3
+                && heard[BEEP_SAMPLES..].iter().all(|sample| *sample == 0)
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! An account of the settings as the user agent takes it.
 
+use super::Media;
 use crate::models::Model;
 use sidetone_hal::net::Protocol;
 use sidetone_provisioning::{AccountSettings, KeepAliveKind as Kind, NatKind, Transport};
@@ -8,8 +9,12 @@ use sidetone_sip_ua::{
     AccountConfig, DatagramPayload, KeepAlive, KeepAliveKind, LocateOptions, PublicAddress, StunServer,
 };
 
-/// The account, on a telephone of this model.
-pub(super) fn account_of(settings: &AccountSettings, model: &Model) -> Result<AccountConfig, String> {
+/// The account, on a telephone of this model; `media` counts where the account says nothing.
+pub(super) fn account_of(
+    settings: &AccountSettings,
+    model: &Model,
+    media: &Media,
+) -> Result<AccountConfig, String> {
     let mut account = AccountConfig::parse(&settings.aor).map_err(|error| error.to_string())?;
     if !settings.password.expose().is_empty() {
         account = account.with_password(settings.password.expose());
@@ -30,6 +35,7 @@ pub(super) fn account_of(settings: &AccountSettings, model: &Model) -> Result<Ac
     account.locate.max_targets = settings.failover.into();
     account.keep_alive = keep_alive_of(settings);
     account.public_address = public_address_of(settings)?;
+    account.audio = Some(media.audio_of(settings)?);
     Ok(account)
 }
 

@@ -1,16 +1,23 @@
 //! What the phone is set up with, from the settings file and the command line.
 
 mod account;
+mod media;
 mod network;
+mod paging;
+mod tones;
 
+pub use media::{CodecsError, Media, Room};
 pub use network::Network;
+pub use paging::Pages;
+pub use tones::Tones;
 
 use crate::cli::{Cli, TransportArg};
 use crate::models::{ES620, Model, UnknownModel};
 use account::{account_of, locate_of, proxy_of, set_transport};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use sidetone_codecs::{ALL, CodecChoice, CodecSpec, g729, pcma, pcmu};
+use media::codecs_of;
 use sidetone_dialplan::CollectorConfig;
+use sidetone_media::srtp::SrtpPolicy;
 use sidetone_provisioning::{PhoneSettings, Settings, Transport, file};
 use sidetone_sip_ua::{AccountConfig, Error as UaError, UserAgent};
 
@@ -18,10 +25,6 @@ use crate::trace::Trace;
 
 /// The port of the panel when none is named.
 const PANEL_PORT: u16 = 8080;
-/// The rate of the phone's sound, in samples a second.
-const SAMPLE_RATE: u32 = 8000;
-/// The codecs when nobody names any, as in the settings' schema.
-const DEFAULT_CODECS: [&CodecSpec; 3] = [&pcmu::SPEC, &pcma::SPEC, &g729::SPEC];
 
 /// A phone's set-up, ready to use.
 #[derive(Clone, Debug)]
@@ -35,12 +38,19 @@ pub struct Config {
     pub network: Network,
     /// Where the panel is served.
     pub panel: SocketAddr,
-    /// The codecs of calls, what is liked best first.
-    pub codecs: Vec<CodecChoice>,
+    /// How calls sound.
+    pub media: Media,
+    /// What the phone itself sounds like.
+    pub tones: Tones,
+    /// Which pages are played.
+    pub pages: Pages,
     /// How digits become a number.
     pub dialling: CollectorConfig,
     /// What `User-Agent` says.
     pub user_agent: String,
+    /// The sound card that is the handset, in place of the browser; an empty name stands for the system's.
+    #[cfg(feature = "sound-card")]
+    pub sound_card: Option<String>,
 }
 
 /// Settings that make no phone.
@@ -70,13 +80,11 @@ pub enum ConfigError {
     #[error("{0}")]
     Network(String),
     /// Not a codec, or none at all.
-    #[error("the codecs: {reason}; expected names among {expected}")]
-    Codecs {
-        /// What is wrong.
-        reason: String,
-        /// The phone's codecs.
-        expected: String,
-    },
+    #[error("the codecs: {0}")]
+    Codecs(#[from] CodecsError),
+    /// Codecs, delays, ports, tones or pages that cannot be used.
+    #[error("{0}")]
+    Media(String),
     /// More accounts than the telephone has.
     #[error("{model} takes {most} account(s), {given} were given")]
     TooMany {
@@ -101,9 +109,13 @@ impl Config {
             accounts: Vec::new(),
             network: Network::default(),
             panel: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PANEL_PORT),
-            codecs: DEFAULT_CODECS.map(CodecChoice::from).to_vec(),
+            media: Media::default(),
+            tones: Tones::default(),
+            pages: Pages::default(),
             dialling: CollectorConfig::default(),
             user_agent: concat!("sidetone-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
+            #[cfg(feature = "sound-card")]
+            sound_card: None,
         }
     }
 
@@ -145,7 +157,7 @@ impl Config {
     /// # Errors
     /// An address cannot be bound.
     pub async fn user_agent(&self, name: &str, trace: Option<&Trace>) -> Result<UserAgent, UaError> {
-        let builder = self.network.builder().user_agent(&self.user_agent).codecs(self.codecs.iter().copied());
+        let builder = self.media.apply(self.network.builder().user_agent(&self.user_agent));
         let builder = match trace {
             Some(trace) => builder.trace(trace.tap(name)),
             None => builder,
@@ -161,14 +173,17 @@ impl Config {
         if !phone.user_agent.is_empty() {
             self.user_agent = phone.user_agent;
         }
-        self.codecs = codecs_of(&phone.codecs)?;
+        self.media.apply_file(&phone.media).map_err(ConfigError::Media)?;
+        self.tones = Tones::from_file(&phone.tones).map_err(ConfigError::Media)?;
+        self.pages.apply_file(&phone.paging).map_err(ConfigError::Media)?;
         self.dialling.map = phone.digit_map;
         self.dialling.inter_digit = phone.inter_digit;
         self.dialling.send_key = phone.send_key;
         for (number, settings) in settings.accounts() {
             let place = format!("account.{number}");
             self.accounts.push(
-                account_of(&settings, self.model).map_err(|reason| ConfigError::Account { place, reason })?,
+                account_of(&settings, self.model, &self.media)
+                    .map_err(|reason| ConfigError::Account { place, reason })?,
             );
         }
         Ok(())
@@ -177,9 +192,11 @@ impl Config {
     fn apply_cli(&mut self, cli: &Cli) -> Result<(), ConfigError> {
         self.model = cli.model.unwrap_or(self.model);
         self.panel = cli.panel.unwrap_or(self.panel);
+        #[cfg(feature = "sound-card")]
+        self.sound_card.clone_from(&cli.sound_card);
         self.network.apply_cli(cli).map_err(ConfigError::Network)?;
         if let Some(names) = &cli.codecs {
-            self.codecs = codecs_of(names)?;
+            self.media.audio.description.codecs = codecs_of(names)?;
         }
         if !cli.account.is_empty() {
             self.accounts.clear();
@@ -190,7 +207,15 @@ impl Config {
                 reason: error.to_string(),
             })?;
             account.locate = locate_of(self.model);
+            account.audio = Some(self.media.audio.clone());
             self.accounts.push(account);
+        }
+        for audio in self.accounts.iter_mut().filter_map(|account| account.audio.as_mut()) {
+            if cli.codecs.is_some() {
+                audio.description.codecs.clone_from(&self.media.audio.description.codecs);
+            }
+            audio.srtp = cli.srtp.map_or(audio.srtp, SrtpPolicy::from);
+            audio.dtls = cli.dtls.map_or(audio.dtls, SrtpPolicy::from);
         }
         let proxy = cli.proxy.as_ref().map(|text| proxy_of(text.expose())).transpose();
         let proxy = proxy.map_err(ConfigError::Proxy)?;
@@ -215,28 +240,6 @@ impl Config {
     }
 }
 
-/// The codecs that these names, between blanks or commas, stand for.
-fn codecs_of(text: &str) -> Result<Vec<CodecChoice>, ConfigError> {
-    let wrong = |reason: String| {
-        let names: Vec<_> = usable_codecs().map(|codec| codec.name).collect();
-        ConfigError::Codecs { reason, expected: names.join(", ") }
-    };
-    let mut codecs: Vec<CodecChoice> = Vec::new();
-    for name in text.split([' ', ',']).filter(|name| !name.is_empty()) {
-        let choice =
-            CodecChoice::parse(name, SAMPLE_RATE).map_err(|error| wrong(format!("{name:?}: {error}")))?;
-        if codecs.iter().all(|known| known.codec != choice.codec) {
-            codecs.push(choice);
-        }
-    }
-    if codecs.is_empty() { Err(wrong("there are none".to_owned())) } else { Ok(codecs) }
-}
-
-/// The codecs that run at the rate of the phone's sound.
-fn usable_codecs() -> impl Iterator<Item = &'static CodecSpec> {
-    ALL.iter().copied().filter(|codec| codec.sample_rate == SAMPLE_RATE)
-}
-
 fn label(account: &AccountConfig) -> String {
     let user = || account.aor.user().map(|user| user.into_owned());
     account.display_name.clone().or_else(user).unwrap_or_else(|| account.aor.to_string())
@@ -246,8 +249,15 @@ fn label(account: &AccountConfig) -> String {
 mod tests {
     use super::*;
     use clap::Parser as _;
+    use sidetone_hal::audio::AudioPath;
     use sidetone_hal::net::Protocol;
-    use sidetone_sip_ua::{Detection, KeepAliveKind, StunServer};
+    use sidetone_media::dtmf::{DtmfMode, InfoKind};
+    use sidetone_media::jitter::DelayMode;
+    use sidetone_media::process::EchoControl;
+    use sidetone_media::sdp::HoldStyle;
+    use sidetone_media::stream::SilenceSuppression;
+    use sidetone_media::tone::{Country, ToneKind};
+    use sidetone_sip_ua::{AudioConfig, Detection, KeepAliveKind, StunServer};
 
     fn load(line: &str) -> Result<Config, ConfigError> {
         Config::load(&Cli::parse_from(core::iter::once("sidetone-phone").chain(line.split(' '))))
@@ -375,19 +385,79 @@ mod tests {
 
     #[test]
     fn codecs_are_taken_by_name_in_the_order_given() {
-        let names = |config: Config| config.codecs.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let default = Settings::new().phone().codecs;
+        let names = |config: Config| {
+            let codecs = config.media.audio.description.codecs;
+            codecs.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let default = Settings::new().phone().media.codecs;
         assert_eq!(names(load("--no-register").expect("valid")), default.split(' ').collect::<Vec<_>>());
-        let config = load("--codecs g729;annexb=no,AMR,g726-32,G729").expect("valid");
-        assert_eq!(names(config), ["G729;annexb=no", "AMR", "G726-32"]);
-        let error = load("--codecs PCMU,G722").expect_err("not at 8 kHz").to_string();
-        assert!(
-            error.starts_with(
-                "the codecs: \"G722\": no such codec at this sample rate; expected names among PCMU"
-            ),
-            "{error}"
-        );
+        let config = load("--codecs g729;annexb=no,AMR,g722,G729,G729,L16/8000,opus").expect("valid");
+        let rates: Vec<_> =
+            config.media.audio.description.codecs.iter().map(|choice| choice.codec.sample_rate).collect();
+        assert_eq!(rates, [8000, 8000, 16_000, 8000, 8000, 16_000]);
+        assert_eq!(names(config)[..5], ["G729;annexb=no", "AMR", "G722", "G729", "L16"]);
+        let error = load("--codecs PCMU,G728").expect_err("not ours").to_string();
+        let said = "the codecs: \"G728\": no such codec at this sample rate; expected names among PCMU, ";
+        assert!(error.starts_with(said), "{error}");
         assert!(load("--codecs ,").is_err());
+        let config = load("--account sip:a@example.org --srtp optional --dtls compulsory").expect("valid");
+        let audio = config.accounts[0].audio.as_ref().expect("its own");
+        assert_eq!((audio.srtp, audio.dtls), (SrtpPolicy::Optional, SrtpPolicy::Compulsory));
+    }
+
+    #[test]
+    fn the_file_sets_how_calls_sound() {
+        let config = settings(
+            "media",
+            "media.codecs = PCMA G722\nmedia.port = 11800\nmedia.port_last = 12000\nmedia.dscp = 34\n\
+             media.jitter = fixed\nmedia.jitter_normal = 120\nmedia.noise_suppression = no\nmedia.vad = yes\n\
+             media.rtcp_interval = 30\naccount.1.hold = address\naccount.1.codecs = iLBC;mode=20\n\
+             account.1.ptime = 40\naccount.1.srtp = compulsory\naccount.1.dtls = optional\naccount.1.dtmf_payload_type = 97\n\
+             account.1.dtmf = info\naccount.1.dtmf_info = telephone-event\nmedia.dtmf_duration = 160\n\
+             media.dtmf_gap = 80\n",
+        );
+        let mut config = config.expect("valid");
+        let names = |audio: &AudioConfig| {
+            audio.description.codecs.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!((config.media.ports, config.media.dscp), (Some(11_800..=12_000), 34));
+        assert_eq!(names(&config.media.audio), ["PCMA", "G722"]);
+        let delay = config.media.audio.delay;
+        assert_eq!((delay.mode, delay.normal.as_millis()), (DelayMode::Fixed, 120));
+        let audio = config.accounts.pop().expect("one").audio.expect("its own");
+        assert_eq!(names(&audio), ["iLBC;mode=20"]);
+        assert_eq!((audio.description.ptime, audio.description.dtmf_payload_type), (40, 97));
+        assert_eq!((audio.srtp, audio.dtls), (SrtpPolicy::Compulsory, SrtpPolicy::Optional));
+        assert_eq!(audio.delay, delay);
+        assert_eq!(audio.description.hold_style, HoldStyle::ZeroAddress);
+        assert_eq!((audio.silence, audio.rtcp.interval.as_secs()), (SilenceSuppression::On, 30));
+        let speaker = config.media.room.processing(AudioPath::Speaker);
+        assert_eq!((speaker.echo, speaker.noise_reduction), (EchoControl::Speaker, 0));
+        let dtmf = audio.dtmf;
+        assert_eq!((dtmf.mode, dtmf.info), (DtmfMode::Info, InfoKind::TelephoneEvent));
+        assert_eq!((dtmf.duration.as_millis(), dtmf.stream.gap.as_millis()), (160, 80));
+        let wrong = |name: &str, lines: &str| settings(name, lines).expect_err(lines).to_string();
+        assert!(wrong("country", "tones.country = Ruritania\n").contains("is none of Australia, Austria,"));
+        assert!(
+            wrong("dial", "tones.dial = 10/0\n").starts_with("tones.dial: element 1: `10` is no frequency")
+        );
+        assert!(wrong("rtp", "media.port = 4000\n").contains("expected a port above media.port"));
+        assert!(wrong("delay", "media.jitter_min = 300\n").contains("minimum delay is above"));
+        assert!(wrong("codec", "account.1.codecs = none\n").starts_with("account.1: codecs: \"none\""));
+    }
+
+    #[test]
+    fn the_file_sets_the_tones() {
+        let config = settings(
+            "tones",
+            "tones.country = gb\ntones.busy = 480+620/500,0/500\ntones.congestion = 350+440\n\
+             tones.keys = no\n",
+        );
+        let tones = config.expect("valid").tones;
+        let britain = Country::find("Great Britain").expect("known");
+        assert_eq!((tones.dial, tones.keys), (britain.tone(ToneKind::Dial), false));
+        assert_eq!((tones.busy.elements().len(), tones.congestion.elements().len()), (2, 1));
+        assert_eq!(tones.busy.elements()[0].voices()[1].hertz, 620.0);
     }
 
     #[test]

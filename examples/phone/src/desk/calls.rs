@@ -1,13 +1,15 @@
 //! The task of a call: orders of the firmware in, what happens out.
 
 use crate::audio::MixerHandle;
-use crate::firmware::{CallRef, Ended, EndedBy, Signal};
+use crate::firmware::{CallRef, Ended, EndedBy, Quality, Signal};
+use sidetone_media::StreamStats;
+use sidetone_media::process::AudioProcessing;
 use sidetone_sip_core::StatusCode;
 use sidetone_sip_ua::{Account, Call, CallEvent, CallHandle, EndCause, Error, IncomingCall};
 use tokio::sync::mpsc;
 
 /// What the firmware wants of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Order {
     Answer,
     Reject,
@@ -15,6 +17,8 @@ pub(super) enum Order {
     Hold,
     Resume,
     Dtmf(char),
+    /// What is done to the microphone's sound from now on.
+    Process(AudioProcessing),
 }
 
 /// What happened to a call.
@@ -75,10 +79,13 @@ async fn decide(
                 let _ = call.reject(StatusCode::BUSY_HERE).await;
                 return local();
             }
-            Some(Order::Hold | Order::Resume | Order::Dtmf(_)) => {}
+            Some(Order::Hold | Order::Resume | Order::Dtmf(_) | Order::Process(_)) => {}
         }
     }
 }
+
+/// Key presses that may wait for those before them.
+const PRESSED_KEYS: usize = 32;
 
 /// Passes orders and events on until the call is over.
 async fn attend(
@@ -88,6 +95,9 @@ async fn attend(
     reports: &mpsc::Sender<Report>,
 ) -> Ended {
     let handle = call.handle();
+    // Each may take seconds to be taken by the other side, in which the call goes on; they keep their order.
+    let (keys, pressed) = mpsc::channel(PRESSED_KEYS);
+    tokio::spawn(press(handle.clone(), pressed));
     loop {
         tokio::select! {
             event = call.next_event() => {
@@ -95,8 +105,8 @@ async fn attend(
                     Some(CallEvent::Ringing { early_media }) => Signal::Ringing { call: id, early_media },
                     Some(CallEvent::Established) => {
                         if let Ok(stats) = handle.stats().await {
-                            let name = stats.codec.name;
-                            tell(reports, id, Signal::Codec { call: id, name }).await;
+                            let (name, encrypted) = (stats.codec.name, stats.srtp.is_some());
+                            tell(reports, id, Signal::Codec { call: id, name, encrypted }).await;
                         }
                         Signal::Established { call: id }
                     }
@@ -105,7 +115,12 @@ async fn attend(
                     Some(CallEvent::Held) => Signal::Held(id),
                     Some(CallEvent::Resumed) => Signal::Resumed(id),
                     Some(CallEvent::Dtmf(digit)) => Signal::Dtmf { call: id, digit },
-                    Some(CallEvent::Ended(cause)) => return ended(&cause),
+                    Some(CallEvent::Ended(cause)) => {
+                        if let Some(quality) = handle.stats().await.ok().as_ref().and_then(quality_of) {
+                            tell(reports, id, Signal::Quality { call: id, quality }).await;
+                        }
+                        return ended(&cause);
+                    }
                     Some(_) => continue,
                     None => return local(),
                 };
@@ -120,7 +135,13 @@ async fn attend(
                     continue;
                 }
                 let done = match order {
-                    Order::Dtmf(digit) => handle.send_dtmf(digit.encode_utf8(&mut [0; 4])).await,
+                    Order::Dtmf(digit) => {
+                        if let Err(error) = keys.try_send(digit) {
+                            tracing::debug!(call = %id, %error, "key press dropped");
+                        }
+                        Ok(())
+                    }
+                    Order::Process(processing) => handle.set_audio_processing(processing).await,
                     Order::HangUp | Order::Reject => handle.hangup().await,
                     Order::Answer | Order::Hold | Order::Resume => Ok(()),
                 };
@@ -131,6 +152,15 @@ async fn attend(
                     }
                 }
             }
+        }
+    }
+}
+
+/// Sends key presses, one after the other, until the call is over.
+async fn press(call: CallHandle, mut pressed: mpsc::Receiver<char>) {
+    while let Some(digit) = pressed.recv().await {
+        if let Err(error) = call.send_dtmf(digit.encode_utf8(&mut [0; 4])).await {
+            tracing::info!(call = %call.id(), %error, "key press not sent");
         }
     }
 }
@@ -149,6 +179,13 @@ async fn hold(call: CallHandle, id: CallRef, order: Order, reports: mpsc::Sender
 async fn tell(reports: &mpsc::Sender<Report>, id: CallRef, signal: Signal) {
     // A desk that is gone needs to know nothing more.
     let _ = reports.send((id, signal)).await;
+}
+
+/// How a call sounded, if anything was heard.
+fn quality_of(stats: &StreamStats) -> Option<Quality> {
+    let heard = stats.packets_received > 0;
+    let (mos, lost) = ((stats.mos() * 10.0).round() as u8, (stats.loss_percent() * 10.0).round() as u16);
+    heard.then_some(Quality { mos, lost })
 }
 
 fn local() -> Ended {

@@ -63,6 +63,9 @@ pub struct Call {
     pub(super) state: CallState,
     pub(super) since: Option<Instant>,
     pub(super) codec: Option<&'static str>,
+    /// Whether its speech is encrypted.
+    pub(super) encrypted: bool,
+    pub(super) quality: Option<Quality>,
     pub(super) remote_hold: bool,
     /// The person took it back; the other side does not know yet.
     pub(super) resuming: bool,
@@ -153,6 +156,22 @@ pub struct Ended {
     pub reason: String,
 }
 
+/// How a call sounded to us. `Display` is what the screen shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quality {
+    /// The mean opinion score in tenths, 10 to 50 (ITU-T P.800).
+    pub mos: u8,
+    /// Packets that never came, out of a thousand.
+    pub lost: u16,
+}
+
+impl fmt::Display for Quality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mos, lost } = self;
+        write!(f, "Sound {}.{} of 5, {}.{} % lost", mos / 10, mos % 10, lost / 10, lost % 10)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     Incoming,
@@ -211,6 +230,8 @@ impl Firmware {
             state,
             since: None,
             codec: None,
+            encrypted: false,
+            quality: None,
             remote_hold: false,
             resuming: false,
             sent: String::new(),
@@ -317,14 +338,21 @@ impl Firmware {
         if call.is_ringing() {
             self.missed = self.missed.saturating_add(1);
         }
-        if !matches!(self.mode, Mode::Call(shown) if shown == id) {
-            return;
-        }
-        if call.is_ringing() || call.hung_up || cause.by == EndedBy::Local {
+        let shown = matches!(self.mode, Mode::Call(shown) if shown == id);
+        if shown && (call.is_ringing() || call.hung_up || cause.by == EndedBy::Local) {
             self.rest();
-            return;
         }
         let duration = call.duration(now).map(clock_of);
+        let quality = call.quality.map(|quality| quality.to_string());
+        if !matches!(self.mode, Mode::Call(shown) if shown == id) {
+            // Nothing else is shown: a glance at how the call was.
+            if let (Mode::Idle, Some(duration), Some(quality)) = (&self.mode, duration, quality) {
+                let title = format!("Call ended {duration}");
+                self.mode = Mode::Ended { title, details: vec![quality], sound: None };
+                self.timers.set(Timer::Ended, now + ENDED_SHOWN);
+            }
+            return;
+        }
         let (title, sound) = match (duration, cause.status) {
             (Some(duration), _) => (format!("Call ended {duration}"), Sound::Congestion),
             (None, Some(status)) if BUSY.contains(&status) => ("Busy".to_owned(), Sound::Busy),
@@ -332,17 +360,18 @@ impl Firmware {
         };
         let status = cause.status.map(|status| format!("{status} ")).unwrap_or_default();
         let reason = format!("{status}{}", cause.reason);
-        self.finish(now, title, reason.trim().to_owned(), sound);
+        let reason = Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+        self.finish(now, title, reason.into_iter().chain(quality).collect(), sound);
     }
 
     /// Says why nothing came of what the person wanted.
     pub(super) fn fail(&mut self, now: Instant, reason: &str) {
-        self.finish(now, "Call failed".to_owned(), reason.to_owned(), Sound::Congestion);
+        self.finish(now, "Call failed".to_owned(), vec![reason.to_owned()], Sound::Congestion);
     }
 
-    fn finish(&mut self, now: Instant, title: String, reason: String, sound: Sound) {
+    fn finish(&mut self, now: Instant, title: String, details: Vec<String>, sound: Sound) {
         self.muted = false;
-        self.mode = Mode::Ended { title, reason, sound };
+        self.mode = Mode::Ended { title, details, sound: Some(sound) };
         if self.hook == HookState::OffHook && self.path == Some(AudioPath::Handset) {
             self.timers.set(Timer::BusyTone, now + BUSY_TONE);
         } else {

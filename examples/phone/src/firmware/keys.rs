@@ -240,7 +240,10 @@ impl Firmware {
     /// Back to the idle screen, or to a call that is left.
     fn leave(&mut self) {
         if matches!(self.mode, Mode::Idle) {
-            self.missed = 0;
+            match self.page {
+                Some(_) => self.command(Command::DismissPage),
+                None => self.missed = 0,
+            }
             return;
         }
         self.rest();

@@ -11,7 +11,7 @@ mod draw;
 mod keys;
 mod screen;
 
-pub use call::{Call, CallRef, CallState, Ended, EndedBy, Peer};
+pub use call::{Call, CallRef, CallState, Ended, EndedBy, Peer, Quality};
 pub use clock::{Moment, WallClock};
 pub use draw::Painter;
 pub use screen::{Body, Icon, LineLabel, Screen, SoftKey, Tone};
@@ -102,6 +102,15 @@ pub enum Signal {
         call: CallRef,
         /// Its name, such as `PCMU`.
         name: &'static str,
+        /// Whether speech is encrypted.
+        encrypted: bool,
+    },
+    /// How a call sounded, told before its end.
+    Quality {
+        /// Which call.
+        call: CallRef,
+        /// What was measured.
+        quality: Quality,
     },
     /// Our hold is in force.
     Held(CallRef),
@@ -125,6 +134,8 @@ pub enum Signal {
         /// Why.
         cause: Ended,
     },
+    /// A multicast page plays, under this title; `None`: none does any more.
+    Page(Option<String>),
 }
 
 /// What the firmware wants done.
@@ -156,6 +167,8 @@ pub enum Command {
         /// The key.
         digit: char,
     },
+    /// Stop the page that plays.
+    DismissPage,
 }
 
 /// A sound that the phone makes by itself.
@@ -225,7 +238,12 @@ enum Mode {
     Idle,
     Dial,
     Call(CallRef),
-    Ended { title: String, reason: String, sound: Sound },
+    /// Why a call is over, and what is heard of it.
+    Ended {
+        title: String,
+        details: Vec<String>,
+        sound: Option<Sound>,
+    },
 }
 
 #[derive(Debug)]
@@ -254,6 +272,8 @@ pub struct Firmware {
     ring_volume: u8,
     overlay: bool,
     missed: usize,
+    /// The title of the page that plays.
+    page: Option<String>,
     last_number: Option<String>,
     clock: Option<WallClock>,
     timers: TimerTable<Timer, 3>,
@@ -283,6 +303,7 @@ impl Firmware {
             ring_volume: 5,
             overlay: false,
             missed: 0,
+            page: None,
             last_number: None,
             clock: None,
             timers: TimerTable::new(),
@@ -359,12 +380,16 @@ impl Firmware {
                     call.since = Some(now);
                 }
             }),
-            Signal::Codec { call, name } => self.change(call, |call| call.codec = Some(name)),
+            Signal::Codec { call, name, encrypted } => self.change(call, |call| {
+                (call.codec, call.encrypted) = (Some(name), encrypted);
+            }),
+            Signal::Quality { call, quality } => self.change(call, |call| call.quality = Some(quality)),
             Signal::Held(call) => self.change(call, |call| call.settle(CallState::Held)),
             Signal::Resumed(call) => self.change(call, |call| call.settle(CallState::Talking)),
             Signal::RemoteHold(call) => self.change(call, |call| call.remote_hold = true),
             Signal::RemoteResume(call) => self.change(call, |call| call.remote_hold = false),
             Signal::Dtmf { call, digit } => self.change(call, |call| remember(&mut call.received, digit)),
+            Signal::Page(title) => self.page = title,
             Signal::Ended { call, cause } => self.ended(now, call, &cause),
         }
     }
@@ -490,7 +515,7 @@ impl Firmware {
         }
         match &self.mode {
             Mode::Dial => self.dialler.sound(),
-            Mode::Ended { sound, .. } => self.timers.deadline(Timer::BusyTone).map(|_| *sound),
+            Mode::Ended { sound, .. } => self.timers.deadline(Timer::BusyTone).and(*sound),
             Mode::Call(id) => match self.find(*id).map(|call| call.state) {
                 Some(CallState::Alerting { early_media: false }) => Some(Sound::Ringback),
                 Some(CallState::Talking | CallState::Held | CallState::Ringing)

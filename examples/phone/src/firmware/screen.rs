@@ -68,7 +68,7 @@ pub enum Icon {
     RegisterFailed,
     /// It does not register.
     RegisterOff,
-    /// The account is registered by a way that is encrypted.
+    /// The account is registered by a way that is encrypted; in a call: speech is encrypted.
     Secure,
     /// The microphone is off.
     Muted,
@@ -148,9 +148,9 @@ pub(super) fn compose(phone: &Firmware, now: Instant) -> Screen {
     let (body, shown) = match &phone.mode {
         Mode::Idle => (idle(phone, now), None),
         Mode::Dial => (dialling(phone), None),
-        Mode::Ended { title, reason, .. } => {
-            let details = if reason.is_empty() { Vec::new() } else { vec![reason.clone()] };
-            let body = Body { title: String::new(), main: title.clone(), details, tone: Tone::Failed };
+        Mode::Ended { title, details, sound } => {
+            let tone = if sound.is_some() { Tone::Failed } else { Tone::Calm };
+            let body = Body { title: String::new(), main: title.clone(), details: details.clone(), tone };
             (body, None)
         }
         Mode::Call(call) => phone
@@ -163,7 +163,12 @@ pub(super) fn compose(phone: &Firmware, now: Instant) -> Screen {
         clock: moment.map(|moment| moment.time()).unwrap_or_default(),
         icons: icons(phone),
         body,
-        others: others.map(|call| format!("{}: {}", state_of(call), call.peer.title())).collect(),
+        others: phone
+            .page
+            .iter()
+            .cloned()
+            .chain(others.map(|call| format!("{}: {}", state_of(call), call.peer.title())))
+            .collect(),
         soft: phone.soft_keys().map(|soft| soft.map(|soft| SoftKey(soft.label()))),
         lines: (1..=phone.model.lines).map(|line| line_label(phone, line)).collect(),
         volume: phone.overlay.then_some(if phone.path.is_some() {
@@ -183,7 +188,12 @@ fn icons(phone: &Firmware) -> Vec<Icon> {
         Registration::Failed(_) => Icon::RegisterFailed,
     }));
     let is_secure = |account: &Account| account.secure && account.registration == Registration::Registered;
-    if phone.account_label().is_some_and(is_secure) {
+    // In a call the padlock is about its speech: signalling alone keeps nobody from listening.
+    let secure = match phone.mode {
+        Mode::Call(call) => phone.find(call).is_some_and(|call| call.encrypted),
+        _ => phone.account_label().is_some_and(is_secure),
+    };
+    if secure {
         icons.push(Icon::Secure);
     }
     icons.extend(phone.path.map(|path| match path {

@@ -25,6 +25,10 @@ pub(super) struct Report {
     pub(super) jitter_ms: f64,
     pub(super) round_trip_ms: Option<f64>,
     pub(super) concealed_ms: u64,
+    /// Mean opinion score of what was heard, 1 to 5, by the E-model (ITU-T G.107).
+    pub(super) mos: Option<f64>,
+    /// The suite that speech was encrypted with.
+    pub(super) srtp: Option<String>,
     pub(super) duration_s: f64,
     pub(super) cause: Cause,
     pub(super) dtmf_sent: String,
@@ -62,6 +66,9 @@ impl Report {
         self.dropped = stats.packets_dropped;
         self.jitter_ms = milliseconds(stats.jitter);
         self.round_trip_ms = stats.round_trip.map(milliseconds);
+        let heard = stats.packets_received > 0;
+        self.mos = heard.then(|| (f64::from(stats.mos()) * 100.0).round() / 100.0);
+        self.srtp = stats.srtp.map(|suite| suite.to_string());
         self.concealed_ms = u64::try_from(stats.concealed.as_millis()).unwrap_or(u64::MAX);
     }
 

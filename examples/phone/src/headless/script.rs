@@ -46,9 +46,10 @@ impl Stage {
 
     /// The audio port for call `number`, and its recorder.
     pub(super) fn port(&self, number: u32) -> Result<(WavPort, Option<Recorder>), WavError> {
-        let mut port = WavPort::new(self.playing.clone());
-        let recorder =
-            self.script.record.as_deref().map(|path| port.record(&numbered(path, number))).transpose()?;
+        let rate = self.script.rate.unwrap_or_else(|| self.playing.sample_rate());
+        let mut port = WavPort::new(self.playing.clone(), rate);
+        let record = |path| port.record(&numbered(path, number), self.script.record_what.into());
+        let recorder = self.script.record.as_deref().map(record).transpose()?;
         Ok((port, recorder))
     }
 }

@@ -6,14 +6,14 @@
 //! | `/assets/…` | its style, scripts and icon, built into the program |
 //! | `/phones/`, `/phones/1` … | JSON: which phones that page shows, and what can be called |
 //! | `/panel/1` … | WebSocket: keys in; screen, lamps and text out |
-//! | `/audio/1` … | WebSocket: 16-bit little-endian PCM, mono, 8 kHz, 20 ms a message, both ways |
+//! | `/audio/1` … | WebSocket: 16-bit little-endian PCM, mono, 16 kHz, 20 ms a message, both ways |
 
 mod assets;
 mod audio;
 mod guard;
 mod socket;
 
-use crate::audio::BrowserEnd;
+use crate::audio::{BrowserEnd, RATE};
 use crate::desk::{DeskPanel, PanelInput, Picture};
 use crate::models::Model;
 use axum::Router;
@@ -36,7 +36,7 @@ const FURTHER_PORTS: u16 = 50;
 /// WebSockets at a time, over all pages.
 const MAX_SOCKETS: usize = 64;
 /// The largest message of a page, in bytes: a second of sound.
-const MAX_MESSAGE: usize = 16_000;
+const MAX_MESSAGE: usize = 2 * RATE as usize;
 
 /// One phone as the panel knows it.
 #[derive(Debug)]

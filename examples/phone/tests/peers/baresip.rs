@@ -58,6 +58,28 @@ impl Baresip {
         server_port: u16,
         microphone: &Microphone,
     ) -> Result<Self, Failed> {
+        Self::launch(codecs, None, stage, name, server_port, microphone)
+    }
+
+    /// The same with G.711 and media encryption: the module that has it, and the account's `mediaenc`.
+    pub(crate) fn start_encrypted(
+        encryption: (&str, &str),
+        stage: &Stage,
+        name: &str,
+        server_port: u16,
+        microphone: &Microphone,
+    ) -> Result<Self, Failed> {
+        Self::launch(G711, Some(encryption), stage, name, server_port, microphone)
+    }
+
+    fn launch(
+        codecs: Codecs,
+        encryption: Option<(&str, &str)>,
+        stage: &Stage,
+        name: &str,
+        server_port: u16,
+        microphone: &Microphone,
+    ) -> Result<Self, Failed> {
         let folder = stage.folder(&format!("baresip-{name}"));
         let control_port = free_port();
         let source = match microphone {
@@ -77,26 +99,39 @@ impl Baresip {
             "module_path {}\npoll_method epoll\nnet_interface 127.0.0.1\nsip_listen 127.0.0.1:0\nrtp_ports {rtp}-{}\n\
              {source}\naudio_channels 1\naudio_level no\njitter_buffer_delay 5-10\nsnd_path {}\n\
              call_local_timeout 60\ncall_max_calls 4\nstatmode_default off\nctrl_tcp_listen 127.0.0.1:{control_port}\n\
-             module {}.so\nmodule sndfile.so\n\
+             module {}.so\nmodule sndfile.so\n{}\
              module_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n",
             module_folder()?.display(),
             rtp.saturating_add(30),
             folder.display(),
             codecs.module,
+            encryption.map(|(module, _)| format!("module {module}.so\n")).unwrap_or_default(),
         );
+        let by_dtls = encryption.is_some_and(|(module, _)| module == "dtls_srtp");
+        // It is off in its own settings too.
+        let config = if by_dtls { config + "rtcp_mux yes\n" } else { config };
+        let encryption = encryption.map(|(_, kind)| format!(";mediaenc={kind}")).unwrap_or_default();
         let account = format!(
-            "<sip:{name}@127.0.0.1:{server_port}>;auth_pass={name}-secret;regint=120;answermode=auto\n"
+            "<sip:{name}@127.0.0.1:{server_port}>;auth_pass={name}-secret;regint=120;answermode=auto{encryption}\n"
         );
         std::fs::write(folder.join("config"), config)?;
         std::fs::write(folder.join("accounts"), account)?;
         std::fs::write(folder.join("contacts"), "")?;
         let mut command = Command::new("baresip");
         command.arg("-f").arg(&folder).args(["-v", "-s"]);
+        if by_dtls {
+            command.env("LD_PRELOAD", ec_certificate(&folder)?);
+        }
         let mut process = Process::spawn(stage, &format!("baresip {name}"), &mut command)?;
         process.wait_for_line("baresip is ready", Duration::from_secs(20))?;
         process.wait_for_line("[1 binding]", Duration::from_secs(20))?;
         let control = TcpStream::connect(("127.0.0.1", control_port))?;
         Ok(Self { folder, process, control, received: Vec::new() })
+    }
+
+    /// Waits until it says so on its console.
+    pub(crate) fn wait_for_line(&mut self, needle: &str, bound: Duration) -> Result<String, Failed> {
+        self.process.wait_for_line(needle, bound)
     }
 
     /// Gives a command. A refusal shows at the next [`Self::wait_for`] or [`Self::listen`].
@@ -201,6 +236,17 @@ impl Baresip {
         let message = serde_json::from_slice(&self.received[colon + 1..end])?;
         self.received.drain(..=end);
         Ok(Some(message))
+    }
+}
+
+/// What gives it a certificate of ECDSA.
+fn ec_certificate(folder: &Path) -> Result<PathBuf, Failed> {
+    let (source, library) = (folder.join("ec_certificate.c"), folder.join("ec_certificate.so"));
+    std::fs::write(&source, include_str!("ec_certificate.c"))?;
+    let output = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).output()?;
+    match output.status.success() {
+        true => Ok(library),
+        false => Err(format!("cc: {}", String::from_utf8_lossy(&output.stderr)).into()),
     }
 }
 

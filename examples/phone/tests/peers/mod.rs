@@ -23,7 +23,7 @@ pub(crate) mod sipp;
 pub(crate) mod sound;
 
 use core::panic::AssertUnwindSafe;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use process::Log;
 use std::net::UdpSocket;
@@ -47,6 +47,7 @@ pub(crate) const KAMAILIO_TLS: Needs =
 pub(crate) const BARESIP: Needs = Needs { program: "baresip", package: "baresip-core" };
 pub(crate) const SIPP: Needs = Needs { program: "sipp", package: "sip-tester" };
 pub(crate) const FFMPEG: Needs = Needs { program: "ffmpeg", package: "ffmpeg" };
+pub(crate) const CC: Needs = Needs { program: "cc", package: "gcc" };
 pub(crate) const CHROMIUM: Needs = Needs { program: "chromium", package: "chromium" };
 
 /// How a trial ends that lacks something: ignored, saying why. `SIDETONE_REQUIRE_PEERS=1` makes that a failure, so that
@@ -78,10 +79,11 @@ pub(crate) fn trial(name: &'static str, needs: &'static [Needs], run: fn(&Stage)
     })
 }
 
-/// Runs the trials one after the other: they measure audio in real time, and the machine may have two cores.
+/// Runs the trials, three at a time: they measure audio in real time, and the machine may have two cores, of which a call
+/// takes a few hundredths.
 pub(crate) fn run(trials: Vec<Trial>) -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(1);
+    arguments.test_threads.get_or_insert(3);
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -89,13 +91,14 @@ pub(crate) fn run(trials: Vec<Trial>) -> ExitCode {
 pub(crate) struct Stage {
     folder: PathBuf,
     logs: Mutex<Vec<Arc<Log>>>,
+    failed: AtomicBool,
 }
 
 impl Stage {
     fn new(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder for the trial");
-        Self { folder, logs: Mutex::default() }
+        Self { folder, logs: Mutex::default(), failed: AtomicBool::new(false) }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -113,20 +116,22 @@ impl Stage {
         self.logs.lock().unwrap().push(log);
     }
 
-    /// The failure with the last lines of every program.
+    /// The failure with the last lines of every program. The files stay, and beside them the whole logs.
     fn explain(&self, failed: &Failed) -> Failed {
         let mut text = failed.message().unwrap_or("failed").to_owned();
         for log in self.logs.lock().unwrap().iter() {
             text.push_str(&format!("\n--- {}, last lines ---\n{}", log.name(), log.tail(80)));
+            let _ = std::fs::write(self.path(&format!("{}.log", log.name())), log.tail(usize::MAX));
         }
         text.push_str(&format!("\n--- files are in {} ---", self.folder.display()));
+        self.failed.store(true, Ordering::Relaxed);
         Failed::from(text)
     }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if std::env::var_os("SIDETONE_KEEP_FILES").is_none() {
+        if !self.failed.load(Ordering::Relaxed) && std::env::var_os("SIDETONE_KEEP_FILES").is_none() {
             let _ = std::fs::remove_dir_all(&self.folder);
         }
     }

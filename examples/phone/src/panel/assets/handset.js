@@ -1,8 +1,8 @@
-// The browser as the handset: microphone and ear over a WebSocket, 16-bit little-endian PCM, 8 kHz, 20 ms a message.
+// The browser as the handset: microphone and ear over a WebSocket, 16-bit little-endian PCM, 16 kHz, 20 ms a message.
 
-const RATE = 8000;
+const RATE = 16000;
 // Frames that may wait in the socket before new ones are dropped: old sound is worth nothing.
-const MOST_BUFFERED = 320 * 10;
+const MOST_BUFFERED = 640 * 10;
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 

@@ -1,8 +1,8 @@
-// The browser's end of the handset: turns the microphone into frames of 20 ms at 8 kHz, and such frames into sound.
+// The browser's end of the handset: turns the microphone into frames of 20 ms at 16 kHz, and such frames into sound.
 // Runs on the audio thread; everything is allocated before it starts, but for the frames that are sent away.
 
-const RATE = 8000;
-const FRAME = 160; // samples in 20 ms
+const RATE = 16000;
+const FRAME = 320; // samples in 20 ms
 
 // Changes the rate by a windowed sinc whose cutoff follows the lower of the two rates. For equal rates it copies.
 class Resampler {
