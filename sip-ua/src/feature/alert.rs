@@ -1,0 +1,1 @@
+//! How a call rings: Alert-Info, Bellcore rings, internal and external calls.

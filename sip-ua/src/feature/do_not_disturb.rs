@@ -1,0 +1,1 @@
+//! Do not disturb: codes, time windows, who is let through.

@@ -1,0 +1,1 @@
+//! Numbers that may always be called.

@@ -1,0 +1,1 @@
+//! Where calls go that are not answered here: always, busy, no answer.

@@ -1,0 +1,1 @@
+//! The packages `call-info` and `line-seize` (BroadSoft): shared lines by Call-Info headers.

@@ -1,0 +1,1 @@
+//! The package `message-summary` (RFC 3842): messages that wait.

@@ -1,0 +1,1 @@
+//! Lists of resources (RFC 4662): one subscription for many, their states in a multipart body.
