@@ -1,11 +1,14 @@
 //! What every part of the agent works with: the endpoint, the accounts, the exchanges, and the queues outwards.
 
 use crate::account::{Account, contact_uri};
-use crate::config::AgentConfig;
+use crate::config::{AgentConfig, ReferPolicy};
 use crate::deadlines::Deadlines;
 use crate::event::{AccountId, CallId, Event};
 use crate::exchange::{Exchange, ExchangeId, Outcome};
+use crate::request::IncomingId;
 use crate::resolve::Waiter;
+use crate::subscription::{SubscriptionId, WatcherId};
+use crate::transfer::ReferId;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,10 +16,10 @@ use hashbrown::HashMap;
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{Accept, Allow, Contact, ContentType, Server, UserAgent};
+use sidetone_sip_core::header::{Accept, Allow, Contact, ContentType, Server, Supported, UserAgent};
 use sidetone_sip_core::locate::{Locator, LookupId, Query};
 use sidetone_sip_core::{
-    Endpoint, Headers, Method, Request, Response, Source, StatusCode, TransactionId, Uri, ViaOptions,
+    Endpoint, Headers, Method, Request, Response, Source, StatusCode, Text, TransactionId, Uri, ViaOptions,
 };
 
 /// What the agent waits for, apart from the transaction layer's own timers.
@@ -36,13 +39,26 @@ pub(crate) enum Timer {
     KeepRinging(CallId),
     /// The wait after a 491 is over.
     Glare(CallId),
+    /// A subscription of ours to refresh, or to try again.
+    Resubscribe(SubscriptionId),
+    /// The NOTIFY that a SUBSCRIBE brings did not come.
+    Silence(SubscriptionId),
+    /// A subscription of somebody else ends, or was not decided on.
+    Watcher(WatcherId),
+    /// Nothing more was heard of a REFER.
+    Referral(ReferId),
+    /// A request was not answered by the user.
+    Unanswered(IncomingId),
     /// A server has been silent for as many repeats as it gets while there is another one.
     NextServer(ExchangeId),
 }
 
-/// The methods we take, for Allow.
-pub(crate) const METHODS: [Method; 6] =
-    [Method::INVITE, Method::ACK, Method::CANCEL, Method::BYE, Method::OPTIONS, Method::INFO];
+/// The methods that every agent takes, for Allow.
+pub(crate) const METHODS: [Method; 7] =
+    [Method::INVITE, Method::ACK, Method::CANCEL, Method::BYE, Method::OPTIONS, Method::INFO, Method::NOTIFY];
+
+/// The extensions that we understand, for Supported, and that others may require.
+pub(crate) const EXTENSIONS: [&str; 2] = ["replaces", "norefersub"];
 
 pub(crate) struct Context {
     pub(crate) endpoint: Endpoint,
@@ -97,6 +113,11 @@ impl Context {
     /// T2 of the endpoint.
     pub(crate) fn t2(&self) -> Duration {
         self.config.endpoint.timers.t2
+    }
+
+    /// How long a request waits for the user: a little less than its sender does (timer F).
+    pub(crate) fn patience(&self) -> Duration {
+        self.t1() * 60
     }
 
     /// A new tag or Call-ID: 64 random bits in hexadecimal (RFC 3261 §19.3).
@@ -206,13 +227,28 @@ impl Context {
         }
     }
 
+    /// The methods we take: those of every agent, and those that the settings add.
+    pub(crate) fn methods(&self) -> Vec<Method> {
+        let mut methods: Vec<Method> = METHODS.into();
+        if self.config.refer != ReferPolicy::Never {
+            methods.push(Method::REFER);
+        }
+        if !self.config.packages.is_empty() {
+            methods.push(Method::SUBSCRIBE);
+        }
+        methods.extend(self.config.methods.iter().cloned());
+        methods
+    }
+
+    /// Says what we can (RFC 3261 §20.5, §20.1, §20.37).
+    pub(crate) fn push_abilities(&self, headers: &mut Headers) {
+        headers.set(&Allow(self.methods()));
+        headers.set(&Accept([ContentType::SDP].into()));
+        headers.set(&Supported(EXTENSIONS.map(Text::from).into()));
+        self.push_events(headers);
+    }
+
     pub(crate) fn poll_query(&mut self) -> Option<Query> {
         self.locator.poll_query()
     }
-}
-
-/// Says what we can (RFC 3261 §20.5, §20.1).
-pub(crate) fn push_abilities(headers: &mut Headers) {
-    headers.set(&Allow(METHODS.into()));
-    headers.set(&Accept([ContentType::SDP].into()));
 }

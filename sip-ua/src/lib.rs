@@ -28,8 +28,11 @@ pub mod package;
 mod reach;
 mod refusal;
 mod registration;
+mod request;
 mod resolve;
 mod session;
+mod subscription;
+mod transfer;
 
 #[cfg(feature = "tokio")]
 pub mod driver;
@@ -37,10 +40,19 @@ pub mod driver;
 pub use agent::{Agent, Reason};
 #[cfg(feature = "media")]
 pub use audio_config::{AudioConfig, DtmfConfig};
-pub use config::{AccountConfig, AgentConfig};
+pub use call::CallRequest;
+pub use config::{AccountConfig, AgentConfig, ReferPolicy};
 pub use error::{CommandError, ConfigError};
-pub use event::{AccountId, CallId, CallState, EndCause, EndedBy, Event, Invite, RegistrationState};
+pub use event::{
+    AccountId, CallId, CallState, EndCause, EndedBy, Event, IncomingRequest, Invite, RegistrationState,
+};
 pub use refusal::Refusal;
+pub use request::{IncomingId, OutgoingRequest, RequestId};
+pub use subscription::{
+    ResubscribeRule, SubscribeKind, SubscribeRequest, SubscriptionId, SubscriptionState, WatcherId,
+    WatcherState,
+};
+pub use transfer::{ReferId, ReferProgress, ReferRequest, ReferTarget};
 
 pub use sidetone_sip_core::locate::{Answer, LocateOptions, LookupId, Query, QueryId};
 

@@ -287,7 +287,7 @@ impl Task {
                 self.events.try_send(UserAgentEvent::PublicAddress { account, address }).ok();
             }
             Event::Incoming { call, account, invite } => {
-                let Invite { from, to, uri, offer } = *invite;
+                let Invite { from, to, uri, offer, .. } = *invite;
                 #[cfg(feature = "media")]
                 if let Some(refusal) = offer.as_ref().and_then(|offer| self.refusal(call, offer)) {
                     // The caller may have given up meanwhile: then there is nothing to refuse.

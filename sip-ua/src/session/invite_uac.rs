@@ -2,16 +2,17 @@
 
 use super::ack::ack_to;
 use super::{Session, body_of};
+use crate::call::CallRequest;
 use crate::call::{Call, Phase};
-use crate::context::{Context, Timer, push_abilities};
+use crate::context::{Context, Timer};
 use crate::dialog::{Dialog, LocalTag, Routed, call_id_header};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
+use crate::request::append;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use bytes::Bytes;
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::header::{CSeq, Contact, ContentType, From, To};
 use sidetone_sip_core::{Method, NameAddr, Request, Response, Source, StatusCode, Uri};
@@ -26,6 +27,15 @@ pub(crate) struct Outgoing {
     offered: bool,
     /// A provisional response other than 100 came.
     pub(crate) ringing: bool,
+    /// The tags of early dialogs, which an INVITE with Replaces may name.
+    early: Vec<Box<str>>,
+}
+
+impl Outgoing {
+    /// Whether there is an early dialog with this tag of the other side.
+    pub(crate) fn has_early(&self, tag: &str) -> bool {
+        self.early.iter().any(|early| **early == *tag)
+    }
 }
 
 impl Call {
@@ -35,14 +45,16 @@ impl Call {
         now: Instant,
         id: CallId,
         account_id: AccountId,
-        to: &Uri,
-        offer: Option<Bytes>,
+        request: CallRequest,
     ) -> Result<Self, CommandError> {
+        let CallRequest { to, offer, headers, from, .. } = request;
+        let to = &to;
         let account = context.accounts.get(&account_id).ok_or(CommandError::NoSuchAccount)?;
         if !to.is_sip() {
             return Err(CommandError::NotSip);
         }
-        let (address, routes, protocol) = (account.address(), account.routes(), account.protocol());
+        let address = from.unwrap_or_else(|| account.address());
+        let (routes, protocol) = (account.routes(), account.protocol());
         let call_id = context.token();
         let local_tag = LocalTag::random(&mut context.rng);
         let mut request = Request::new(Method::INVITE, to.to_request_uri());
@@ -52,7 +64,8 @@ impl Call {
         request.headers.push(&call_id_header(&call_id));
         let seq = 1 + context.rng.below(1 << 16);
         request.headers.push(&CSeq::new(seq, Method::INVITE));
-        push_abilities(&mut request.headers);
+        context.push_abilities(&mut request.headers);
+        append(&mut request.headers, &headers);
         let offered = offer.is_some();
         if let Some(offer) = offer {
             request.set_body(&ContentType::SDP, offer);
@@ -69,7 +82,9 @@ impl Call {
             protocol,
             caller: true,
             ended: false,
-            phase: Phase::Outgoing(Outgoing { exchange, offered, ringing: false }),
+            shared: false,
+            left: None,
+            phase: Phase::Outgoing(Outgoing { exchange, offered, ringing: false, early: Vec::new() }),
         })
     }
 
@@ -137,6 +152,13 @@ impl Call {
         }
         if let Phase::Outgoing(outgoing) = &mut self.phase {
             outgoing.ringing = true;
+            if let Some(tag) =
+                response.headers.get::<To>().and_then(Result::ok).and_then(|to| to.tag().map(Box::from))
+                && !outgoing.has_early(&tag)
+                && outgoing.early.len() < usize::from(MAX_FORKS)
+            {
+                outgoing.early.push(tag);
+            }
         }
         let (status, body) = (response.status, body_of(&response.body));
         self.tell(context, Event::Progress { call: self.id, status, body });

@@ -4,18 +4,19 @@ use super::ack::by_us;
 use super::bye::reason_text;
 use super::{Session, body_of, copy_routes};
 use crate::call::{Call, Phase};
-use crate::context::{Context, Timer, push_abilities};
+use crate::context::{Context, Timer};
 use crate::dialog::{Dialog, LocalTag};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, EndCause, EndedBy, Event, Invite};
 use crate::refusal::Refusal;
+use crate::request::append;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{CallId as CallIdHeader, ContentType, Expires, From, To};
-use sidetone_sip_core::{ParseError, Request, Response, Source, StatusCode, TransactionId};
+use sidetone_sip_core::{Headers, ParseError, Request, Response, Source, StatusCode, TransactionId};
 
 /// Their INVITE waits for our decision.
 pub(crate) struct Incoming {
@@ -33,6 +34,7 @@ const KEEP_RINGING: Duration = Duration::from_secs(60);
 
 impl Call {
     /// Takes an INVITE outside of a dialog.
+    #[allow(clippy::too_many_arguments, reason = "all of them come from one request")]
     pub(crate) fn incoming(
         context: &mut Context,
         now: Instant,
@@ -41,6 +43,7 @@ impl Call {
         transaction: TransactionId,
         request: Request,
         source: Source,
+        replaces: Option<CallId>,
     ) -> Result<Self, ParseError> {
         let call_id: CallIdHeader = request.headers.require()?;
         let call_id = Arc::from(call_id.as_str());
@@ -54,6 +57,8 @@ impl Call {
         let stands = request.headers.get::<Expires>().and_then(Result::ok);
         let stands = stands.map_or(Duration::MAX, |Expires(seconds)| Duration::from_secs(u64::from(seconds)));
         context.deadlines.set(Timer::RingLimit(id), now + context.config.ring_timeout.min(stands));
+        let invite =
+            Invite { from, to, uri: uri.clone(), offer, replaces, headers: request.headers.clone(), source };
         let call = Self {
             id,
             account,
@@ -63,6 +68,8 @@ impl Call {
             protocol: source.protocol,
             caller: false,
             ended: false,
+            shared: false,
+            left: None,
             phase: Phase::Incoming(Box::new(Incoming {
                 transaction,
                 request,
@@ -71,10 +78,7 @@ impl Call {
                 progress: None,
             })),
         };
-        call.tell(
-            context,
-            Event::Incoming { call: id, account, invite: Box::new(Invite { from, to, uri, offer }) },
-        );
+        call.tell(context, Event::Incoming { call: id, account, invite: Box::new(invite) });
         Ok(call)
     }
 
@@ -85,11 +89,13 @@ impl Call {
         now: Instant,
         status: StatusCode,
         body: Option<Bytes>,
+        headers: &Headers,
     ) -> Result<(), CommandError> {
         if !status.is_provisional() || status == StatusCode::TRYING {
             return Err(CommandError::Status(status.code()));
         }
         let mut response = self.invite_response(context, status)?;
+        append(&mut response.headers, headers);
         if let Some(body) = body {
             response.set_body(&ContentType::SDP, body);
         }
@@ -117,9 +123,11 @@ impl Call {
         context: &mut Context,
         now: Instant,
         body: Bytes,
+        headers: &Headers,
     ) -> Result<(), CommandError> {
         let mut response = self.invite_response(context, StatusCode::OK)?;
-        push_abilities(&mut response.headers);
+        append(&mut response.headers, headers);
+        context.push_abilities(&mut response.headers);
         response.set_body(&ContentType::SDP, body);
         let Phase::Incoming(incoming) = core::mem::replace(&mut self.phase, Phase::Over) else {
             return Err(CommandError::WrongState);
@@ -174,7 +182,7 @@ impl Call {
             let transaction = incoming.transaction;
             let tag = self.local_tag.to_string();
             let mut response = context.response(&incoming.request, refusal.status, Some(&tag));
-            refusal.warn(&mut response, context.local_address(&incoming.source));
+            refusal.write(&mut response, context.local_address(&incoming.source));
             context.respond(now, transaction, response);
             self.finish(context);
         }

@@ -2,7 +2,7 @@
 
 use super::{Session, body_of, copy_routes, is_foreign_body};
 use crate::call::{Call, Phase};
-use crate::context::{Context, Timer, push_abilities};
+use crate::context::{Context, Timer};
 use crate::error::CommandError;
 use crate::event::{EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
@@ -45,7 +45,7 @@ impl Call {
             return Err(CommandError::OfferPending);
         }
         let mut invite = session.dialog.request(Method::INVITE);
-        push_abilities(&mut invite.request.headers);
+        context.push_abilities(&mut invite.request.headers);
         invite.request.set_body(&ContentType::SDP, offer);
         let exchange =
             context.start(now, Owner::Reinvite(self.id), self.account, invite, self.protocol, true);
@@ -235,7 +235,7 @@ impl Call {
         copy_routes(&mut response.headers, &request);
         let sips = request.uri.is_sips();
         context.push_contact(&mut response.headers, self.account, &self.user, &source, sips);
-        push_abilities(&mut response.headers);
+        context.push_abilities(&mut response.headers);
         response.set_body(&ContentType::SDP, body);
         self.send_2xx(context, now, transaction, response, seq, request.body.is_empty());
         Ok(())
@@ -262,7 +262,7 @@ impl Call {
         }
         let remote = session.remote.take().ok_or(CommandError::WrongState)?;
         let mut response = context.response(&remote.request, status, None);
-        refusal.warn(&mut response, context.local_address(&remote.source));
+        refusal.write(&mut response, context.local_address(&remote.source));
         context.respond(now, remote.transaction, response);
         self.settle(context);
         Ok(())

@@ -13,6 +13,7 @@
 mod digest;
 mod incoming;
 mod location;
+mod net;
 mod outgoing;
 mod reach;
 mod refusal;
@@ -20,4 +21,6 @@ mod registration;
 mod reinvite;
 mod requests;
 mod simulation;
+mod subscription;
 mod support;
+mod transfer;

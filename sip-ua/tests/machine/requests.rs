@@ -26,7 +26,7 @@ fn options_are_answered_with_what_we_can() {
 fn what_we_do_not_serve_is_refused_by_the_right_status() {
     let table = [
         (Method::MESSAGE, 405),
-        (Method::REFER, 405),
+        (Method::REFER, 403),
         (Method::UPDATE, 405),
         (Method::PRACK, 405),
         (Method::PUBLISH, 405),
