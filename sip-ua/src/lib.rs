@@ -64,8 +64,9 @@ pub use sidetone_sip_core::nat::{
 
 #[cfg(feature = "tokio")]
 pub use driver::{
-    Account, AccountPath, Call, CallEvent, CallHandle, Error, IncomingCall, IntoUri, UserAgent,
-    UserAgentBuilder, UserAgentEvent,
+    Account, AccountPath, Call, CallEvent, CallHandle, Error, IncomingCall, IncomingRefer,
+    IncomingSubscription, IntoUri, ReceivedRequest, Subscription, SubscriptionEvent, UserAgent,
+    UserAgentBuilder, UserAgentEvent, Watcher, WatcherEvent,
 };
 #[cfg(all(feature = "tokio", feature = "media"))]
 pub use driver::{Conference, MulticastOptions, OutgoingPage, Paging, PortPlan, PortPlanError, PortRules};

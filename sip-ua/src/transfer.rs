@@ -257,6 +257,12 @@ impl Agent {
         replaces.parse().ok()
     }
 
+    /// Whether more will be heard of a REFER of ours.
+    #[must_use]
+    pub fn hears_of_refer(&self, refer: ReferId) -> bool {
+        self.subscriptions.referrals.contains_key(&refer)
+    }
+
     /// Takes a REFER: 202, and a NOTIFY that says `100 Trying`. Make the call with [`CallRequest::for_refer`], and its
     /// progress is told by itself; or tell it by [`refer_progress`](Self::refer_progress).
     ///
