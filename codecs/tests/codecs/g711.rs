@@ -1,17 +1,7 @@
 //! G.711 against the ITU-T STL: by digest everywhere, octet by octet where `../shared/vectors` exists.
 
-#![cfg(all(feature = "pcmu", feature = "pcma"))]
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::precedence,
-    reason = "a test stops on what should not happen"
-)]
-
-mod common;
-
-use common::vectors;
+use crate::common;
+use crate::common::vectors;
 use sidetone_codecs::{CodecError, Decoder as _, Encoded, Encoder as _, pcma, pcmu};
 
 fn every_sample() -> Vec<i16> {

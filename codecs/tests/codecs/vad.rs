@@ -1,12 +1,7 @@
 //! The voice activity detector on signals whose truth is known, and beside G.729 Annex B.
 
-#![cfg(feature = "vad")]
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
-
-mod common;
-
-use common::signal::{Random, noise, speech};
-use common::vectors;
+use crate::common::signal::{Random, noise, speech};
+use crate::common::vectors;
 use sidetone_codecs::vad::{VAD_BYTES, Vad};
 
 /// Talk spurts over noise, and for each 10 ms whether there is a voice.

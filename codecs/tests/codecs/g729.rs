@@ -4,14 +4,9 @@
 //! The digests are of the output of the ITU-T's C code (Annex B version 1.4, which with its voice activity detector
 //! off is Annex A), run outside this repository on the same signals.
 
-#![cfg(feature = "g729")]
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
-
-mod common;
-
-use common::signal::{Random, noise, speech};
-use common::vectors::{Loss, folder, records};
-use common::{octets, sha256, sha256_pcm, snr};
+use crate::common::signal::{Random, noise, speech};
+use crate::common::vectors::{Loss, folder, records};
+use crate::common::{octets, sha256, sha256_pcm, snr};
 use sidetone_codecs::g729::{self, Decoder, Encoder, FRAME_SAMPLES};
 use sidetone_codecs::{CodecError, Decoder as _, Encoded, Encoder as _, Fmtp};
 

@@ -1,11 +1,6 @@
 //! Comfort noise: what is made of noise, and what is made of that.
 
-#![cfg(all(feature = "cn", feature = "vad"))]
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
-
-mod common;
-
-use common::signal::{noise, speech};
+use crate::common::signal::{noise, speech};
 use sidetone_codecs::cn::{
     self, ANALYSER_BYTES, Analyser, Dtx, GENERATOR_BYTES, Generator, MOST_OCTETS, ORDER, Sid, Transmit,
 };

@@ -1,10 +1,6 @@
 //! What holds for every codec of the registry.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
-use common::signal;
+use crate::common::signal;
 use sidetone_codecs::{ALL, CodecChoice, CodecError, CodecSpec, find, find_static};
 use std::collections::BTreeSet;
 

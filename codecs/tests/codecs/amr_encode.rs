@@ -1,12 +1,7 @@
 //! The AMR-NB encoder against opencore-amrnb 0.1.6: by digest everywhere, and row by row where `../shared/vectors`
 //! exists.
 
-#![cfg(feature = "amr")]
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
-
-mod common;
-
-use common::{sha256, signal, vectors};
+use crate::common::{sha256, signal, vectors};
 use sidetone_codecs::amr::{FRAME_SAMPLES, Frame, FrameEncoder, FrameType, MAGIC, Mode};
 
 /// Speech, faint noise, speech, digital silence, loud noise, a full-scale square wave.

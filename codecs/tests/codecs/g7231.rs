@@ -1,14 +1,9 @@
 //! G.723.1 against the fixed-point C code of the Recommendation: by digest everywhere, row by row where
 //! `../shared/vectors` exists.
 
-#![cfg(feature = "g7231")]
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
-
-mod common;
-
-use common::signal::{self, Random};
-use common::vectors::{Loss, Row, folder};
-use common::{octets, sha256, sha256_pcm, snr};
+use crate::common::signal::{self, Random};
+use crate::common::vectors::{Loss, Row, folder};
+use crate::common::{octets, sha256, sha256_pcm, snr};
 use sidetone_codecs::g7231::{
     self, DECODER_BYTES, Decoder, ENCODER_BYTES, Encoder, FRAME, FrameType, Rate, Settings,
 };

@@ -1,13 +1,8 @@
 //! iLBC against the floating-point code of RFC 3951.
 
-#![cfg(feature = "ilbc")]
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
-
-mod common;
-
-use common::signal::{Random, noise, speech};
-use common::vectors::{Folder, Loss, Row, folder};
-use common::{octets, sha256, sha256_pcm, snr};
+use crate::common::signal::{Random, noise, speech};
+use crate::common::vectors::{Folder, Loss, Row, folder};
+use crate::common::{octets, sha256, sha256_pcm, snr};
 use sidetone_codecs::ilbc::{DECODER_BYTES, Decoder, ENCODER_BYTES, Encoder, Mode, SPEC};
 use sidetone_codecs::{CodecError, Decoder as _, Encoder as _, Fmtp};
 

@@ -1,16 +1,5 @@
 //! L16: octets as RFC 3551 says, every rate, and concealment at it.
 
-#![cfg(feature = "l16")]
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::precedence,
-    reason = "a test stops on what should not happen"
-)]
-
-mod common;
-
 use sidetone_codecs::l16::{
     Decoder8000, Decoder16000, Decoder44100, Decoder48000, Encoder, L16_8000, L16_16000, L16_44100,
     L16_48000, Rate,

@@ -4,13 +4,9 @@
 //! The digests are of the output of the STL's fixed-point G.722 (G.191) and of Appendix IV's reference program
 //! (release 3.00, 10 ms frames), run outside this repository on the same signals.
 
-#![cfg(feature = "g722")]
-
-mod common;
-
-use common::signal::{Random, noise, speech};
-use common::vectors::folder;
-use common::{octets, sha256, sha256_pcm};
+use crate::common::signal::{Random, noise, speech};
+use crate::common::vectors::folder;
+use crate::common::{octets, sha256, sha256_pcm};
 use sidetone_codecs::g722::{self, Decoder, Encoder, Mode};
 use sidetone_codecs::{CodecError, Decoder as _, Encoded, Encoder as _};
 

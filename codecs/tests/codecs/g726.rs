@@ -1,19 +1,9 @@
 //! G.726 against the ITU-T STL: seeded signals by digest everywhere, every vector where `../shared/vectors`
 //! exists.
 
-#![cfg(feature = "g726")]
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::precedence,
-    reason = "a test stops on what should not happen"
-)]
-
-mod common;
-
-use common::signal;
-use common::vectors::{self, Folder, Row};
+use crate::common;
+use crate::common::signal;
+use crate::common::vectors::{self, Folder, Row};
 use sidetone_codecs::g726::{self, Decoder, Encoder, Law, Order, Rate};
 use sidetone_codecs::{CodecError, Decoder as _, Encoded, Encoder as _};
 

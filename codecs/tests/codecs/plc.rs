@@ -1,18 +1,8 @@
 //! Concealment beside the ITU-T STL's program of G.711 Appendix I, which delays by 3.75 ms and we do not: how
 //! near either comes to what was lost.
 
-#![cfg(any(feature = "pcmu", feature = "pcma", feature = "g726", feature = "l16"))]
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::precedence,
-    reason = "a test stops on what should not happen"
-)]
-
-mod common;
-
-use common::vectors::{self, Loss};
+use crate::common;
+use crate::common::vectors::{self, Loss};
 use core::f64::consts::TAU;
 use sidetone_codecs::plc::Concealer;
 

@@ -1,12 +1,7 @@
 //! Opus against libopus.
 
-#![cfg(feature = "opus")]
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
-
-mod common;
-
-use common::signal::{Random, noise, speech};
-use common::{sha256_pcm, snr, vectors};
+use crate::common::signal::{Random, noise, speech};
+use crate::common::{sha256_pcm, snr, vectors};
 use sidetone_codecs::opus::{self, Application, Decoder, Encoder, Rate, Settings};
 use sidetone_codecs::{CodecError, CodecSpec, Decoder as _, Encoder as _, Fmtp};
 

@@ -1,14 +1,9 @@
 //! The AMR decoder and the payload formats against opencore-amrnb 0.1.6: by digest everywhere, file by file where
 //! `../shared/vectors` exists.
 
-#![cfg(feature = "amr")]
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
-
-mod common;
-
-use common::signal::{self, Random};
-use common::vectors::{Folder, Row, folder, records};
-use common::{octets, sha256_pcm, snr};
+use crate::common::signal::{self, Random};
+use crate::common::vectors::{Folder, Row, folder, records};
+use crate::common::{octets, sha256_pcm, snr};
 use sidetone_codecs::amr::{
     self, Decoder, Encoder, FRAME_SAMPLES, Format, Frame, FrameDecoder, FrameType, MAGIC, Mode, StoredFrames,
 };

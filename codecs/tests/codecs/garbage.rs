@@ -1,16 +1,10 @@
 //! Every codec of the registry under input that no encoder makes: no panic, bounded output, and good speech
 //! soon after. What cargo-fuzz runs without end (`codecs/fuzz`) runs here on seeded input.
 
-#![cfg(all(feature = "alloc", feature = "pcmu"))]
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
-
-mod common;
-#[path = "common/fuzz.rs"]
-mod fuzz;
-
-use common::signal::{Random, noise, speech};
-use common::snr;
-use fuzz::{conceal, decode, decode_or_refuse, encode, is_supported, variants};
+use crate::common::signal::{Random, noise, speech};
+use crate::common::snr;
+use crate::fuzz;
+use crate::fuzz::{conceal, decode, decode_or_refuse, encode, is_supported, variants};
 use sidetone_codecs::{ALL, CodecError, CodecSpec, Fmtp};
 use std::sync::OnceLock;
 
