@@ -2,42 +2,23 @@
 //! on both sides, and SIPp. Debian's SIPp (3.6.1) is built without TLS, so stunnel does it for SIPp, in both directions:
 //! the SIP is SIPp's, the TLS is OpenSSL's by way of stunnel.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets the unexpected stops"
-)]
-
-#[path = "support/certificates.rs"]
-mod certificates;
-#[path = "support/party.rs"]
-mod party;
-#[path = "support/programs.rs"]
-mod programs;
-#[path = "support/server.rs"]
-mod server;
-mod support;
-
-use certificates::{Authority, Issued, common_name};
-use libtest_mimic::Failed;
-use party::{Party, bounded};
-use programs::{KAMAILIO, OPENSSL, Outcome, Program, SIPP, STUNNEL, Stage, free_port, trial};
-use server::Server;
+use crate::certificates::{Authority, Issued, common_name};
+use crate::party::{Party, bounded};
+use crate::programs::{KAMAILIO, OPENSSL, Outcome, Program, SIPP, STUNNEL, Stage, free_port, trial};
+use crate::server::Server;
+use crate::support::{address, parse, peer_request, request};
+use libtest_mimic::{Failed, Trial};
 use sidetone_sip_core::driver::{CaSet, ClientAuth, DriverConfig, Identity, TlsConfig, TlsVersion};
 use sidetone_sip_core::header::{Contact, To};
 use sidetone_sip_core::{
     CertificateError, Event, FlowError, Message, Method, Protocol, Request, StatusCode, Target,
 };
-use std::process::ExitCode;
 use std::sync::Arc;
-use support::{address, parse, peer_request, request};
 
 const DOMAIN: &str = "biloxi.example";
 
-fn main() -> ExitCode {
-    programs::run(vec![
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
         trial("openssl_s_client_asks_our_server", &[OPENSSL], openssl_asks),
         trial("our_client_asks_openssl_s_server", &[OPENSSL], openssl_answers),
         trial("keys_of_every_form_that_openssl_writes", &[OPENSSL], openssl_keys),
@@ -45,7 +26,7 @@ fn main() -> ExitCode {
         trial("a_kamailio_with_a_certificate_asks_our_server", &[KAMAILIO], kamailio_asks),
         trial("sipp_calls_our_server_through_stunnel", &[SIPP, STUNNEL], sipp_calls),
         trial("our_client_calls_sipp_through_stunnel", &[SIPP, STUNNEL], sipp_answers),
-    ])
+    ]
 }
 
 /// The certificates of one trial, as files too.

@@ -1,21 +1,10 @@
 //! STUN and keep-alives with programs that others wrote: coturn as STUN server over UDP and TCP, Kamailio answering
 //! double CRLF, STUN and OPTIONS on its SIP port.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets the unexpected stops"
-)]
-
-#[path = "support/programs.rs"]
-mod programs;
-mod support;
-
+use crate::programs::{KAMAILIO, Needs, Outcome, Program, Stage, free_port, trial};
+use crate::support::{address, request};
 use core::net::SocketAddr;
-use libtest_mimic::Failed;
-use programs::{KAMAILIO, Needs, Outcome, Program, Stage, free_port, trial};
+use libtest_mimic::{Failed, Trial};
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::driver::{self, DriverConfig, Io, IoEvent};
 use sidetone_sip_core::nat::stun::{Client, ClientConfig, ClientError, ClientEvent, Credentials, Deframer};
@@ -27,17 +16,15 @@ use sidetone_sip_core::{
     Endpoint, EndpointConfig, Event, FlowId, Instant, Method, Protocol, Rng, Secret, Source, StatusCode,
     Target, Transmit,
 };
-use std::process::ExitCode;
 use std::sync::Arc;
-use support::{address, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const COTURN: Needs = ("turnserver", "coturn");
 const BOUND: Duration = Duration::from_secs(30);
 
-fn main() -> ExitCode {
-    programs::run(vec![
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
         trial("datagrams_that_say_nothing_arrive", &[], empty_datagrams),
         trial("coturn_says_our_address_over_udp", &[COTURN], coturn_over_udp),
         trial("coturn_says_our_address_over_tcp", &[COTURN], coturn_over_tcp),
@@ -45,7 +32,7 @@ fn main() -> ExitCode {
         trial("kamailio_answers_double_crlf", &[KAMAILIO], kamailio_pongs),
         trial("kamailio_answers_stun_on_its_sip_port", &[KAMAILIO], kamailio_stun),
         trial("kamailio_answers_options", &[KAMAILIO], kamailio_options),
-    ])
+    ]
 }
 
 async fn bounded<T>(what: &str, future: impl Future<Output = T>) -> Result<T, Failed> {

@@ -1,24 +1,9 @@
 //! Server location with a real DNS server: dnsmasq. Without it the trials are ignored, or fail where
 //! `SIDETONE_REQUIRE_PEERS=1` is set.
-#![allow(
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::std_instead_of_core,
-    reason = "a panic is a test's way of failing, and it owns the clock"
-)]
 
-#[path = "support/dnsmasq.rs"]
-mod dnsmasq;
-#[path = "support/programs.rs"]
-mod programs;
-
-use dnsmasq::{DNSMASQ, Dnsmasq};
-use libtest_mimic::Failed;
-use programs::{Outcome, Stage, trial};
+use crate::dnsmasq::{DNSMASQ, Dnsmasq};
+use crate::programs::{Outcome, Stage, trial};
+use libtest_mimic::{Failed, Trial};
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::driver::Resolver;
 use sidetone_sip_core::locate::{
@@ -26,7 +11,6 @@ use sidetone_sip_core::locate::{
     LocatorConfig, RecordData, SrvOrder,
 };
 use sidetone_sip_core::{Instant, Protocol, Rng};
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// The domain of Yealink's manual, and others.
@@ -49,15 +33,15 @@ const ZONE: [&str; 15] = [
     "--local-ttl=60",
 ];
 
-fn main() -> ExitCode {
-    programs::run(vec![
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
         trial("records_of_each_type_with_their_ttl", &[DNSMASQ], records_of_each_type_with_their_ttl),
         trial("names_are_located_as_the_rfc_says", &[DNSMASQ], names_are_located_as_the_rfc_says),
         trial("answers_are_asked_for_again_when_their_ttl_is_over", &[DNSMASQ], ttl_expires),
         trial("what_does_not_exist_is_not_asked_for_twice", &[DNSMASQ], negative_answers_are_kept),
         trial("the_second_server_answers_for_the_first", &[DNSMASQ], the_second_server_answers_for_the_first),
         trial("without_a_server_the_question_fails", &[DNSMASQ], without_a_server_the_question_fails),
-    ])
+    ]
 }
 
 /// A locator with its resolver and a clock that moves when told.

@@ -2,36 +2,23 @@
 //! baresip and linphone before our server. (Kamailio 5.6 offers `auth-int` too, but refused every answer
 //! of ours to it, so SIPp is the peer for that.)
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test that meets the unexpected stops, and it owns the clock"
-)]
-
-#[path = "support/programs.rs"]
-mod programs;
-
+use crate::programs::{KAMAILIO, Needs, Outcome, Program, SIPP, Stage, free_port, trial};
 use core::time::Duration;
-use libtest_mimic::Failed;
-use programs::{KAMAILIO, Needs, Outcome, Program, SIPP, Stage, free_port, trial};
+use libtest_mimic::{Failed, Trial};
 use sidetone_sip_core::header::{CSeq, Contact, ContentType, Expires};
 use sidetone_sip_core::{
     Algorithm, AuthError, AuthRole, CredentialStore, Credentials, DigestCheck, DigestClient,
     DigestClientConfig, DigestConfig, DigestHash, DigestServer, HeaderName, Instant, Limits, Login, Message,
     Method, Qop, Rejection, Request, Response, Rng, Secret, StatusCode, Uri,
 };
-use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use tokio::net::UdpSocket;
 
 const BARESIP: Needs = ("baresip", "baresip-core");
 const LINPHONE: Needs = ("linphonec", "linphone-cli");
 
-fn main() -> ExitCode {
-    programs::run(vec![
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
         trial("kamailio_challenges_with_sha_256", &[KAMAILIO], |stage| {
             every_request(stage, "SHA-256", "auth")
         }),
@@ -44,7 +31,7 @@ fn main() -> ExitCode {
         trial("sipp_before_our_server_protects_bodies", &[SIPP], |stage| sipp(stage, Qop::AuthInt)),
         trial("baresip_before_our_server", &[BARESIP], baresip),
         trial("linphone_before_our_server_by_sha_256", &[LINPHONE], linphone),
-    ])
+    ]
 }
 
 /// A Kamailio that asks everyone for the password `<name>-secret`: 401 to REGISTER, 407 to everything else, and answers

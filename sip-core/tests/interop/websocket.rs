@@ -1,43 +1,25 @@
 //! WebSocket with programs that others wrote: Kamailio as the server of our client, over `ws` and `wss`, and Chromium as
 //! the client of our server.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets the unexpected stops"
-)]
-
-#[path = "support/certificates.rs"]
-mod certificates;
-#[path = "support/party.rs"]
-mod party;
-#[path = "support/programs.rs"]
-mod programs;
-#[path = "support/server.rs"]
-mod server;
-mod support;
-
-use certificates::Authority;
-use party::Party;
-use programs::{CHROMIUM, KAMAILIO, Outcome, Stage, free_port, trial};
-use server::Server;
+use crate::certificates::Authority;
+use crate::party::Party;
+use crate::programs::{CHROMIUM, KAMAILIO, Outcome, Stage, free_port, trial};
+use crate::server::Server;
+use crate::support::{address, request};
+use libtest_mimic::Trial;
 use sidetone_sip_core::driver::{CaSet, DriverConfig, TlsConfig, WebSocketConfig};
 use sidetone_sip_core::header::Contact;
 use sidetone_sip_core::{FlowError, Method, Protocol, Request, Target};
-use std::process::ExitCode;
 use std::sync::Arc;
-use support::{address, request};
 
 const DOMAIN: &str = "biloxi.example";
 
-fn main() -> ExitCode {
-    programs::run(vec![
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
         trial("our_client_registers_with_kamailio", &[KAMAILIO], kamailio),
         trial("chromium_asks_our_server", &[CHROMIUM], |stage| chromium(stage, Protocol::Ws)),
         trial("chromium_asks_our_server_securely", &[CHROMIUM], |stage| chromium(stage, Protocol::Wss)),
-    ])
+    ]
 }
 
 async fn kamailio(stage: Arc<Stage>) -> Outcome {
