@@ -1,5 +1,4 @@
 //! While two calls talk, nothing allocates: not the media tasks, not the agents that wait beside them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use core::time::Duration;
 use sidetone_hal::audio::{AudioFormat, AudioPort};

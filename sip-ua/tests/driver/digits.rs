@@ -1,13 +1,5 @@
 //! Key presses between two user agents over 127.0.0.1, each way of sending, and with a peer that refuses INFO. Every wait
 //! is for an event, with a bound.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::std_instead_of_core,
-    reason = "tests fail by panicking"
-)]
 
 use sidetone_codecs::{CodecSpec, g729, pcmu};
 use sidetone_hal::audio::{AudioFormat, AudioPort};

@@ -1,12 +1,4 @@
 //! Three user agents: one calls two others and joins the calls. Each is heard by both others, by its tone.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::std_instead_of_core,
-    reason = "tests fail by panicking"
-)]
 
 use sidetone_hal::audio::{AudioFormat, AudioPort};
 use sidetone_hal::net::{Protocol, SocketAddr};

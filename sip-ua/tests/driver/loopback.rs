@@ -1,12 +1,4 @@
 //! Two user agents call each other over 127.0.0.1, and listen to what arrives. Every wait is for an event, with a bound.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::std_instead_of_core,
-    reason = "tests fail by panicking"
-)]
 
 use sidetone_hal::audio::{AudioFormat, AudioPort};
 use sidetone_hal::net::{Protocol, SocketAddr};

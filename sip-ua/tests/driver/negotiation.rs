@@ -1,13 +1,5 @@
 //! Two user agents over 127.0.0.1 whose accounts want different things of a call: what is agreed on, and what is refused
 //! before anybody is rung. Every wait is for an event, with a bound.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::std_instead_of_core,
-    reason = "tests fail by panicking"
-)]
 
 use sidetone_codecs::{CodecSpec, pcma, pcmu};
 use sidetone_hal::audio::{AudioFormat, AudioPort};

@@ -1,12 +1,4 @@
 //! Multicast pages between tasks on the loopback interface: heard, ranked, dismissed, barging into calls.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::std_instead_of_core,
-    reason = "tests fail by panicking"
-)]
 
 use sidetone_codecs::pcmu;
 use sidetone_hal::audio::{AudioFormat, AudioPort};

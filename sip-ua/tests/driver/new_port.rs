@@ -1,13 +1,4 @@
 //! A failed registration changes the UDP port. Every wait is for an event, with a bound.
-#![cfg(feature = "tokio")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::std_instead_of_core,
-    reason = "tests fail by panicking"
-)]
 
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_sip_core::header::{Contact, Expires, Via};
