@@ -1,27 +1,15 @@
 //! 10 000 broken datagrams, SIP, RTP and RTCP, at a phone while a call is up. The phone must not end, must not
 //! grow, and must not lose the call or its sound.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test's way of failing; it owns the clock"
-)]
-
-mod peers;
-
+use crate::peers::phone::{Phone, expect};
+use crate::peers::sound::{RATE, read_wav, share_at, write_tone};
+use crate::peers::{Outcome, Stage, free_port, trial};
 use core::net::SocketAddr;
 use core::time::Duration;
-use libtest_mimic::Failed;
-use peers::phone::{Phone, expect};
-use peers::sound::{RATE, read_wav, share_at, write_tone};
-use peers::{Outcome, Stage, free_port, trial};
+use libtest_mimic::{Failed, Trial};
 use sidetone_hal::rng::Rng;
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
-use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -34,8 +22,8 @@ const CALLER_HZ: f64 = 435.0;
 const CALLED_HZ: f64 = 1005.0;
 const CALL: Duration = Duration::from_secs(20);
 
-fn main() -> ExitCode {
-    peers::run(vec![trial("a_call_survives_10000_hostile_datagrams", &[], attack)])
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![trial("a_call_survives_10000_hostile_datagrams", &[], attack)]
 }
 
 fn attack(stage: &Stage) -> Outcome {

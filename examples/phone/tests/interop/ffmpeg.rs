@@ -2,24 +2,13 @@
 //!
 //! Debian's FFmpeg has no encoder for G.729, iLBC and AMR; these go one way.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test's way of failing, and it owns the clock"
-)]
-
-mod peers;
-
+use crate::peers::ffmpeg::Coder::{Decoder, Encoder};
+use crate::peers::ffmpeg::{coder_trial, finish, listen, start, text};
+use crate::peers::sound::{Analysis, RATE, read_wav, share_at, tone, write_tone, write_wav};
+use crate::peers::{Outcome, Stage, free_port};
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
-use libtest_mimic::{Arguments, Failed};
-use peers::ffmpeg::Coder::{Decoder, Encoder};
-use peers::ffmpeg::{coder_trial, finish, listen, start, text};
-use peers::sound::{Analysis, RATE, read_wav, share_at, tone, write_tone, write_wav};
-use peers::{Outcome, Stage, free_port};
+use libtest_mimic::{Failed, Trial};
 use sidetone_codecs::{CodecChoice, g7231};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::Instant;
@@ -28,7 +17,6 @@ use sidetone_media::sdp::{LocalMedia, Negotiator};
 use sidetone_media::{Channel, Direction, Negotiated, Stream, StreamConfig, StreamEvent};
 use std::net::UdpSocket;
 use std::path::Path;
-use std::process::ExitCode;
 
 /// High enough that neighbours in the wrong order, as in G.726 of the other packing, are no tone any more.
 const HERTZ: f64 = 1020.0;
@@ -53,8 +41,8 @@ macro_rules! hear {
     };
 }
 
-fn main() -> ExitCode {
-    let trials = vec![
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
         speak!("ffmpeg_hears_us_in_pcmu", "pcm_mulaw", "PCMU", 8000),
         speak!("ffmpeg_hears_us_in_pcma", "pcm_alaw", "PCMA", 8000),
         speak!("ffmpeg_hears_us_in_l16", "pcm_s16be", "L16", 8000),
@@ -90,11 +78,7 @@ fn main() -> ExitCode {
         coder_trial("we_hear_frames_of_ffmpeg_in_g723", Encoder("g723_1"), hear_g723),
         hear!("we_hear_ffmpeg_in_opus_at_8_khz", "libopus", "opus", 8000),
         hear!("we_hear_ffmpeg_in_opus_at_16_khz", "libopus", "opus", 16_000),
-    ];
-    let mut arguments = Arguments::from_args();
-    // Mostly waiting: nothing here is measured against the clock of the machine.
-    arguments.test_threads.get_or_insert(8);
-    libtest_mimic::run(&arguments, trials).exit_code()
+    ]
 }
 
 /// The sockets of one end of a session, for RTP and RTCP.

@@ -1,18 +1,13 @@
 //! Wide-band calls with baresip: a tone of 5 kHz, which no codec of 8 kHz can carry, arrives on both sides.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test's way of failing")]
-#![allow(dead_code, reason = "the peers have more than is used here")]
-
-mod peers;
-
+use crate::peers::baresip::{Baresip, Codecs, Microphone, OPUS};
+use crate::peers::kamailio::Kamailio;
+use crate::peers::phone::{Phone, expect};
+use crate::peers::sound::{rms, share_at, tone, write_wav};
+use crate::peers::{BARESIP, KAMAILIO, Outcome, Stage, free_port, trial};
 use core::time::Duration;
-use peers::baresip::{Baresip, Codecs, Microphone, OPUS};
-use peers::kamailio::Kamailio;
-use peers::phone::{Phone, expect};
-use peers::sound::{rms, share_at, tone, write_wav};
-use peers::{BARESIP, KAMAILIO, Outcome, Stage, free_port, trial};
+use libtest_mimic::Trial;
 use std::path::Path;
-use std::process::ExitCode;
 
 /// Above the 4 kHz of narrow band; no whole number of cycles fits a packet.
 const PHONE_HZ: f64 = 5010.0;
@@ -21,16 +16,16 @@ const G722: Codecs = Codecs { module: "g722", rate: 16_000, channels: 1 };
 const G711: Codecs = Codecs { module: "g711", rate: 8000, channels: 1 };
 const SOON: Duration = Duration::from_secs(10);
 
-fn main() -> ExitCode {
+pub(crate) fn trials() -> Vec<Trial> {
     let needs = &[KAMAILIO, BARESIP];
-    peers::run(vec![
+    vec![
         trial("g722_carries_5_khz_both_ways", needs, |stage| wide(G722, "G722", "16000", stage)),
         trial("opus_carries_5_khz_both_ways", needs, |stage| wide(OPUS, "opus", "16000", stage)),
         trial("g722_with_a_port_of_48_khz", needs, |stage| wide(G722, "G722", "48000", stage)),
         trial("pcmu_with_a_port_of_48_khz_carries_3_khz", needs, |stage| {
             both_ways(G711, "PCMU", "48000", [3010.0, 2510.0], stage)
         }),
-    ])
+    ]
 }
 
 fn wide(codecs: Codecs, choice: &str, rate: &str, stage: &Stage) -> Outcome {

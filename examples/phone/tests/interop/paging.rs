@@ -1,28 +1,16 @@
 //! Multicast pages over the loopback interface, with FFmpeg at the other end: it hears ours and we hear its.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test's way of failing, and it owns the clock"
-)]
-
-mod peers;
-
+use crate::peers::ffmpeg::{finish, start, text};
+use crate::peers::process::Process;
+use crate::peers::sound::{Analysis, read_wav, tone, write_wav};
+use crate::peers::{FFMPEG, Outcome, Stage, free_port, trial};
 use core::net::Ipv4Addr;
 use core::time::Duration;
-use libtest_mimic::Failed;
-use peers::ffmpeg::{finish, start, text};
-use peers::process::Process;
-use peers::sound::{Analysis, read_wav, tone, write_wav};
-use peers::{FFMPEG, Outcome, Stage, free_port, trial};
+use libtest_mimic::{Failed, Trial};
 use sidetone_codecs::CodecChoice;
 use sidetone_hal::audio::{AudioFormat, AudioPort};
 use sidetone_media::page::{ListenAddress, ListenConfig, PageAddress, PageEnd, PageEvent};
 use sidetone_sip_ua::{MulticastOptions, OutgoingPage, Paging};
-use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 const HERTZ: f64 = 1020.0;
@@ -32,8 +20,8 @@ const HEARD: f64 = 1.7;
 /// How long FFmpeg may take for all it does, on a machine that does other things too.
 const BOUND: Duration = Duration::from_secs(40);
 
-fn main() -> ExitCode {
-    peers::run(vec![
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
         trial("ffmpeg_hears_our_page_in_pcmu", &[FFMPEG], |stage| speak(stage, "PCMU", 8000)),
         trial("ffmpeg_hears_our_page_in_pcma", &[FFMPEG], |stage| speak(stage, "PCMA", 8000)),
         trial("ffmpeg_hears_our_page_in_g722", &[FFMPEG], |stage| speak(stage, "G722", 16_000)),
@@ -42,7 +30,7 @@ fn main() -> ExitCode {
         trial("we_hear_a_page_of_ffmpeg_in_g722", &[FFMPEG], |stage| hear(stage, "g722", 16_000)),
         trial("a_page_of_ffmpeg_takes_the_place_of_a_lower_one", &[FFMPEG], priorities),
         trial("a_page_of_one_phone_is_heard_by_all_others", &[], phones),
-    ])
+    ]
 }
 
 /// An address of the organisation's own range (RFC 2365), which no other trial uses.

@@ -1,7 +1,5 @@
 //! The demo through the panel's WebSockets, as a page uses them: dial, hear, hold, ring the other phone; and what the panel refuses.
 
-#![allow(clippy::panic, clippy::indexing_slicing, clippy::expect_used, reason = "a test's way of failing")]
-
 use core::net::SocketAddr;
 use core::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};

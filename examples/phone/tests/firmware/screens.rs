@@ -1,7 +1,5 @@
 //! What the telephones draw: every model's screens fit, say what the text model says, and damage only what changed.
 
-#![allow(clippy::panic, clippy::indexing_slicing, clippy::expect_used, reason = "a test's way of failing")]
-
 use sidetone_dialplan::CollectorConfig;
 use sidetone_hal::Event;
 use sidetone_hal::display::{Framebuffer, Point, Rectangle, Rgb565};

@@ -2,18 +2,14 @@
 //!
 //! Both sides play a tone of their own and record what they hear; the recordings decide.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test's way of failing")]
-
-mod peers;
-
+use crate::peers::baresip::{AMR, Baresip, Codecs, G711, Microphone, OPUS};
+use crate::peers::kamailio::Kamailio;
+use crate::peers::phone::{Phone, expect};
+use crate::peers::pki::Pki;
+use crate::peers::sound::{Analysis, read_wav, write_tone};
+use crate::peers::{BARESIP, KAMAILIO, KAMAILIO_TLS, Needs, Outcome, Stage, free_port, trial};
 use core::time::Duration;
-use peers::baresip::{AMR, Baresip, Codecs, G711, Microphone, OPUS};
-use peers::kamailio::Kamailio;
-use peers::phone::{Phone, expect};
-use peers::pki::Pki;
-use peers::sound::{Analysis, read_wav, write_tone};
-use peers::{BARESIP, KAMAILIO, KAMAILIO_TLS, Needs, Outcome, Stage, free_port, trial};
-use std::process::ExitCode;
+use libtest_mimic::Trial;
 
 /// What the phone's microphone hears. No whole number of cycles fits a packet, so that a lost one shows.
 const PHONE_HZ: f64 = 435.0;
@@ -21,9 +17,9 @@ const BARESIP_HZ: f64 = 1005.0;
 
 const SOON: Duration = Duration::from_secs(10);
 
-fn main() -> ExitCode {
+pub(crate) fn trials() -> Vec<Trial> {
     const BOTH: &[Needs] = &[KAMAILIO, BARESIP];
-    peers::run(vec![
+    vec![
         trial("phone_registers_at_kamailio", &[KAMAILIO], phone_registers),
         trial("phone_with_a_wrong_password_exits_3", &[KAMAILIO], wrong_password),
         trial("phones_register_and_call_with_sha_256", &[KAMAILIO], phones_call_with_sha_256),
@@ -37,7 +33,7 @@ fn main() -> ExitCode {
         trial("dtmf_goes_to_baresip_in_info", BOTH, dtmf_in_info),
         trial("phone_holds_and_resumes_baresip", BOTH, phone_holds),
         trial("baresip_holds_and_resumes_phone", BOTH, baresip_holds),
-    ])
+    ]
 }
 
 fn account(server: &Kamailio) -> String {
@@ -242,7 +238,7 @@ fn dtmf_in_info(stage: &Stage) -> Outcome {
 }
 
 /// What the held side hears is not recorded here: baresip 1.0 stops its recording at a hold. Two phones of ours
-/// show that in `two_phones.rs`.
+/// show that in `two_phones`.
 fn phone_holds(stage: &Stage) -> Outcome {
     let server = Kamailio::start(stage)?;
     let mut bob = Baresip::start(stage, "bob", server.port, &Microphone::Tone(BARESIP_HZ))?;

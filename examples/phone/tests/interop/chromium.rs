@@ -2,24 +2,13 @@
 //!
 //! With `SIDETONE_UPDATE_PICTURE` set, the picture of the README is taken anew.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test's way of failing"
-)]
-
-mod peers;
-
+use crate::peers::browser::Browser;
+use crate::peers::phone::Phone;
+use crate::peers::sound::{rms, share_at, tone, write_wav};
+use crate::peers::{CHROMIUM, Outcome, Stage, trial};
 use core::time::Duration;
-use libtest_mimic::Failed;
-use peers::browser::Browser;
-use peers::phone::Phone;
-use peers::sound::{rms, share_at, write_wav};
-use peers::{CHROMIUM, Outcome, Stage, trial};
+use libtest_mimic::{Failed, Trial};
 use std::path::Path;
-use std::process::ExitCode;
 
 /// What the browser's microphone hears.
 const MICROPHONE_HZ: f64 = 735.0;
@@ -30,12 +19,12 @@ const PICTURE_BYTES: usize = 300_000;
 const SCREEN: &str = "document.querySelector('#screen-text').textContent";
 const SECOND_SCREEN: &str = "document.querySelector('#screen-text-2').textContent";
 
-fn main() -> ExitCode {
-    peers::run(vec![
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
         trial("panel_dials_the_echo_test_and_hears_itself", &[CHROMIUM], |stage| block_on(echo_test(stage))),
         trial("panel_rings_the_second_phone", &[CHROMIUM], |stage| block_on(second_phone(stage))),
         trial("readme_picture_is_small_and_whole", &[], |_| picture()),
-    ])
+    ]
 }
 
 fn block_on(future: impl Future<Output = Outcome>) -> Outcome {
@@ -51,7 +40,7 @@ async fn demo(stage: &Stage) -> Result<(Phone, Browser), Failed> {
         line.split_whitespace().find(|word| word.starts_with("http://")).unwrap_or_default().to_owned();
     let microphone = stage.path("microphone.wav");
     // The file is played over and over: whole cycles, so that no click is at the seam.
-    write_wav(&microphone, 48_000, &peers::sound::tone(MICROPHONE_HZ, 48_000, Duration::from_secs(4)))?;
+    write_wav(&microphone, 48_000, &tone(MICROPHONE_HZ, 48_000, Duration::from_secs(4)))?;
     let mut browser = Browser::start(stage, &microphone, 1280, 860).await?;
     // The browser's own echo canceller would remove what the test listens for.
     browser.open(&format!("{address}?aec=0")).await?;

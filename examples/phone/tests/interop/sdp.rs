@@ -1,30 +1,20 @@
 //! Offers and answers with other people's programs: SIPp with odd descriptions both ways, baresip calling the phone with
 //! what it offers by itself.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test's way of failing"
-)]
-
-mod peers;
-
+use crate::peers::phone::{Phone, expect};
+use crate::peers::process::Process;
+use crate::peers::sipp::Sipp;
+use crate::peers::{BARESIP, Outcome, SIPP, Stage, free_port, trial};
 use core::time::Duration;
-use libtest_mimic::Failed;
-use peers::phone::{Phone, expect};
-use peers::process::Process;
-use peers::sipp::Sipp;
-use peers::{BARESIP, Outcome, SIPP, Stage, free_port, trial};
+use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn main() -> ExitCode {
-    peers::run(vec![
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
         trial("phone_answers_odd_offers_of_sipp", &[SIPP], odd_offers),
         trial("phone_refuses_bad_offers_with_a_warning", &[SIPP], bad_offers),
         trial("phone_offers_in_its_200_to_an_invite_without", &[SIPP], late_offer),
@@ -32,7 +22,7 @@ fn main() -> ExitCode {
         trial("phone_ends_calls_whose_answer_is_of_no_use", &[SIPP], bad_answers),
         trial("baresip_calls_the_phone_with_its_own_order", &[BARESIP], baresip_codecs),
         trial("baresip_calls_the_phone_with_sdes", &[BARESIP], baresip_sdes),
-    ])
+    ]
 }
 
 /// What SIPp says: `c=`, an attribute of the session, `m=`, and attributes of the stream. Those left out are nothing that

@@ -1,27 +1,16 @@
 //! The phone with SIPp: its built-in scenarios, those of `fixtures/sipp`, lost packets, and 1000 calls.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test's way of failing"
-)]
-
-mod peers;
-
+use crate::peers::phone::{Phone, expect};
+use crate::peers::sipp::Sipp;
+use crate::peers::{Needs, Outcome, SIPP, Stage, free_port, trial};
 use core::time::Duration;
-use libtest_mimic::Failed;
-use peers::phone::{Phone, expect};
-use peers::sipp::Sipp;
-use peers::{Needs, Outcome, SIPP, Stage, free_port, trial};
-use std::process::ExitCode;
+use libtest_mimic::{Failed, Trial};
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn main() -> ExitCode {
+pub(crate) fn trials() -> Vec<Trial> {
     const NEEDS: &[Needs] = &[SIPP];
-    peers::run(vec![
+    vec![
         trial("sipp_uac_calls_the_phone", NEEDS, uac),
         trial("phone_calls_sipp_uas", NEEDS, uas),
         trial("phone_answers_a_401_of_the_called_side", NEEDS, |stage| challenged(stage, "uas_401.xml")),
@@ -37,7 +26,7 @@ fn main() -> ExitCode {
         trial("phone_hears_digits_of_each_kind_in_info", NEEDS, info_to_phone),
         trial("phone_sends_digits_of_each_kind_in_info", NEEDS, info_of_phone),
         trial("phone_takes_1000_calls", NEEDS, thousand_calls),
-    ])
+    ]
 }
 
 /// A phone that takes `count` calls from anybody, and its SIP port.

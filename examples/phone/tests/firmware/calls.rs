@@ -1,7 +1,5 @@
 //! The telephone in virtual time: keys and signals in; commands, lamps, sounds and the text of the screen out.
 
-#![allow(clippy::panic, clippy::indexing_slicing, clippy::expect_used, reason = "a test's way of failing")]
-
 use sidetone_dialplan::CollectorConfig;
 use sidetone_hal::Event;
 use sidetone_hal::audio::AudioPath;

@@ -1,30 +1,25 @@
 //! Two phones of ours call each other: no other program, no server, so this runs everywhere.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a test's way of failing")]
-
-mod peers;
-
+use crate::peers::phone::{Phone, expect};
+use crate::peers::pki::Pki;
+use crate::peers::sound::{Analysis, read_wav, write_tone};
+use crate::peers::{Outcome, Stage, free_port, trial};
 use core::time::Duration;
-use libtest_mimic::Failed;
-use peers::phone::{Phone, expect};
-use peers::pki::Pki;
-use peers::sound::{Analysis, read_wav, write_tone};
-use peers::{Outcome, Stage, free_port, trial};
+use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
-use std::process::ExitCode;
 
 const CALLER_HZ: f64 = 435.0;
 const CALLED_HZ: f64 = 1005.0;
 
-fn main() -> ExitCode {
-    peers::run(vec![
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
         trial("two_phones_hear_each_other", &[], |stage| hear_each_other(stage, "udp")),
         trial("two_phones_hear_each_other_over_tcp", &[], |stage| hear_each_other(stage, "tcp")),
         trial("two_phones_hear_each_other_over_tls", &[], |stage| hear_each_other(stage, "tls")),
         trial("a_phone_does_not_call_whom_it_cannot_trust", &[], distrust),
         trial("a_held_phone_hears_silence_until_the_resume", &[], hold),
         trial("two_phones_exchange_dtmf", &[], dtmf),
-    ])
+    ]
 }
 
 /// What both sides had to report, and what both heard of the other's tone.

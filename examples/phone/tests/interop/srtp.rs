@@ -2,34 +2,22 @@
 //!
 //! Debian's SIPp is built without TLS, and so without its SRTP: it offers and reads keys here, and sends no media.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test's way of failing, and it owns the clock"
-)]
-
-mod peers;
-
+use crate::peers::baresip::{Baresip, Microphone};
+use crate::peers::ffmpeg::{finish, start, text};
+use crate::peers::kamailio::Kamailio;
+use crate::peers::phone::{Phone, expect};
+use crate::peers::sipp::Sipp;
+use crate::peers::sound::{Analysis, RATE, read_wav, tone, write_tone, write_wav};
+use crate::peers::{BARESIP, CC, FFMPEG, KAMAILIO, Needs, Outcome, SIPP, Stage, free_port, trial};
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
-use libtest_mimic::Failed;
-use peers::baresip::{Baresip, Microphone};
-use peers::ffmpeg::{finish, start, text};
-use peers::kamailio::Kamailio;
-use peers::phone::{Phone, expect};
-use peers::sipp::Sipp;
-use peers::sound::{Analysis, RATE, read_wav, tone, write_tone, write_wav};
-use peers::{BARESIP, CC, FFMPEG, KAMAILIO, Needs, Outcome, SIPP, Stage, free_port, trial};
+use libtest_mimic::{Failed, Trial};
 use sidetone_codecs::pcmu;
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::Instant;
 use sidetone_media::srtp::{CryptoLine, MasterKey, SrtpKeys, Suite};
 use sidetone_media::{Negotiated, Stream, StreamConfig};
 use std::net::UdpSocket;
-use std::process::ExitCode;
 
 const PHONE_HZ: f64 = 435.0;
 const PEER_HZ: f64 = 1005.0;
@@ -38,10 +26,10 @@ const TICK: Duration = Duration::from_millis(10);
 /// How long FFmpeg may take for all it does, on a machine that does other things too.
 const BOUND: Duration = Duration::from_secs(60);
 
-fn main() -> ExitCode {
+pub(crate) fn trials() -> Vec<Trial> {
     const CALL: &[Needs] = &[KAMAILIO, BARESIP];
     const DTLS: &[Needs] = &[KAMAILIO, BARESIP, CC];
-    peers::run(vec![
+    vec![
         trial("phone_calls_baresip_over_srtp", CALL, |stage| {
             phone_calls(stage, "--srtp compulsory", SDES_ALWAYS)
         }),
@@ -83,7 +71,7 @@ fn main() -> ExitCode {
         trial("sipp_offers_three_keys_and_encryption_is_optional", &[SIPP], |stage| {
             sipp(stage, "optional", "uac_srtp.xml")
         }),
-    ])
+    ]
 }
 
 /// How baresip encrypts: its module, the account's `mediaenc`, and what it says once it does.
