@@ -132,7 +132,8 @@ impl Task {
             stream,
             jobs: self.job_sender.clone(),
             #[cfg(feature = "dtls")]
-            keying: (config.dtls != SrtpPolicy::Off).then(|| super::dtls::Keying::new(self.identity.clone())),
+            keying: (config.dtls != SrtpPolicy::Off)
+                .then(|| super::dtls::Keying::new(self.identity.clone(), config.dtls_limit)),
         };
         Ok(Audio::new(negotiator, parts))
     }
