@@ -130,6 +130,18 @@ impl ResourceList {
         self.resources.iter().map(|(uri, known)| (uri.as_str(), known.name.as_deref()))
     }
 
+    /// Whether the list has this resource.
+    #[must_use]
+    pub fn contains(&self, uri: &str) -> bool {
+        self.resources.contains_key(uri)
+    }
+
+    /// The name of a resource.
+    #[must_use]
+    pub fn name_of(&self, uri: &str) -> Option<&str> {
+        self.resources.get(uri)?.name.as_deref()
+    }
+
     /// The instances of a resource that are not over, with the state of each.
     pub fn instances(&self, uri: &str) -> impl Iterator<Item = (&str, InstanceState)> {
         let known = self.resources.get(uri).into_iter().flat_map(|known| &known.instances);
