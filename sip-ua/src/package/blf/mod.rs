@@ -15,9 +15,10 @@ pub use park::CallPark;
 
 use super::Merge;
 use super::dialog_info::{Dialog, DialogInfo, DialogSet, DialogState, Direction, Identity};
+use alloc::borrow::Cow;
 use alloc::string::String;
 use sidetone_sip_core::Uri;
-use sidetone_sip_core::header::Replaces;
+use sidetone_sip_core::header::{Replaces, SubscriptionState};
 
 /// What is known of a watched extension.
 ///
@@ -70,6 +71,17 @@ pub enum Watch {
     Active,
     /// They do not.
     Inactive(Unknown),
+}
+
+impl Watch {
+    /// What a NOTIFY says of its subscription.
+    #[must_use]
+    pub fn of(state: &SubscriptionState) -> Self {
+        if state.is_terminated() {
+            return Self::Inactive(Unknown::Ended(state.params.get("reason").map(Cow::into_owned)));
+        }
+        if state.is_pending() { Self::Inactive(Unknown::Pending) } else { Self::Active }
+    }
 }
 
 /// A call of a watched extension, as far as the server tells of it.
@@ -141,6 +153,22 @@ pub enum Hint {
 
 /// One watched extension. What it takes in memory is bounded by [`DialogSet`]; asking for its state takes time in
 /// proportion to its dialogs.
+///
+/// ```
+/// use sidetone_sip_ua::package::blf::{Blf, BlfAction, BlfKey, BlfState, LampTable};
+/// use sidetone_sip_ua::package::dialog_info::DialogInfo;
+/// let mut lamp = Blf::new();
+/// // The body of a NOTIFY.
+/// let body = br#"<dialog-info version="0" state="full" entity="sip:102@pbx.example">
+///     <dialog id="1" call-id="c@h" local-tag="l" remote-tag="r" direction="recipient"><state>early</state>
+///     <remote><identity display="Ada">sip:103@pbx.example</identity></remote></dialog></dialog-info>"#;
+/// lamp.apply(DialogInfo::read(body).unwrap());
+/// let BlfState::Ringing(ringing) = lamp.state() else { panic!("it rings") };
+/// assert_eq!(ringing.call.peer.unwrap().label(), "Ada");
+/// let BlfAction::PickUp(pickup) = BlfKey::new("102").press(&lamp.state(), false) else { panic!("it is taken") };
+/// assert_eq!(pickup.target.unwrap().as_str(), "sip:103@pbx.example");
+/// assert_eq!(pickup.replaces.unwrap().to_string(), "c@h;to-tag=r;from-tag=l;early-only");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Blf {
     watch: Watch,

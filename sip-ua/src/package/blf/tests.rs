@@ -115,12 +115,13 @@ fn of_several_calls_the_one_that_asks_most_is_shown() {
 fn what_is_not_known_says_why() {
     let mut blf = Blf::new();
     assert_eq!(blf.state(), BlfState::Unknown(Unknown::Waiting));
-    blf.watch(Watch::Inactive(Unknown::Pending));
+    assert_eq!(Watch::of(&SubscriptionState::active(600)), Watch::Active);
+    blf.watch(Watch::of(&SubscriptionState::pending(600)));
     assert_eq!(blf.state(), BlfState::Unknown(Unknown::Pending));
     blf.apply(DialogInfo::full(0, "", vec![held("h")]));
     assert!(matches!(blf.state(), BlfState::Held(_)), "what tells something is active");
     let rejected = Unknown::Ended(Some("rejected".into()));
-    blf.watch(Watch::Inactive(rejected.clone()));
+    blf.watch(Watch::of(&SubscriptionState::terminated("rejected")));
     assert_eq!(blf.state(), BlfState::Unknown(rejected));
     assert!(blf.dialogs().dialogs().is_empty());
     blf.watch(Watch::Inactive(Unknown::Refused(403)));

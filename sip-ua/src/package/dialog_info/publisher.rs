@@ -14,6 +14,19 @@ pub const MAX_ENDED: usize = 128;
 /// Changes between two documents of a subscription become one: whoever is told seldom (RFC 4235 §3.10 has at most one
 /// document a second) is told the newest state. A partial document takes time in proportion to what changed times the
 /// logarithm of the dialogs; a full one in proportion to the dialogs.
+///
+/// ```
+/// use sidetone_sip_ua::package::dialog_info::{Dialog, DialogPublisher, DialogSet, DialogState, Told};
+/// let mut publisher = DialogPublisher::new("sip:alice@example.com");
+/// let (mut told, mut set) = (Told::default(), DialogSet::new());
+/// set.apply(publisher.changes(&mut told).unwrap());
+/// publisher.update(Dialog::new("1", DialogState::Early));
+/// let part = publisher.changes(&mut told).unwrap();
+/// assert!(!part.full);
+/// set.apply(part);
+/// assert_eq!(set.get("1").unwrap().state, DialogState::Early);
+/// assert_eq!(publisher.changes(&mut told), None);
+/// ```
 #[derive(Clone, Debug)]
 pub struct DialogPublisher {
     entity: String,
