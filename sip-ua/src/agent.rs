@@ -20,7 +20,7 @@ use sidetone_hal::timer::Soonest;
 use sidetone_sip_core::header::ContentType;
 use sidetone_sip_core::locate::{Answer, Locator, Query, QueryId};
 use sidetone_sip_core::{
-    Endpoint, Event as EndpointEvent, FlowRequest, Input, Request, StatusCode, TransactionId, Uri,
+    Endpoint, Event as EndpointEvent, FlowRequest, Input, NameAddr, Request, StatusCode, TransactionId, Uri,
 };
 
 /// A SIP user agent without I/O: registrations and calls over one [`Endpoint`].
@@ -61,7 +61,8 @@ pub enum Reason {
     Location,
     /// A server that says nothing, while there is another one.
     NextServer,
-    /// Something about a call: a 2xx to repeat, an ACK that did not come, the end of ringing, a wait after a 491.
+    /// Something about a call: a response to repeat, an ACK or a PRACK that did not come, the end of ringing, a wait after
+    /// a 491, a session to refresh or to end.
     Call(CallId),
 }
 
@@ -269,9 +270,14 @@ impl Agent {
         self.progress(now, call, StatusCode::RINGING, None)
     }
 
-    /// Sends a provisional response, with a session description for early media or without.
+    /// Sends a provisional response, with a session description for early media or without: reliably where the account
+    /// says so and the caller can take it ([`SessionConfig::reliable`](crate::SessionConfig::reliable)). A reliable one
+    /// waits for the PRACK of the one before, and has the description only once: the answer to the caller's offer, or
+    /// our offer, whose answer [`Event::Answer`] has.
     ///
     /// # Errors
+    /// [`CommandError::QueueFull`] when 8 wait for PRACKs, [`CommandError::WrongState`] for an offer that would not go
+    /// reliably too,
     /// [`CommandError::Status`] for 100 and everything above 199, [`CommandError::NoSuchCall`], [`CommandError::WrongState`].
     pub fn progress(
         &mut self,
@@ -283,7 +289,8 @@ impl Agent {
         self.command(now, call, |call, context| call.progress(context, now, status, body))
     }
 
-    /// Answers an incoming call: with the answer to its offer, or with our offer if it made none.
+    /// Answers an incoming call: with the answer to its offer, or with our offer if it made none. What a reliable
+    /// provisional response said already is not said again, and the 200 waits for its PRACK.
     ///
     /// # Errors
     /// [`CommandError::NoSuchCall`], [`CommandError::WrongState`].
@@ -328,13 +335,31 @@ impl Agent {
         })
     }
 
-    /// Offers a change of the session in a re-INVITE. [`Event::Answer`] or [`Event::OfferRejected`] follows.
+    /// Offers a change of the session: of an established call in a re-INVITE, for the other side's user may have to
+    /// decide; before the call is answered in an UPDATE, which is possible once an offer and its answer went through in
+    /// reliable responses (RFC 3311 §5.1). [`Event::Answer`] or [`Event::OfferRejected`] follows.
     ///
     /// # Errors
+    /// [`CommandError::Unsupported`] when an UPDATE would be needed and the other side does not take it,
     /// [`CommandError::OfferPending`]: [`Event::OfferDue`] tells when it can be made. [`CommandError::NoSuchCall`],
     /// [`CommandError::WrongState`].
     pub fn reoffer(&mut self, now: Instant, call: CallId, offer: Bytes) -> Result<(), CommandError> {
         self.command(now, call, |call, context| call.reoffer(context, now, offer))
+    }
+
+    /// Names us otherwise to the other side of an established call from now on (RFC 4916), in an UPDATE: as after a
+    /// transfer, or when somebody else takes the receiver. The tag stays, whatever `identity` has.
+    ///
+    /// # Errors
+    /// [`CommandError::Unsupported`] when the other side has not said that it takes UPDATE and a changed From
+    /// (`from-change`), [`CommandError::NoSuchCall`], [`CommandError::WrongState`] before the call is answered.
+    pub fn update_identity(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        identity: NameAddr,
+    ) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.update_identity(context, now, identity))
     }
 
     /// Answers [`Event::Offer`], or an [`Event::Answered`] that carried an offer.
@@ -520,9 +545,18 @@ impl Agent {
                 }
                 self.update_reach(now, account);
             }
-            Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) | Owner::Info(id) => {
+            Owner::Invite(id)
+            | Owner::Reinvite(id)
+            | Owner::Bye(id)
+            | Owner::Info(id)
+            | Owner::Prack(id, _)
+            | Owner::Update(id, _) => {
                 let Some(call) = self.calls.get_mut(id) else { return };
                 match owner {
+                    Owner::Prack(_, early) => call.handle_prack_outcome(context, now, early, result),
+                    Owner::Update(_, early) => {
+                        call.handle_update_outcome(context, now, exchange, early, result);
+                    }
                     Owner::Info(_) => call.handle_info_outcome(context, now, result),
                     Owner::Invite(_) => call.handle_invite_outcome(context, now, exchange, result),
                     Owner::Reinvite(_) => call.handle_reinvite_outcome(context, now, exchange, result),
@@ -545,6 +579,10 @@ impl Agent {
             Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) | Owner::Info(id) => {
                 self.calls.get_mut(id).map(|call| call.next_seq(used))
             }
+            Owner::Prack(id, early) | Owner::Update(id, Some(early)) => {
+                self.calls.get_mut(id).map(|call| call.next_seq_in(early, used))
+            }
+            Owner::Update(id, None) => self.calls.get_mut(id).map(|call| call.next_seq(used)),
             Owner::Nobody => None,
         }
         .unwrap_or_else(|| used.saturating_add(1))
@@ -565,7 +603,9 @@ impl Agent {
             | Timer::NoAck(id)
             | Timer::RingLimit(id)
             | Timer::KeepRinging(id)
-            | Timer::Glare(id) => id,
+            | Timer::Glare(id)
+            | Timer::Reliable(id)
+            | Timer::Session(id) => id,
         };
         let Some(call) = self.calls.get_mut(id) else { return };
         match timer {
@@ -575,6 +615,8 @@ impl Agent {
             Timer::RingLimit(_) => call.stop_waiting(context, now),
             Timer::KeepRinging(_) => call.keep_ringing(context, now),
             Timer::Glare(_) => call.glare_over(context),
+            Timer::Reliable(_) => call.repeat_reliable(context, now),
+            Timer::Session(_) => call.session_due(context, now),
         }
         self.sweep(id);
     }
@@ -598,6 +640,8 @@ const fn reason(timer: Timer) -> Reason {
         | Timer::NoAck(call)
         | Timer::RingLimit(call)
         | Timer::KeepRinging(call)
-        | Timer::Glare(call) => Reason::Call(call),
+        | Timer::Glare(call)
+        | Timer::Reliable(call)
+        | Timer::Session(call) => Reason::Call(call),
     }
 }

@@ -6,6 +6,7 @@ use crate::deadlines::Deadlines;
 use crate::event::{AccountId, CallId, Event};
 use crate::exchange::{Exchange, ExchangeId, Outcome};
 use crate::resolve::Waiter;
+use crate::session::{OPTIONS, SessionConfig};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,10 +14,10 @@ use hashbrown::HashMap;
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{Accept, Allow, Contact, ContentType, Server, UserAgent};
+use sidetone_sip_core::header::{Accept, Allow, Contact, ContentType, Require, Server, Supported, UserAgent};
 use sidetone_sip_core::locate::{Locator, LookupId, Query};
 use sidetone_sip_core::{
-    Endpoint, Headers, Method, Request, Response, Source, StatusCode, TransactionId, Uri, ViaOptions,
+    Endpoint, Header, Headers, Method, Request, Response, Source, StatusCode, TransactionId, Uri, ViaOptions,
 };
 
 /// What the agent waits for, apart from the transaction layer's own timers.
@@ -36,13 +37,25 @@ pub(crate) enum Timer {
     KeepRinging(CallId),
     /// The wait after a 491 is over.
     Glare(CallId),
+    /// Repeat a reliable provisional response, or give up waiting for its PRACK.
+    Reliable(CallId),
+    /// Refresh a session, or end it.
+    Session(CallId),
     /// A server has been silent for as many repeats as it gets while there is another one.
     NextServer(ExchangeId),
 }
 
 /// The methods we take, for Allow.
-pub(crate) const METHODS: [Method; 6] =
-    [Method::INVITE, Method::ACK, Method::CANCEL, Method::BYE, Method::OPTIONS, Method::INFO];
+pub(crate) const METHODS: [Method; 8] = [
+    Method::INVITE,
+    Method::ACK,
+    Method::CANCEL,
+    Method::BYE,
+    Method::OPTIONS,
+    Method::INFO,
+    Method::PRACK,
+    Method::UPDATE,
+];
 
 pub(crate) struct Context {
     pub(crate) endpoint: Endpoint,
@@ -143,6 +156,28 @@ impl Context {
         options
     }
 
+    /// What the calls of an account use of the extensions to INVITE.
+    pub(crate) fn session_config(&self, account: Option<AccountId>) -> SessionConfig {
+        let account = account.and_then(|id| self.accounts.get(&id));
+        account.map(|account| account.config.session).unwrap_or_default()
+    }
+
+    /// Whether any account has the extension with this option tag.
+    pub(crate) fn knows_option(&self, option: &str) -> bool {
+        self.accounts.values().any(|account| account.config.session.usage(option).is_on())
+    }
+
+    /// Says what a call of this account can (RFC 3261 §20.5, §20.37).
+    pub(crate) fn push_abilities(&self, headers: &mut Headers, account: Option<AccountId>) {
+        push_abilities(headers);
+        let config = self.session_config(account);
+        if !config.reliable.is_on() {
+            headers.set(&Allow(METHODS.into_iter().filter(|method| *method != Method::PRACK).collect()));
+        }
+        let on = OPTIONS.into_iter().filter(|option| config.usage(option).is_on());
+        add_options::<Supported>(headers, on);
+    }
+
     /// Whether a REGISTER of the account offers keep-alives (RFC 6223).
     pub(crate) fn offers_keep(&self, account: Option<AccountId>) -> bool {
         let account = account.and_then(|id| self.accounts.get(&id));
@@ -208,6 +243,37 @@ impl Context {
 
     pub(crate) fn poll_query(&mut self) -> Option<Query> {
         self.locator.poll_query()
+    }
+}
+
+/// A header that is a set of option tags.
+pub(crate) trait OptionSet: Header + FromIterator<&'static str> {
+    /// Whether the option is named.
+    fn names(&self, option: &str) -> bool;
+}
+
+impl OptionSet for Supported {
+    fn names(&self, option: &str) -> bool {
+        self.has(option)
+    }
+}
+
+impl OptionSet for Require {
+    fn names(&self, option: &str) -> bool {
+        self.has(option)
+    }
+}
+
+/// Whether a header of option tags names one.
+pub(crate) fn names_option<H: OptionSet>(headers: &Headers, option: &str) -> bool {
+    matches!(headers.get::<H>(), Some(Ok(set)) if set.names(option))
+}
+
+/// Adds option tags to those that are named already.
+pub(crate) fn add_options<H: OptionSet>(headers: &mut Headers, options: impl Iterator<Item = &'static str>) {
+    let options: Vec<&'static str> = options.filter(|option| !names_option::<H>(headers, option)).collect();
+    if !options.is_empty() {
+        headers.push(&options.into_iter().collect::<H>());
     }
 }
 

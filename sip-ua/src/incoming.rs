@@ -3,13 +3,15 @@
 
 use crate::agent::Agent;
 use crate::call::{Call, Phase};
-use crate::context::{Context, METHODS, push_abilities};
+use crate::context::{Context, METHODS, add_options, push_abilities};
 use crate::dialog::DialogKey;
 use crate::event::{AccountId, CallId};
-use crate::session::is_foreign_body;
+use crate::session::{self, is_foreign_body};
 use alloc::vec::Vec;
 use sidetone_hal::time::Instant;
-use sidetone_sip_core::header::{Accept, Allow, CSeq, ContentType, From, Require, To, Unsupported};
+use sidetone_sip_core::header::{
+    Accept, Allow, CSeq, ContentType, From, Require, Supported, To, Unsupported,
+};
 use sidetone_sip_core::{Method, Request, Response, Source, StatusCode, Text, TransactionId, Uri};
 
 impl Agent {
@@ -73,6 +75,9 @@ impl Agent {
             return self.context.refuse(now, transaction, &request, status);
         }
         let account = self.called_account(&request);
+        if let Some(response) = session::refusal(&mut self.context, account, &request) {
+            return self.context.respond(now, transaction, response);
+        }
         let id = self.next_call_id();
         match Call::incoming(&mut self.context, now, id, account, transaction, request.clone(), source) {
             Ok(call) => {
@@ -113,7 +118,9 @@ impl Agent {
         let Some(Ok(CSeq { seq, .. })) = request.headers.get::<CSeq>() else {
             return context.refuse(now, transaction, &request, StatusCode::BAD_REQUEST);
         };
-        if !call.accept_seq(seq) {
+        let from = request.headers.get::<From>().and_then(Result::ok);
+        let tag = from.as_ref().and_then(|from| from.tag()).unwrap_or_default();
+        if !call.accept_seq(tag, seq) {
             return context.refuse(now, transaction, &request, StatusCode::SERVER_INTERNAL_ERROR);
         }
         match request.method {
@@ -128,6 +135,8 @@ impl Agent {
                 let id = call.id;
                 self.sweep(id);
             }
+            Method::PRACK => call.handle_prack(context, now, transaction, request, source),
+            Method::UPDATE => call.handle_update(context, now, transaction, request, source),
             Method::OPTIONS => answer_options(context, now, transaction, &request),
             Method::INFO => call.handle_info(context, now, transaction, &request),
             Method::SUBSCRIBE | Method::NOTIFY => {
@@ -156,14 +165,6 @@ impl Call {
             Phase::Over => false,
         }
     }
-
-    fn accept_seq(&mut self, seq: u32) -> bool {
-        match &mut self.phase {
-            Phase::Up(session) => session.dialog.accept_seq(seq),
-            Phase::Incoming(incoming) => incoming.accept_seq(seq),
-            Phase::Outgoing(_) | Phase::Over => true,
-        }
-    }
 }
 
 /// The response that refuses a request whatever its dialog: for an address scheme or an extension that we do not know
@@ -172,8 +173,8 @@ fn refusal(context: &mut Context, request: &Request) -> Option<Response> {
     if !request.uri.is_sip() {
         return Some(context.response(request, StatusCode::UNSUPPORTED_URI_SCHEME, None));
     }
-    let required: Vec<Text> =
-        request.headers.all::<Require>().flatten().flat_map(|Require(tags)| tags).collect();
+    let required = request.headers.all::<Require>().flatten().flat_map(|Require(tags)| tags);
+    let required: Vec<Text> = required.filter(|tag| !context.knows_option(tag)).collect();
     if required.is_empty() {
         return None;
     }
@@ -186,6 +187,8 @@ fn refusal(context: &mut Context, request: &Request) -> Option<Response> {
 fn answer_options(context: &mut Context, now: Instant, transaction: TransactionId, request: &Request) {
     let mut response = context.response(request, StatusCode::OK, None);
     push_abilities(&mut response.headers);
+    let known = session::OPTIONS.into_iter().filter(|option| context.knows_option(option));
+    add_options::<Supported>(&mut response.headers, known);
     context.respond(now, transaction, response);
 }
 

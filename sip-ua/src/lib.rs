@@ -39,8 +39,12 @@ pub use agent::{Agent, Reason};
 pub use audio_config::{AudioConfig, DtmfConfig};
 pub use config::{AccountConfig, AgentConfig};
 pub use error::{CommandError, ConfigError};
-pub use event::{AccountId, CallId, CallState, EndCause, EndedBy, Event, Invite, RegistrationState};
+pub use event::{
+    AccountId, CallId, CallState, EarlyDialogId, EndCause, EndedBy, Event, Invite, RegistrationState,
+    RemoteIdentity,
+};
 pub use refusal::Refusal;
+pub use session::{ExtensionUse, SessionConfig, SessionTimerConfig};
 
 pub use sidetone_sip_core::locate::{Answer, LocateOptions, LookupId, Query, QueryId};
 

@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::command::{Command, Reply};
-use crate::{AccountId, CallId, EndCause};
+use crate::{AccountId, CallId, EndCause, RemoteIdentity};
 use core::ops::Deref;
 use sidetone_sip_core::{NameAddr, StatusCode, Uri};
 use std::boxed::Box;
@@ -30,6 +30,8 @@ pub enum CallEvent {
     Resumed,
     /// The other side pressed a key, and let it go: told by an RFC 4733 event, an INFO, or a tone in the speech.
     Dtmf(char),
+    /// The other side is somebody else than before, or the network says who it is.
+    RemoteIdentity(Box<RemoteIdentity>),
     /// The call is over: the last event.
     Ended(EndCause),
 }
