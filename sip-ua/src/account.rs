@@ -40,6 +40,9 @@ impl Account {
         if seconds == 0 {
             return Err(ConfigError::Expires);
         }
+        if config.session.timer.interval() == 0 || config.session.timer.shortest() == 0 {
+            return Err(ConfigError::SessionTimer);
+        }
         let digest = DigestClient::with_config(config.digest.clone());
         let logins = logins(&config);
         let locate = Arc::new(config.locate.clone());

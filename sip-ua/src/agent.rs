@@ -23,7 +23,8 @@ use sidetone_hal::timer::Soonest;
 use sidetone_sip_core::header::ContentType;
 use sidetone_sip_core::locate::{Answer, Locator, Query, QueryId};
 use sidetone_sip_core::{
-    Endpoint, Event as EndpointEvent, FlowRequest, Headers, Input, Request, StatusCode, TransactionId, Uri,
+    Endpoint, Event as EndpointEvent, FlowRequest, Headers, Input, NameAddr, Request, StatusCode,
+    TransactionId, Uri,
 };
 
 /// A SIP user agent without I/O: registrations and calls over one [`Endpoint`].
@@ -72,7 +73,8 @@ pub enum Reason {
     Subscription,
     /// A request that the user did not answer.
     Request,
-    /// Something about a call: a 2xx to repeat, an ACK that did not come, the end of ringing, a wait after a 491.
+    /// Something about a call: a response to repeat, an ACK or a PRACK that did not come, the end of ringing, a wait after
+    /// a 491, a session to refresh or to end.
     Call(CallId),
 }
 
@@ -301,9 +303,14 @@ impl Agent {
         self.progress(now, call, StatusCode::RINGING, None)
     }
 
-    /// Sends a provisional response, with a session description for early media or without.
+    /// Sends a provisional response, with a session description for early media or without: reliably where the account
+    /// says so and the caller can take it ([`SessionConfig::reliable`](crate::SessionConfig::reliable)). A reliable one
+    /// waits for the PRACK of the one before, and has the description only once: the answer to the caller's offer, or
+    /// our offer, whose answer [`Event::Answer`] has.
     ///
     /// # Errors
+    /// [`CommandError::QueueFull`] when 8 wait for PRACKs, [`CommandError::WrongState`] for an offer that would not go
+    /// reliably too,
     /// [`CommandError::Status`] for 100 and everything above 199, [`CommandError::NoSuchCall`], [`CommandError::WrongState`].
     pub fn progress(
         &mut self,
@@ -330,8 +337,9 @@ impl Agent {
         self.command(now, call, |call, context| call.progress(context, now, status, body, headers))
     }
 
-    /// Answers an incoming call: with the answer to its offer, or with our offer if it made none. A call that it takes the
-    /// place of ([`Invite::replaces`](crate::Invite::replaces)) is hung up.
+    /// Answers an incoming call: with the answer to its offer, or with our offer if it made none. What a reliable
+    /// provisional response said already is not said again, and the 200 waits for its PRACK.
+    /// A call that it takes the place of ([`Invite::replaces`](crate::Invite::replaces)) is hung up.
     ///
     /// # Errors
     /// [`CommandError::NoSuchCall`], [`CommandError::WrongState`].
@@ -395,13 +403,31 @@ impl Agent {
         })
     }
 
-    /// Offers a change of the session in a re-INVITE. [`Event::Answer`] or [`Event::OfferRejected`] follows.
+    /// Offers a change of the session: of an established call in a re-INVITE, for the other side's user may have to
+    /// decide; before the call is answered in an UPDATE, which is possible once an offer and its answer went through in
+    /// reliable responses (RFC 3311 §5.1). [`Event::Answer`] or [`Event::OfferRejected`] follows.
     ///
     /// # Errors
+    /// [`CommandError::Unsupported`] when an UPDATE would be needed and the other side does not take it,
     /// [`CommandError::OfferPending`]: [`Event::OfferDue`] tells when it can be made. [`CommandError::NoSuchCall`],
     /// [`CommandError::WrongState`].
     pub fn reoffer(&mut self, now: Instant, call: CallId, offer: Bytes) -> Result<(), CommandError> {
         self.command(now, call, |call, context| call.reoffer(context, now, offer))
+    }
+
+    /// Names us otherwise to the other side of an established call from now on (RFC 4916), in an UPDATE: as after a
+    /// transfer, or when somebody else takes the receiver. The tag stays, whatever `identity` has.
+    ///
+    /// # Errors
+    /// [`CommandError::Unsupported`] when the other side has not said that it takes UPDATE and a changed From
+    /// (`from-change`), [`CommandError::NoSuchCall`], [`CommandError::WrongState`] before the call is answered.
+    pub fn update_identity(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        identity: NameAddr,
+    ) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.update_identity(context, now, identity))
     }
 
     /// Answers [`Event::Offer`], or an [`Event::Answered`] that carried an offer.
@@ -593,14 +619,7 @@ impl Agent {
 
     fn handle_outcome(&mut self, now: Instant, outcome: Outcome) {
         let Outcome { owner, exchange, result } = outcome;
-        if let Owner::Invite(id) = owner {
-            let status =
-                result.as_ref().map_or_else(|failure| failure.status(), |(response, _)| response.status);
-            self.referred_call_has(now, id, status);
-        }
-        if let Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) | Owner::Info(id) = owner {
-            self.mark_shared(id);
-        }
+        let status = result.as_ref().map_or_else(|failure| failure.status(), |(response, _)| response.status);
         let context = &mut self.context;
         match owner {
             Owner::Request(id) => self.handle_request_outcome(id, result),
@@ -613,9 +632,19 @@ impl Agent {
                 }
                 self.update_reach(now, account);
             }
-            Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) | Owner::Info(id) => {
+            Owner::Invite(id)
+            | Owner::Reinvite(id)
+            | Owner::Bye(id)
+            | Owner::Info(id)
+            | Owner::Prack(id, _)
+            | Owner::Update(id, _) => {
                 let Some(call) = self.calls.get_mut(id) else { return };
+                call.shared = self.subscriptions.shares(id);
                 match owner {
+                    Owner::Prack(_, early) => call.handle_prack_outcome(context, now, early, result),
+                    Owner::Update(_, early) => {
+                        call.handle_update_outcome(context, now, exchange, early, result);
+                    }
                     Owner::Info(_) => call.handle_info_outcome(context, now, result),
                     Owner::Invite(_) => call.handle_invite_outcome(context, now, exchange, result),
                     Owner::Reinvite(_) => call.handle_reinvite_outcome(context, now, exchange, result),
@@ -624,6 +653,11 @@ impl Agent {
                             matches!(&result, Ok((response, _)) if response.status.is_provisional());
                         call.handle_bye_outcome(context, provisional);
                     }
+                }
+                // A refusal that is seen to, as a 422, is no end.
+                let is_news = !status.is_final() || status.is_success() || call.ended;
+                if matches!(owner, Owner::Invite(_)) && is_news {
+                    self.referred_call_has(now, id, status);
                 }
                 self.sweep(now, id);
             }
@@ -645,6 +679,10 @@ impl Agent {
             Owner::Subscribe(id) => Some(self.next_subscribe_seq(id, used)),
             Owner::Notify(id) => Some(self.next_notify_seq(id, used)),
             Owner::Refer(id) => Some(self.next_refer_seq(id, used)),
+            Owner::Prack(id, early) | Owner::Update(id, Some(early)) => {
+                self.calls.get_mut(id).map(|call| call.next_seq_in(early, used))
+            }
+            Owner::Update(id, None) => self.calls.get_mut(id).map(|call| call.next_seq(used)),
             Owner::Nobody => None,
         }
         .unwrap_or_else(|| used.saturating_add(1))
@@ -678,7 +716,9 @@ impl Agent {
             | Timer::NoAck(id)
             | Timer::RingLimit(id)
             | Timer::KeepRinging(id)
-            | Timer::Glare(id) => id,
+            | Timer::Glare(id)
+            | Timer::Reliable(id)
+            | Timer::Session(id) => id,
         };
         self.mark_shared(id);
         let context = &mut self.context;
@@ -689,6 +729,8 @@ impl Agent {
             Timer::RingLimit(_) => call.stop_waiting(context, now),
             Timer::KeepRinging(_) => call.keep_ringing(context, now),
             Timer::Glare(_) => call.glare_over(context),
+            Timer::Reliable(_) => call.repeat_reliable(context, now),
+            Timer::Session(_) => call.session_due(context, now),
             // Everything else was seen to above.
             _ => {}
         }
@@ -718,6 +760,8 @@ const fn reason(timer: Timer) -> Reason {
         | Timer::NoAck(call)
         | Timer::RingLimit(call)
         | Timer::KeepRinging(call)
-        | Timer::Glare(call) => Reason::Call(call),
+        | Timer::Glare(call)
+        | Timer::Reliable(call)
+        | Timer::Session(call) => Reason::Call(call),
     }
 }

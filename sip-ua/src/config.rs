@@ -1,6 +1,7 @@
 //! What an agent and an account are made from: plain data with documented defaults.
 
 use crate::error::ConfigError;
+use crate::session::SessionConfig;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -154,6 +155,8 @@ pub struct AccountConfig {
     pub public_address: PublicAddress,
     /// Whether requests ask for `rport` (RFC 3581). On by default; off, responses go to the port in Via.
     pub rport: bool,
+    /// What calls use of session timers, reliable provisional responses and connected identity.
+    pub session: SessionConfig,
     /// How this account's calls sound and are negotiated. `None`, the default: as the user agent's.
     #[cfg(feature = "media")]
     pub audio: Option<crate::AudioConfig>,
@@ -182,6 +185,7 @@ impl AccountConfig {
             keep_alive: KeepAlive::off(),
             public_address: PublicAddress::default(),
             rport: true,
+            session: SessionConfig::default(),
             #[cfg(feature = "media")]
             audio: None,
         }
@@ -267,6 +271,13 @@ impl AccountConfig {
         self
     }
 
+    /// The same account, its calls with other extensions.
+    #[must_use]
+    pub const fn with_session(mut self, session: SessionConfig) -> Self {
+        self.session = session;
+        self
+    }
+
     /// The same account, which changes its UDP port after a failed registration.
     #[must_use]
     pub fn with_new_port_on_failure(mut self) -> Self {
@@ -303,7 +314,8 @@ impl fmt::Debug for AccountConfig {
             .field("new_port_on_failure", &self.new_port_on_failure)
             .field("keep_alive", &self.keep_alive)
             .field("public_address", &self.public_address)
-            .field("rport", &self.rport);
+            .field("rport", &self.rport)
+            .field("session", &self.session);
         #[cfg(feature = "media")]
         shown_config.field("audio", &self.audio);
         shown_config.finish()

@@ -7,6 +7,7 @@ use crate::event::{AccountId, CallId, Event};
 use crate::exchange::{Exchange, ExchangeId, Outcome};
 use crate::request::IncomingId;
 use crate::resolve::Waiter;
+use crate::session::{OPTIONS, SessionConfig};
 use crate::subscription::{SubscriptionId, WatcherId};
 use crate::transfer::ReferId;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -16,10 +17,10 @@ use hashbrown::HashMap;
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{Accept, Allow, Contact, ContentType, Server, Supported, UserAgent};
+use sidetone_sip_core::header::{Accept, Allow, Contact, ContentType, Require, Server, Supported, UserAgent};
 use sidetone_sip_core::locate::{Locator, LookupId, Query};
 use sidetone_sip_core::{
-    Endpoint, Headers, Method, Request, Response, Source, StatusCode, Text, TransactionId, Uri, ViaOptions,
+    Endpoint, Header, Headers, Method, Request, Response, Source, StatusCode, TransactionId, Uri, ViaOptions,
 };
 
 /// What the agent waits for, apart from the transaction layer's own timers.
@@ -49,15 +50,28 @@ pub(crate) enum Timer {
     Referral(ReferId),
     /// A request was not answered by the user.
     Unanswered(IncomingId),
+    /// Repeat a reliable provisional response, or give up waiting for its PRACK.
+    Reliable(CallId),
+    /// Refresh a session, or end it.
+    Session(CallId),
     /// A server has been silent for as many repeats as it gets while there is another one.
     NextServer(ExchangeId),
 }
 
 /// The methods that every agent takes, for Allow.
-pub(crate) const METHODS: [Method; 7] =
-    [Method::INVITE, Method::ACK, Method::CANCEL, Method::BYE, Method::OPTIONS, Method::INFO, Method::NOTIFY];
+pub(crate) const METHODS: [Method; 9] = [
+    Method::INVITE,
+    Method::ACK,
+    Method::CANCEL,
+    Method::BYE,
+    Method::OPTIONS,
+    Method::INFO,
+    Method::PRACK,
+    Method::UPDATE,
+    Method::NOTIFY,
+];
 
-/// The extensions that we understand, for Supported, and that others may require.
+/// The extensions that every agent understands, for Supported, and that others may require.
 pub(crate) const EXTENSIONS: [&str; 2] = ["replaces", "norefersub"];
 
 pub(crate) struct Context {
@@ -164,6 +178,32 @@ impl Context {
         options
     }
 
+    /// What the calls of an account use of the extensions to INVITE.
+    pub(crate) fn session_config(&self, account: Option<AccountId>) -> SessionConfig {
+        let account = account.and_then(|id| self.accounts.get(&id));
+        account.map(|account| account.config.session).unwrap_or_default()
+    }
+
+    /// Whether we, or any account, have the extension with this option tag.
+    pub(crate) fn knows_option(&self, option: &str) -> bool {
+        EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(option))
+            || self.accounts.values().any(|account| account.config.session.usage(option).is_on())
+    }
+
+    /// Says what we can, in the calls of this account (RFC 3261 §20.1, §20.5, §20.37).
+    pub(crate) fn push_abilities(&self, headers: &mut Headers, account: Option<AccountId>) {
+        let config = self.session_config(account);
+        let mut methods = self.methods();
+        if !config.reliable.is_on() {
+            methods.retain(|method| *method != Method::PRACK);
+        }
+        headers.set(&Allow(methods));
+        headers.set(&Accept([ContentType::SDP].into()));
+        let on = OPTIONS.into_iter().filter(|option| config.usage(option).is_on());
+        add_options::<Supported>(headers, EXTENSIONS.into_iter().chain(on));
+        self.push_events(headers);
+    }
+
     /// Whether a REGISTER of the account offers keep-alives (RFC 6223).
     pub(crate) fn offers_keep(&self, account: Option<AccountId>) -> bool {
         let account = account.and_then(|id| self.accounts.get(&id));
@@ -240,15 +280,38 @@ impl Context {
         methods
     }
 
-    /// Says what we can (RFC 3261 §20.5, §20.1, §20.37).
-    pub(crate) fn push_abilities(&self, headers: &mut Headers) {
-        headers.set(&Allow(self.methods()));
-        headers.set(&Accept([ContentType::SDP].into()));
-        headers.set(&Supported(EXTENSIONS.map(Text::from).into()));
-        self.push_events(headers);
-    }
-
     pub(crate) fn poll_query(&mut self) -> Option<Query> {
         self.locator.poll_query()
+    }
+}
+
+/// A header that is a set of option tags.
+pub(crate) trait OptionSet: Header + FromIterator<&'static str> {
+    /// Whether the option is named.
+    fn names(&self, option: &str) -> bool;
+}
+
+impl OptionSet for Supported {
+    fn names(&self, option: &str) -> bool {
+        self.has(option)
+    }
+}
+
+impl OptionSet for Require {
+    fn names(&self, option: &str) -> bool {
+        self.has(option)
+    }
+}
+
+/// Whether a header of option tags names one.
+pub(crate) fn names_option<H: OptionSet>(headers: &Headers, option: &str) -> bool {
+    matches!(headers.get::<H>(), Some(Ok(set)) if set.names(option))
+}
+
+/// Adds option tags to those that are named already.
+pub(crate) fn add_options<H: OptionSet>(headers: &mut Headers, options: impl Iterator<Item = &'static str>) {
+    let options: Vec<&'static str> = options.filter(|option| !names_option::<H>(headers, option)).collect();
+    if !options.is_empty() {
+        headers.push(&options.into_iter().collect::<H>());
     }
 }

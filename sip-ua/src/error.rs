@@ -16,6 +16,9 @@ pub enum ConfigError {
     /// The lifetime to ask for is below one second or above 2^32 - 1 seconds.
     #[error("the registration lifetime must be 1 to 4294967295 s")]
     Expires,
+    /// The session interval or the shortest one is below one second.
+    #[error("session intervals must be 1 to 4294967295 s")]
+    SessionTimer,
     /// [`AgentConfig::max_accounts`](crate::AgentConfig::max_accounts) is reached.
     #[error("there are already {0} accounts, the most allowed")]
     TooManyAccounts(usize),
@@ -59,6 +62,9 @@ pub enum CommandError {
     /// The URI cannot be called.
     #[error("expected a URI of the form sip:user@host")]
     NotSip,
+    /// The other side has not said that it takes that.
+    #[error("the other side does not support that")]
+    Unsupported,
     /// Not a provisional or a refusing status where one is needed.
     #[error("status {0} is not of the needed class")]
     Status(u16),

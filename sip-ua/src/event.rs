@@ -10,6 +10,7 @@ use bytes::Bytes;
 use core::fmt;
 use sidetone_hal::net::SocketAddr;
 use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_core::header::{Reason, RemotePartyId, RetryAfter, Warning};
 use sidetone_sip_core::locate::LookupId;
 use sidetone_sip_core::nat::FlowFailure;
 use sidetone_sip_core::{Headers, NameAddr, Request, Response, Source, StatusCode, Uri};
@@ -21,6 +22,11 @@ pub struct AccountId(pub(crate) u32);
 /// Names a call of one agent. Not used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub(crate) u64);
+
+/// Names an early dialog of a call of ours: one branch of those that a proxy rings (RFC 3261 §12.1). Not used twice in a
+/// call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EarlyDialogId(pub(crate) u32);
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,8 +88,27 @@ pub enum Event {
         call: CallId,
         /// The provisional status.
         status: StatusCode,
-        /// A session description for early media.
+        /// Which of the places that ring says so; `None` when the response makes no dialog, or there are too many.
+        early: Option<EarlyDialogId>,
+        /// Whether a session description of that early dialog has come, by now or by this: without one the caller should
+        /// hear a ring-back tone, and after a 180 when nothing is heard (RFC 3960 §3.2).
+        early_media: bool,
+        /// A session description for early media: the answer to our offer. An offer comes as [`Event::Offer`].
         body: Option<Bytes>,
+    },
+    /// One of the places that rang gave up, and others may ring on (199, RFC 6228).
+    EarlyDialogEnded {
+        /// Which call.
+        call: CallId,
+        /// Which of its early dialogs.
+        early: EarlyDialogId,
+    },
+    /// The other side is, or says to be, somebody else than before (RFC 4916, RFC 3325): as when it was transferred.
+    RemoteIdentity {
+        /// Which call.
+        call: CallId,
+        /// Who, as far as it was told.
+        identity: Box<RemoteIdentity>,
     },
     /// An outgoing call was answered. `body` is the answer to our offer; when we sent none it is an offer, and
     /// [`answer_offer`](crate::Agent::answer_offer) must follow, which sends the ACK.
@@ -99,7 +124,7 @@ pub enum Event {
         call: CallId,
     },
     /// The other side offers a change of the session. Answer with [`answer_offer`](crate::Agent::answer_offer) or
-    /// [`reject_offer`](crate::Agent::reject_offer).
+    /// [`reject_offer`](crate::Agent::reject_offer). It may come before a call is answered too.
     Offer {
         /// Which call.
         call: CallId,
@@ -118,12 +143,14 @@ pub enum Event {
         /// The answer.
         body: Option<Bytes>,
     },
-    /// Our offer was refused; the session stays as it was (RFC 3261 §14.1). After a 491, [`Event::OfferDue`] follows.
+    /// Our offer was refused; the session stays as it was (RFC 3261 §14.1).
     OfferRejected {
         /// Which call.
         call: CallId,
         /// Why.
         status: StatusCode,
+        /// Whether [`Event::OfferDue`] will tell when it may be made again, as after a 491.
+        again: bool,
     },
     /// An offer that had to wait (after a 491, or because another exchange was under way) can be made now with
     /// [`reoffer`](crate::Agent::reoffer), if it is still wanted.
@@ -267,6 +294,18 @@ pub struct IncomingRequest {
     pub source: Source,
 }
 
+/// Who the other side of a call is, as a response or a request within the call says.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RemoteIdentity {
+    /// From of a request within the call whose address is another one than before (RFC 4916): not verified.
+    pub from: Option<NameAddr>,
+    /// P-Asserted-Identity, as the network says (RFC 3325 §9.1).
+    pub asserted: Vec<NameAddr>,
+    /// Remote-Party-ID, the older form of the same.
+    pub remote_party: Option<RemotePartyId>,
+}
+
 /// How an account stands with its registrar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -343,11 +382,34 @@ pub struct EndCause {
     pub reason: String,
     /// The Contact addresses of a 3xx: where to try instead (RFC 3261 §8.1.3.4).
     pub contacts: Vec<Uri>,
+    /// The Retry-After of a refusal (RFC 3261 §20.33).
+    pub retry_after: Option<Duration>,
+    /// The first Warning of a refusal (RFC 3261 §20.43).
+    pub warning: Option<Box<Warning>>,
+    /// The first Reason header of a refusal, BYE or CANCEL (RFC 3326, RFC 6432), as with a cause of ISDN.
+    pub header: Option<Box<Reason>>,
 }
 
 impl EndCause {
     pub(crate) fn new(by: EndedBy, status: Option<StatusCode>, reason: impl Into<String>) -> Self {
-        Self { by, status, reason: reason.into(), contacts: Vec::new() }
+        Self {
+            by,
+            status,
+            reason: reason.into(),
+            contacts: Vec::new(),
+            retry_after: None,
+            warning: None,
+            header: None,
+        }
+    }
+
+    /// The same with what a message says of why.
+    pub(crate) fn with_notices(mut self, headers: &Headers) -> Self {
+        let retry = headers.get::<RetryAfter>().and_then(Result::ok);
+        self.retry_after = retry.map(|retry| Duration::from_secs(retry.seconds.into()));
+        self.warning = headers.all::<Warning>().find_map(Result::ok).map(Box::new);
+        self.header = headers.all::<Reason>().find_map(Result::ok).map(Box::new);
+        self
     }
 
     /// Ended by a status, in its own words.
@@ -381,6 +443,7 @@ mod tests {
 
     #[test]
     fn events_are_small() {
-        assert!(size_of::<Event>() <= 88, "{}", size_of::<Event>());
+        // The largest is the end with its cause; an event lives until it is polled.
+        assert!(size_of::<Event>() <= 96, "{}", size_of::<Event>());
     }
 }

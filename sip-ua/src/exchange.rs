@@ -6,7 +6,7 @@
 
 use crate::context::{Context, Timer};
 use crate::dialog::Routed;
-use crate::event::{AccountId, CallId};
+use crate::event::{AccountId, CallId, EarlyDialogId};
 use crate::request::RequestId;
 use crate::resolve::Waiter;
 use crate::subscription::{SubscriptionId, WatcherId};
@@ -47,6 +47,10 @@ pub(crate) enum Owner {
     Notify(WatcherId),
     /// A REFER of ours.
     Refer(ReferId),
+    /// The PRACK of a reliable provisional response.
+    Prack(CallId, EarlyDialogId),
+    /// An UPDATE within a call, or within an early dialog of it.
+    Update(CallId, Option<EarlyDialogId>),
     /// Nobody: a BYE to a fork that lost.
     Nobody,
 }
@@ -401,6 +405,23 @@ impl Context {
         if !self.transmit(now, id) {
             self.fail_over(now, id, Failure::Transport);
         }
+    }
+
+    /// A request that was refused goes again otherwise, to where it went (RFC 3261 §8.1.3.5). Whether it can.
+    pub(crate) fn retry(
+        &mut self,
+        now: Instant,
+        id: ExchangeId,
+        seq: u32,
+        edit: impl FnOnce(&mut Request),
+    ) -> bool {
+        let Some(exchange) = self.exchanges.get_mut(&id).filter(|exchange| !exchange.cancelled) else {
+            return false;
+        };
+        exchange.done = false;
+        edit(&mut exchange.request);
+        self.resend(now, id, seq);
+        true
     }
 
     /// A transaction of an exchange got no response.

@@ -3,15 +3,15 @@
 
 use crate::agent::Agent;
 use crate::call::{Call, Phase};
-use crate::context::{Context, EXTENSIONS};
+use crate::context::{Context, add_options};
 use crate::dialog::DialogKey;
 use crate::event::{AccountId, CallId};
-use crate::session::is_foreign_body;
+use crate::session::{self, is_foreign_body};
 use crate::subscription::Usage;
 use alloc::vec::Vec;
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::header::{
-    Accept, Allow, CSeq, ContentType, Event as EventHeader, From, Require, To, Unsupported,
+    Accept, Allow, CSeq, ContentType, Event as EventHeader, From, Require, Supported, To, Unsupported,
 };
 use sidetone_sip_core::{Method, Request, Response, Source, StatusCode, Text, TransactionId, Uri};
 
@@ -83,6 +83,9 @@ impl Agent {
             Err(status) => return self.context.refuse(now, transaction, &request, status),
         };
         let account = self.called_account(&request);
+        if let Some(response) = session::refusal(&mut self.context, account, &request) {
+            return self.context.respond(now, transaction, response);
+        }
         let id = self.next_call_id();
         let request_again = request.clone();
         match Call::incoming(
@@ -138,7 +141,9 @@ impl Agent {
         };
         let id = call.id;
         call.shared = self.subscriptions.shares(id);
-        if !call.accept_seq(seq) {
+        let from = request.headers.get::<From>().and_then(Result::ok);
+        let tag = from.as_ref().and_then(|from| from.tag()).unwrap_or_default();
+        if !call.accept_seq(tag, seq) {
             return context.refuse(now, transaction, &request, StatusCode::SERVER_INTERNAL_ERROR);
         }
         match request.method {
@@ -152,6 +157,8 @@ impl Agent {
                 call.handle_bye(context, now, transaction, &request);
                 self.sweep(now, id);
             }
+            Method::PRACK => call.handle_prack(context, now, transaction, request, source),
+            Method::UPDATE => call.handle_update(context, now, transaction, request, source),
             Method::OPTIONS => answer_options(context, now, transaction, &request),
             Method::INFO => call.handle_info(context, now, transaction, &request),
             Method::REFER => self.handle_refer(now, Some(id), transaction, request, source),
@@ -267,14 +274,6 @@ impl Call {
             Phase::Over => false,
         }
     }
-
-    fn accept_seq(&mut self, seq: u32) -> bool {
-        match &mut self.phase {
-            Phase::Up(session) => session.dialog.accept_seq(seq),
-            Phase::Incoming(incoming) => incoming.accept_seq(seq),
-            Phase::Outgoing(_) | Phase::Over => true,
-        }
-    }
 }
 
 /// The response that refuses a request whatever its dialog: for an address scheme or an extension that we do not know
@@ -284,8 +283,7 @@ fn refusal(context: &mut Context, request: &Request) -> Option<Response> {
         return Some(context.response(request, StatusCode::UNSUPPORTED_URI_SCHEME, None));
     }
     let required = request.headers.all::<Require>().flatten().flat_map(|Require(tags)| tags);
-    let known = |tag: &Text| EXTENSIONS.iter().any(|known| tag.as_str().eq_ignore_ascii_case(known));
-    let required: Vec<Text> = required.filter(|tag| !known(tag)).collect();
+    let required: Vec<Text> = required.filter(|tag| !context.knows_option(tag)).collect();
     if required.is_empty() {
         return None;
     }
@@ -297,7 +295,9 @@ fn refusal(context: &mut Context, request: &Request) -> Option<Response> {
 /// RFC 3261 §11.2.
 fn answer_options(context: &mut Context, now: Instant, transaction: TransactionId, request: &Request) {
     let mut response = context.response(request, StatusCode::OK, None);
-    context.push_abilities(&mut response.headers);
+    context.push_abilities(&mut response.headers, None);
+    let known = session::OPTIONS.into_iter().filter(|option| context.knows_option(option));
+    add_options::<Supported>(&mut response.headers, known);
     context.respond(now, transaction, response);
 }
 

@@ -44,10 +44,12 @@ pub use call::CallRequest;
 pub use config::{AccountConfig, AgentConfig, ReferPolicy};
 pub use error::{CommandError, ConfigError};
 pub use event::{
-    AccountId, CallId, CallState, EndCause, EndedBy, Event, IncomingRequest, Invite, RegistrationState,
+    AccountId, CallId, CallState, EarlyDialogId, EndCause, EndedBy, Event, IncomingRequest, Invite,
+    RegistrationState, RemoteIdentity,
 };
 pub use refusal::Refusal;
 pub use request::{IncomingId, OutgoingRequest, RequestId};
+pub use session::{ExtensionUse, SessionConfig, SessionTimerConfig};
 pub use subscription::{
     ResubscribeRule, SubscribeKind, SubscribeRequest, SubscriptionId, SubscriptionState, WatcherId,
     WatcherState,

@@ -34,13 +34,15 @@ pub(crate) struct Call {
     pub(crate) shared: bool,
     /// What it leaves to them.
     pub(crate) left: Option<Box<Dialog>>,
+    /// A number for what the other side last said of who it is.
+    pub(crate) identity: u32,
     pub(crate) phase: Phase,
 }
 
 /// What is going on; each phase has the data that it needs and no other.
 pub(crate) enum Phase {
     /// Our INVITE has no final response yet.
-    Outgoing(Outgoing),
+    Outgoing(Box<Outgoing>),
     /// Their INVITE has no final response yet.
     Incoming(Box<Incoming>),
     /// A 2xx was sent or received.
@@ -74,7 +76,9 @@ impl Call {
         self.tell(context, Event::Ended { call: self.id, cause });
         self.ended = true;
         self.stop_ringing(context);
-        context.deadlines.stop(Timer::Glare(self.id));
+        for timer in [Timer::Glare(self.id), Timer::Reliable(self.id), Timer::Session(self.id)] {
+            context.deadlines.stop(timer);
+        }
     }
 
     /// The call is over on the wire too.
@@ -83,7 +87,13 @@ impl Call {
         if let (true, Phase::Up(session)) = (self.shared, phase) {
             self.left = Some(Box::new(session.dialog));
         }
-        for timer in [Timer::Repeat2xx(self.id), Timer::NoAck(self.id), Timer::Glare(self.id)] {
+        for timer in [
+            Timer::Repeat2xx(self.id),
+            Timer::NoAck(self.id),
+            Timer::Glare(self.id),
+            Timer::Reliable(self.id),
+            Timer::Session(self.id),
+        ] {
             context.deadlines.stop(timer);
         }
         self.stop_ringing(context);
@@ -120,7 +130,8 @@ impl Call {
     pub(crate) fn next_seq(&mut self, used: u32) -> u32 {
         match &mut self.phase {
             Phase::Up(session) => session.dialog.next_seq(),
-            Phase::Outgoing(_) | Phase::Incoming(_) | Phase::Over => used.saturating_add(1),
+            Phase::Incoming(incoming) => incoming.next_seq(),
+            Phase::Outgoing(_) | Phase::Over => used.saturating_add(1),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Dialog state proper (RFC 3261 §12): identifiers, sequence numbers, remote target, route set.
 
+mod failure;
 mod id;
 mod route;
 mod target;
 
+pub(crate) use failure::Reach;
 pub(crate) use id::{DialogKey, LocalTag, call_id_header};
 pub(crate) use route::RouteSet;
 
@@ -13,7 +15,7 @@ use alloc::sync::Arc;
 use core::fmt::Display;
 use core::str::FromStr;
 use sidetone_sip_core::header::{CSeq, From, HeaderName, To};
-use sidetone_sip_core::{Method, ParseError, Request, Response, Uri};
+use sidetone_sip_core::{Method, NameAddr, ParseError, Request, Response, Uri};
 
 /// One dialog, as one side keeps it. There may be 100 000 of them, so what is only repeated is kept as text.
 #[derive(Clone, Debug)]
@@ -117,14 +119,32 @@ impl Dialog {
         &self.remote
     }
 
+    /// Goes on where an early dialog of the same tags stood: with its sequence numbers (RFC 3261 §13.2.2.4).
+    pub(crate) fn go_on(&mut self, early: &Self) {
+        self.local_seq = self.local_seq.max(early.local_seq);
+        self.remote_seq = early.remote_seq;
+    }
+
+    /// Names ourselves otherwise from now on, with the same tag (RFC 4916 §4.4.1).
+    pub(crate) fn set_local(&mut self, address: NameAddr) {
+        if let Ok(tag) = self.local.parse::<From>().map(|local| local.tag().unwrap_or_default().to_string()) {
+            self.local = text(&From(address.with_tag(&tag)));
+        }
+    }
+
+    /// Takes the other side's new name for itself (RFC 4916 §4.4.2); whether it is another one than before. Tags are
+    /// what tells dialogs apart, so nothing else changes.
+    pub(crate) fn hear_remote(&mut self, from: &From) -> bool {
+        let changed = self.remote.parse::<From>().is_ok_and(|known| known.uri != from.uri);
+        if changed {
+            self.remote = text(from);
+        }
+        changed
+    }
+
     /// The other side's tag; empty for a peer that gave none.
     pub(crate) fn remote_tag(&self) -> &str {
         &self.remote_tag
-    }
-
-    /// The other side's last sequence number.
-    pub(crate) const fn remote_seq(&self) -> Option<u32> {
-        self.remote_seq
     }
 
     /// Takes the next sequence number of ours.

@@ -6,7 +6,9 @@ use super::media::{MediaCommand, MediaParts, Notice, StreamSettings};
 use super::negotiation::Audio;
 use super::task::Task;
 use super::{Error, ports};
-use crate::{AccountId, AudioConfig, CallId, CallRequest, CommandError, Event, LookupId, Refusal};
+use crate::{
+    AccountId, AudioConfig, CallId, CallRequest, CommandError, EarlyDialogId, Event, LookupId, Refusal,
+};
 use bytes::Bytes;
 use sidetone_hal::audio::AudioPort;
 use sidetone_hal::net::{IpAddr, SocketAddr};
@@ -303,7 +305,17 @@ impl Task {
 
     pub(super) fn handle_audio_event(&mut self, event: Event) {
         match event {
-            Event::Progress { call, body, .. } => self.progress(call, body),
+            Event::Progress { call, early, early_media, body, .. } => {
+                self.progress(call, early.filter(|_| early_media), body);
+            }
+            Event::EarlyDialogEnded { call, early } => {
+                if let Some(slot) = self.slots.get_mut(&call)
+                    && slot.heard.take_if(|heard| *heard == early).is_some()
+                {
+                    // What was heard came from there.
+                    slot.events.send(CallEvent::Ringing { early_media: false });
+                }
+            }
             Event::Answered { call, body } => self.answered(call, body),
             Event::Confirmed { call } => {
                 if let Some(slot) = self.slots.get_mut(&call) {
@@ -314,9 +326,9 @@ impl Task {
             Event::InfoRefused { call, status } => self.info_refused(call, status),
             Event::Offer { call, body } => self.offered(call, body),
             Event::Answer { call, body } => self.answer_came(call, body),
-            Event::OfferRejected { call, status } => {
+            Event::OfferRejected { call, status, again } => {
                 if let Some(audio) = self.slots.get_mut(&call).and_then(|slot| slot.audio.as_mut()) {
-                    audio.change_failed(status, status == StatusCode::REQUEST_PENDING);
+                    audio.change_failed(status, again);
                 }
                 self.change_over(call);
             }
@@ -331,7 +343,8 @@ impl Task {
         }
     }
 
-    fn progress(&mut self, call: CallId, body: Option<Bytes>) {
+    /// `media` is the early dialog that says so, if a session description of it has come.
+    fn progress(&mut self, call: CallId, media: Option<EarlyDialogId>, body: Option<Bytes>) {
         let Some(slot) = self.slots.get_mut(&call) else { return };
         let Some(audio) = &mut slot.audio else { return };
         if let Some(body) = body {
@@ -341,7 +354,11 @@ impl Task {
                 Err(error) => tracing::debug!(%error, "early media"),
             }
         }
-        slot.events.send(CallEvent::Ringing { early_media: audio.is_running() });
+        let early_media = media.is_some() && audio.is_running();
+        if early_media {
+            slot.heard = media;
+        }
+        slot.events.send(CallEvent::Ringing { early_media });
     }
 
     fn answered(&mut self, call: CallId, body: Option<Bytes>) {

@@ -3,7 +3,7 @@
 use super::Error;
 use super::command::{Command, Reply};
 use super::features::Dropped;
-use crate::{AccountId, CallId, EndCause, Refusal};
+use crate::{AccountId, CallId, EndCause, Refusal, RemoteIdentity};
 use core::ops::Deref;
 use sidetone_sip_core::header::Contact;
 use sidetone_sip_core::{Headers, NameAddr, Source, StatusCode, Uri};
@@ -34,6 +34,8 @@ pub enum CallEvent {
     Dtmf(char),
     /// How far a transfer that we asked for is. Nothing to do about it: [`CallHandle::transfer`] sees to the rest.
     Transfer(crate::ReferProgress),
+    /// The other side is somebody else than before, or the network says who it is.
+    RemoteIdentity(Box<RemoteIdentity>),
     /// The call is over: the last event.
     Ended(EndCause),
 }

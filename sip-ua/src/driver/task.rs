@@ -314,6 +314,11 @@ impl Task {
                     slot.end(cause);
                 }
             }
+            Event::RemoteIdentity { call, identity } => {
+                if let Some(slot) = self.slots.get(&call) {
+                    slot.events.send(CallEvent::RemoteIdentity(identity));
+                }
+            }
             Event::Dtmf { call, digit, .. } => {
                 if let Some(slot) = self.slots.get(&call) {
                     slot.events.send(CallEvent::Dtmf(digit));

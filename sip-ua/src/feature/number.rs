@@ -23,8 +23,7 @@ pub fn of_uri(uri: &Uri) -> Option<String> {
 #[must_use]
 pub fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or(text);
-    digits.bytes().any(|byte| is_dialled(byte))
-        && digits.bytes().all(|byte| is_dialled(byte) || is_visual(byte))
+    digits.bytes().any(is_dialled) && digits.bytes().all(|byte| is_dialled(byte) || is_visual(byte))
 }
 
 /// The number without what is for the eye only.

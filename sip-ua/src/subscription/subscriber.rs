@@ -349,7 +349,7 @@ impl Agent {
         let (Ok(mut routed), Some(protocol)) = (routed, protocol) else {
             return self.subscription_over(id, None, "the account is gone");
         };
-        self.context.push_abilities(&mut routed.request.headers);
+        self.context.push_abilities(&mut routed.request.headers, Some(account));
         let owner = Owner::Subscribe(id);
         let exchange = self.context.start(now, owner, Some(account), routed, protocol, true);
         if let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) {
@@ -528,7 +528,7 @@ impl Agent {
         };
         let tag = subscriber.local_tag.to_string();
         let mut response = context.response(&request, StatusCode::OK, Some(&tag));
-        context.push_abilities(&mut response.headers);
+        context.push_abilities(&mut response.headers, Some(subscriber.account));
         context.respond(now, transaction, response);
         context.deadlines.stop(Timer::Silence(id));
         let left = state.expires();
