@@ -86,21 +86,50 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Where elements become too deep, by their brackets alone: what parses them may use the stack.
+/// Where elements become too deep, by their tags alone: what parses or walks them may use the stack. What the parser
+/// is going to refuse is not looked into.
 fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
-    let bytes = text.as_bytes();
-    for (offset, pair) in bytes.windows(2).enumerate() {
-        match pair {
-            b"</" | b"/>" => depth = depth.saturating_sub(1),
-            [b'<', next] if !matches!(next, b'?' | b'!') => depth += 1,
+    let mut at = 0;
+    loop {
+        at += text.get(at..)?.find('<')?;
+        let rest = text.get(at..)?;
+        let after = |skipped: usize, end: &str| Some(skipped + rest.get(skipped..)?.find(end)? + end.len());
+        at += if rest.starts_with("<!--") {
+            after(4, "-->")?
+        } else if rest.starts_with("<![CDATA[") {
+            after(9, "]]>")?
+        } else if rest.starts_with("<?") {
+            after(2, "?>")?
+        } else if rest.starts_with("</") {
+            depth = depth.saturating_sub(1);
+            2
+        } else {
+            depth += 1;
+            if depth > MAX_DEPTH {
+                return Some(at);
+            }
+            let end = tag_end(rest)?;
+            if rest.get(..end).is_some_and(|tag| tag.ends_with('/')) {
+                depth -= 1;
+            }
+            end
+        };
+    }
+}
+
+/// Where the `>` of a tag is, which a value in quotes may have too.
+fn tag_end(tag: &str) -> Option<usize> {
+    let mut quote = None;
+    tag.bytes().position(|byte| {
+        match (quote, byte) {
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'>') => return true,
+            (Some(open), _) if open == byte => quote = None,
             _ => {}
         }
-        if depth > MAX_DEPTH {
-            return Some(offset);
-        }
-    }
-    None
+        false
+    })
 }
 
 fn at(text: &str, offset: usize, what: String) -> PackageError {
@@ -234,9 +263,28 @@ mod tests {
     }
 
     #[test]
+    fn siblings_are_not_deep() {
+        let children = "<b c='>'/><b c=\"/\"></b><!-- <b> --><![CDATA[<b>]]>".repeat(1_000);
+        assert!(parse(&format!("<?xml version='1.0'?><a>{children}</a>"), "a").is_ok());
+    }
+
+    #[test]
     fn bombs_are_refused_with_their_place() {
         let deep = "<a>".repeat(100_000);
         assert!(parse(&deep, "a").unwrap_err().what.contains("64 deep"));
+        for disguised in [
+            "<a>/>",
+            "<a><![CDATA[</a>]]>",
+            "<a><!--</a>-->",
+            "<a><?x </a>?>",
+            "<a b='/>'>",
+            "<a b=\"</a>\">",
+        ] {
+            let text = format!("{}{}", disguised.repeat(65), "</a>".repeat(65));
+            assert!(parse(&text, "a").unwrap_err().what.contains("64 deep"), "{disguised}");
+            let text = format!("{}{}", disguised.repeat(64), "</a>".repeat(64));
+            assert!(!parse(&text, "a").is_err_and(|error| error.what.contains("deep")), "{disguised}");
+        }
         let wide = format!("<a>{}</a>", "<b/>".repeat(60_000));
         assert!(parse(&wide, "a").unwrap_err().what.contains("50000 nodes"));
         let entity = "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>";
