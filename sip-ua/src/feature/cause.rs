@@ -59,7 +59,7 @@ fn is(reason: &Reason, protocol: &str) -> bool {
 pub enum Cancelled {
     /// Nobody took it: a missed call.
     Missed,
-    /// Somebody else took it: not missed (RFC 3326 §2, `SIP;cause=200`; or Q.850 26).
+    /// Somebody else took it: not missed (RFC 3326 §3.1, `SIP;cause=200`; or Q.850 26).
     AnsweredElsewhere,
     /// Somebody else refused it for all (`SIP;cause=600` or `603`): not missed, but refused.
     RefusedElsewhere,
