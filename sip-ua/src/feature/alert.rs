@@ -162,7 +162,7 @@ fn same(word: &str, text: &str) -> bool {
     !text.is_empty() && word.trim().eq_ignore_ascii_case(text.trim())
 }
 
-/// `internal` of `urn:alert:source:internal` (RFC 7462 §4).
+/// `internal` of `urn:alert:source:internal` (RFC 7462).
 fn urn_alert(uri: &str) -> Option<&str> {
     starts_with(uri, "urn:alert:").then(|| uri.rsplit(':').next()).flatten()
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use sidetone_sip_core::header::{From, PAssertedIdentity, PPreferredIdentity, Privacy, RemotePartyId};
 use sidetone_sip_core::{Headers, Host, NameAddr, StatusCode, Text, Uri};
 
-/// The host that nobody has (RFC 3323 §4.1.1.3).
+/// The host that nobody has (RFC 3323 §4.1).
 const INVALID: &str = "anonymous.invalid";
 
 /// One part of From on an anonymous call (Panasonic `SIP_ANM_DISPNAME_n`, `SIP_ANM_USERNAME_n`, `SIP_ANM_HOSTNAME_n`, by their numbers).
@@ -34,7 +34,7 @@ pub struct AnonymousFrom {
 }
 
 impl AnonymousFrom {
-    /// `"Anonymous" <sip:anonymous@anonymous.invalid>` (RFC 3323 §4.1.1.3; Yealink, YLA-055).
+    /// `"Anonymous" <sip:anonymous@anonymous.invalid>` (RFC 3323 §4.1; Yealink, YLA-055).
     pub const ALL: Self = Self {
         name: AnonymousPart::Anonymous,
         user: AnonymousPart::Anonymous,
@@ -43,7 +43,7 @@ impl AnonymousFrom {
     /// Panasonic's factory setting: only the name is hidden, and the server must do the rest (PAB-068).
     pub const PANASONIC: Self =
         Self { name: AnonymousPart::Anonymous, user: AnonymousPart::Normal, host: AnonymousPart::Normal };
-    /// From stays as it is; the network hides it because of Privacy alone (RFC 3325 §7).
+    /// From stays as it is; the network hides it because of Privacy alone (RFC 3325).
     pub const NORMAL: Self =
         Self { name: AnonymousPart::Normal, user: AnonymousPart::Normal, host: AnonymousPart::Normal };
 

@@ -16,9 +16,9 @@ pub const MAX_ANSWER_AFTER: u32 = 600;
 pub struct AnswerRequest {
     /// After so many seconds of ringing.
     pub after: u32,
-    /// Whether the call is to be refused when it cannot be so (`require`, RFC 5373 §4.2).
+    /// Whether the call is to be refused when it cannot be so (`require`, RFC 5373).
     pub required: bool,
-    /// Whether it comes in Priv-Answer-Mode: from somebody who claims the right to be heard at once (RFC 5373 §4.3).
+    /// Whether it comes in Priv-Answer-Mode: from somebody who claims the right to be heard at once (RFC 5373).
     pub privileged: bool,
 }
 
@@ -86,7 +86,7 @@ fn by_p_auto_answer(headers: &Headers) -> Option<AnswerRequest> {
     asked.then_some(AnswerRequest { after: 0, required: false, privileged })
 }
 
-/// Whether a caller forbids that the call answers itself: `Answer-Mode: Manual` (RFC 5373 §4.2).
+/// Whether a caller forbids that the call answers itself: `Answer-Mode: Manual` (RFC 5373).
 fn forbidden(headers: &Headers) -> bool {
     let manual = |mode: &AnswerMode| mode.mode.eq_ignore_ascii_case("Manual");
     matches!(headers.get::<AnswerMode>(), Some(Ok(mode)) if manual(&mode))
@@ -139,7 +139,7 @@ pub struct IntercomConfig {
     pub refusal: StatusCode,
     /// Whether it only rings when it is not allowed, instead of being refused. Default: no.
     pub ring_instead: bool,
-    /// Whether Priv-Answer-Mode barges whatever is set (RFC 5373 §4.3). Only for callers whom a server has checked. Default: no.
+    /// Whether Priv-Answer-Mode barges whatever is set (RFC 5373). Only for callers whom a server has checked. Default: no.
     pub trust_privileged: bool,
 }
 
@@ -233,7 +233,7 @@ fn by_request(intercom: &IntercomConfig, asked: AnswerRequest, calls: usize) -> 
     AutoAnswer::Reject(Rejection::new(intercom.refusal))
 }
 
-/// What the 200 says of how the call was answered, when the INVITE had Answer-Mode (RFC 5373 §4.4).
+/// What the 200 says of how the call was answered, when the INVITE had Answer-Mode (RFC 5373).
 #[must_use]
 pub fn answered_headers(invite: &Headers, automatically: bool) -> Headers {
     let mut headers = Headers::new();

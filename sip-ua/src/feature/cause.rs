@@ -59,7 +59,7 @@ fn is(reason: &Reason, protocol: &str) -> bool {
 pub enum Cancelled {
     /// Nobody took it: a missed call.
     Missed,
-    /// Somebody else took it: not missed (RFC 3326 §2, `SIP;cause=200`; or Q.850 26).
+    /// Somebody else took it: not missed (RFC 3326 §3.1, `SIP;cause=200`; or Q.850 26).
     AnsweredElsewhere,
     /// Somebody else refused it for all (`SIP;cause=600` or `603`): not missed, but refused.
     RefusedElsewhere,
@@ -164,7 +164,7 @@ pub const fn q850_of(status: StatusCode) -> u8 {
         410 => 22,
         413 | 414 | 416 | 420 | 421 | 423 | 505 | 513 => 127,
         480 => 18,
-        481 | 500 | 503 => 41,
+        400 | 481 | 500 | 503 => 41,
         482 | 483 => 25,
         484 => 28,
         485 => 1,
@@ -181,8 +181,9 @@ pub const fn q850_of(status: StatusCode) -> u8 {
 pub const fn status_of(cause: u8) -> StatusCode {
     match cause {
         1..=3 => StatusCode::NOT_FOUND,
-        16 | 18 | 19 | 20 | 31 => StatusCode::TEMPORARILY_UNAVAILABLE,
+        16 | 19 | 20 | 31 => StatusCode::TEMPORARILY_UNAVAILABLE,
         17 => StatusCode::BUSY_HERE,
+        18 => StatusCode::REQUEST_TIMEOUT,
         21 => StatusCode::FORBIDDEN,
         22 => StatusCode::GONE,
         23 => StatusCode::GONE,
@@ -420,6 +421,7 @@ mod tests {
     #[test]
     fn causes_and_statuses_go_over_into_each_other() {
         for (status, cause) in [
+            (400, 41),
             (486, 17),
             (404, 1),
             (480, 18),
@@ -436,7 +438,7 @@ mod tests {
         for (cause, status) in [
             (1, 404),
             (17, 486),
-            (18, 480),
+            (18, 408),
             (19, 480),
             (21, 403),
             (28, 484),

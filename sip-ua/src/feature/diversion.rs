@@ -7,7 +7,7 @@ use sidetone_sip_core::{Headers, NameAddr, Uri};
 /// Diversions of one call that are read or sent on. A call that was diverted more often goes in a circle.
 pub const MAX_ENTRIES: usize = 32;
 
-/// Why a call was diverted (RFC 5806 §5).
+/// Why a call was diverted (RFC 5806).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DiversionReason {
@@ -43,11 +43,11 @@ impl DiversionReason {
         (Self::Unconditional, "unconditional", 302, "all calls are forwarded"),
         (Self::Unavailable, "unavailable", 503, "not reachable"),
         (Self::Deflection, "deflection", 480, "sent on by hand"),
-        (Self::DoNotDisturb, "do-not-disturb", 480, "do not disturb"),
-        (Self::TimeOfDay, "time-of-day", 302, "the time of day"),
-        (Self::FollowMe, "follow-me", 302, "follow me"),
+        (Self::DoNotDisturb, "do-not-disturb", 404, "do not disturb"),
+        (Self::TimeOfDay, "time-of-day", 404, "the time of day"),
+        (Self::FollowMe, "follow-me", 404, "follow me"),
         (Self::OutOfService, "out-of-service", 404, "out of service"),
-        (Self::Away, "away", 480, "away"),
+        (Self::Away, "away", 404, "away"),
         (Self::Unknown, "unknown", 404, "unknown reason"),
     ];
 
@@ -68,7 +68,7 @@ impl DiversionReason {
         row.map_or(Self::Unknown, |row| row.0)
     }
 
-    /// The status that stands for it in History-Info and in the `cause` parameter (RFC 4458 §2, RFC 7544 §3.2.1).
+    /// The status that stands for it in History-Info and in the `cause` parameter (RFC 4458, RFC 7544).
     #[must_use]
     pub fn cause(self) -> u16 {
         self.row().2
@@ -121,7 +121,7 @@ impl DiversionMode {
     /// diverts it. `hidden`: the diverting party must not be shown.
     ///
     /// Ours counts for those that are not sent on, so that whoever counts sees a circle in any mode; a `limit` becomes one less
-    /// (RFC 5806 §6).
+    /// (RFC 5806).
     #[must_use]
     pub fn write(self, call: &Headers, own: &NameAddr, reason: DiversionReason, hidden: bool) -> Headers {
         let mut headers = Headers::new();
@@ -148,7 +148,7 @@ impl DiversionMode {
     }
 }
 
-/// The History-Info of a call that is sent on (RFC 7044 §9): the entries that it came with; one for `asked`, its Request-URI, when
+/// The History-Info of a call that is sent on (RFC 7044): the entries that it came with; one for `asked`, its Request-URI, when
 /// the last of them is another; the reason with it why the call moved on; and, when the new INVITE is ours, one for `target`.
 /// A 302 has no `target`: whoever follows it adds that entry.
 ///
@@ -232,8 +232,9 @@ fn party(address: &NameAddr) -> NameAddr {
     party
 }
 
-/// An entry diverted the call when another was mapped from it, or when it has a reason and is not the last. Takes time in
-/// proportion to the square of the entries, of which there are at most [`MAX_ENTRIES`].
+/// An entry diverted the call when another was mapped from it; when the one below it has a `cause`, as RFC 7544 writes diversions
+/// without `mp`; or when it has a reason and is not the last. Takes time in proportion to the square of the entries, of which
+/// there are at most [`MAX_ENTRIES`].
 fn by_history(headers: &Headers) -> Vec<Diverted> {
     let entries: Vec<HistoryInfo> = read_history(headers).collect();
     let mut found = Vec::new();
@@ -242,7 +243,11 @@ fn by_history(headers: &Headers) -> Vec<Diverted> {
         let after = entries.get(at + 1..).unwrap_or_default();
         let mapped = after.iter().find(|other| match other.target() {
             Some(HistoryTarget::Mapped(from)) => Some(&from) == index.as_ref(),
-            _ => false,
+            Some(_) => false,
+            None => {
+                let below = other.index().and_then(|below| below.parent());
+                below.is_some() && below == index && other.uri.param("cause").is_some()
+            }
         });
         let own_cause = entry.reason().and_then(Result::ok).and_then(|reason| reason.cause());
         // A reason before a contact of the same user (`rc`) is a fork that failed, and nobody sent the call on.
@@ -421,6 +426,31 @@ mod tests {
         );
         let told = diversions(&mapped);
         assert_eq!((told.len(), told[0].reason, told[0].hidden), (1, DiversionReason::NoAnswer, true));
+    }
+
+    #[test]
+    fn diversion_and_history_of_rfc_7544_say_the_same() {
+        let diversion = headers(
+            HeaderName::DIVERSION,
+            &[
+                "<sip:user3@h>;reason=unconditional;counter=1;privacy=off, <sip:user2@h>;reason=user-busy;counter=1;privacy=full",
+                "<sip:user1@h>;reason=no-answer;counter=1;privacy=off",
+            ],
+        );
+        let history = headers(
+            HeaderName::HISTORY_INFO,
+            &[
+                "<sip:user1@h?Privacy=none>;index=1, <sip:user2@h;cause=408?Privacy=history>;index=1.1",
+                "<sip:user3@h;cause=486?Privacy=none>;index=1.1.1, <sip:target@h;cause=302>;index=1.1.1.1",
+            ],
+        );
+        let told = |headers: &Headers| -> Vec<_> {
+            let user = |one: &Diverted| one.by.uri.user().map(|user| user.into_owned());
+            diversions(headers).iter().map(|one| (user(one), one.reason, one.hidden)).collect()
+        };
+        assert_eq!(told(&diversion).len(), 3);
+        assert_eq!(told(&history), told(&diversion));
+        assert_eq!((count(&history), count(&diversion)), (3, 3));
     }
 
     #[test]

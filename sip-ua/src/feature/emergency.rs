@@ -52,7 +52,7 @@ impl EmergencyConfig {
         self.numbers.matches(digits)
     }
 
-    /// The same for a URI, which may also be `urn:service:sos` or one of its services (RFC 5031 §4.2).
+    /// The same for a URI, which may also be `urn:service:sos` or one of its services (RFC 5031).
     #[must_use]
     pub fn is_emergency_uri(&self, uri: &Uri) -> bool {
         const SOS: &str = "urn:service:sos";
@@ -69,7 +69,7 @@ impl EmergencyConfig {
     }
 
     /// Whether an incoming call is let through everything: one from an emergency number, or, when `trusted` says that the own
-    /// server sent it, one marked as a call back from an emergency centre (`Priority: psap-callback`, RFC 7090 §4).
+    /// server sent it, one marked as a call back from an emergency centre (`Priority: psap-callback`, RFC 7090).
     #[must_use]
     pub fn lets_in(&self, caller: Option<&str>, headers: &Headers, trusted: bool) -> bool {
         let marked = || {

@@ -112,10 +112,10 @@ pub struct IdentityConfig {
     /// The headers in the order in which they are asked: [`CallerSource::sources`] or any other order. Default: From alone
     /// (Yealink `cid_source` 0).
     pub sources: Vec<IdentitySource>,
-    /// Whether P-Asserted-Identity and Remote-Party-ID count from anybody, or only from a trusted server, as RFC 3325 §5
+    /// Whether P-Asserted-Identity and Remote-Party-ID count from anybody, or only from a trusted server, as RFC 3325
     /// wants. The telephones believe everybody. Default: only from a trusted server.
     pub believe_everybody: bool,
-    /// Whether a caller who asks for privacy is shown as anonymous even when an identity is there (RFC 3325 §5: it must not
+    /// Whether a caller who asks for privacy is shown as anonymous even when an identity is there (RFC 3325: it must not
     /// be shown outside of the trusted network). Default: yes.
     pub honour_privacy: bool,
     /// In which order names are asked. Default: phone book, header, CNAM (YLA-059: the local name wins).
@@ -278,7 +278,7 @@ pub(super) fn withholds(headers: &Headers) -> bool {
     matches!(headers.get::<Privacy>(), Some(Ok(privacy)) if privacy.has("id") || privacy.has("user"))
 }
 
-/// Whether the URI is the one of nobody: a host in the domain `anonymous.invalid` (RFC 3323 §4.1.1.3), or the user `anonymous` at any
+/// Whether the URI is the one of nobody: a host in the domain `anonymous.invalid` (RFC 3323 §4.1), or the user `anonymous` at any
 /// host or `unknown` and `restricted` at an invalid one, as some gateways write it.
 pub(super) fn is_anonymous_uri(uri: &Uri) -> bool {
     let host = uri.host_str().trim_end_matches('.');
@@ -586,7 +586,7 @@ mod tests {
                 mode.lines(&caller, Some(&group)),
                 lines.iter().map(|l| Text::from(*l)).collect::<Vec<_>>()
             );
-            assert_eq!(mode.lines(&caller, None), [caller.clone()]);
+            assert_eq!(mode.lines(&caller, None), core::slice::from_ref(&caller));
         }
     }
 

@@ -13,7 +13,9 @@ const MAX_LINES: usize = 8;
 pub(super) fn values<H: Header + Deref<Target = Info>>(headers: &Headers) -> impl Iterator<Item = Info> {
     let readable = headers.all::<H>().take(MAX_LINES).filter_map(Result::ok).map(|value| Info::clone(&value));
     let name = H::NAME;
-    let lines = headers.raw_all(&name).take(MAX_LINES).filter(|line| !is_readable::<H>(line));
+    // Whoever wants such values read strictly wants no guesses either.
+    let most = if headers.leniency().bare_info_values { MAX_LINES } else { 0 };
+    let lines = headers.raw_all(&name).take(most).filter(|line| !is_readable::<H>(line));
     let broken: Vec<Info> = lines.filter_map(parts).collect();
     readable.chain(broken)
 }

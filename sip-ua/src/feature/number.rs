@@ -113,7 +113,8 @@ impl NumberRules {
 }
 
 /// How many digits two numbers must have in common at their ends to be the same (Panasonic `NUMBER_MATCHING_LOWER_DIGIT` and
-/// `NUMBER_MATCHING_UPPER_DIGIT`).
+/// `NUMBER_MATCHING_UPPER_DIGIT`): all that both have, up to the most. A national prefix is a digit like any other, so numbers of
+/// countries that have one are brought into one form by [`NumberRules::canonical`] first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NumberMatch {
     /// The fewest digits that are compared, 0 to 15. Default 7. Shorter numbers must be equal as a whole.
@@ -300,7 +301,8 @@ mod tests {
     fn numbers_match_by_seven_to_ten_digits() {
         let usual = NumberMatch::default();
         for (a, b, same) in [
-            ("+4930 1234567", "0301234567", true),
+            ("+1 201 5550123", "(201) 555-0123", true),
+            ("+4930 1234567", "0301234567", false),
             ("1234567", "030 1234567", true),
             ("123456", "030123456", false),
             ("201", "201", true),
@@ -312,6 +314,8 @@ mod tests {
         }
         assert!(!NumberMatch::EXACT.same("+49301234567", "0301234567"));
         assert!(NumberMatch::EXACT.same("030 1", "0301"));
+        let rules = NumberRules::new("49", "00", "0");
+        assert!(usual.same(&rules.canonical("+4930 1234567"), &rules.canonical("0301234567")));
     }
 
     #[test]

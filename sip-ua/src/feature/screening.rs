@@ -362,8 +362,8 @@ mod tests {
             for (name, value) in &self.lines {
                 headers.push_raw(name.clone(), value).unwrap();
             }
-            let mut identity = IdentityConfig::default();
-            identity.numbers = NumberRules::new("49", "00", "0");
+            let identity =
+                IdentityConfig { numbers: NumberRules::new("49", "00", "0"), ..IdentityConfig::default() };
             let caller = identity.caller(&headers, self.trusted, &());
             let own: NameAddr = "<sip:b@example.com>".parse().unwrap();
             self.config.screen(IncomingCall {
