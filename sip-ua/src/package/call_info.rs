@@ -1,8 +1,8 @@
 //! The packages `call-info` and `line-seize` (BroadSoft): shared lines by Call-Info headers.
 //!
-//! A shared line has numbered appearances. Everybody who shares it subscribes to `call-info`; the notifications have no
-//! body but Call-Info values, one for each appearance that is told of. Before a call goes out, its appearance is taken by
-//! a short subscription to `line-seize`.
+//! A shared line has numbered appearances. Everybody who shares it subscribes to `call-info`; the notifications have
+//! no body but Call-Info values, one for each appearance that is told of. Before a call goes out, its appearance is
+//! taken by a short subscription to `line-seize`.
 //!
 //! ```
 //! use sidetone_sip_core::{Headers, header::CallInfo};
@@ -133,8 +133,8 @@ impl Appearance {
     /// What the Call-Info values of a message tell; those without `appearance-index` are about something else.
     ///
     /// # Errors
-    /// A value cannot be read, or has an index that is neither `*` nor a number of [`MAX_APPEARANCES`], or a state that is
-    /// none. The line of the error counts the values.
+    /// A value cannot be read, or has an index that is neither `*` nor a number of [`MAX_APPEARANCES`], or a state
+    /// that is none. The line of the error counts the values.
     pub fn all(headers: &Headers) -> Result<Vec<Self>, PackageError> {
         let mut found = Vec::new();
         for (number, value) in headers.all::<CallInfo>().enumerate() {
@@ -200,8 +200,8 @@ pub struct SharedLine {
 }
 
 impl SharedLine {
-    /// Takes in what a notification tells, in the time of its values. A value for `*` is for all that it does not name; an
-    /// appearance that nothing is told of stays as it was.
+    /// Takes in what a notification tells, in the time of its values. A value for `*` is for all that it does not
+    /// name; an appearance that nothing is told of stays as it was.
     pub fn apply(&mut self, told: &[Appearance]) {
         let others = told
             .iter()
@@ -282,8 +282,8 @@ pub enum Seizure {
 }
 
 impl Seizure {
-    /// What a notification of `line-seize` says. A subscription that is active while the values show the appearance idle
-    /// again is one that ran out.
+    /// What a notification of `line-seize` says. A subscription that is active while the values show the appearance
+    /// idle again is one that ran out.
     ///
     /// # Errors
     /// Those of [`Appearance::all`].
@@ -384,12 +384,16 @@ mod tests {
 
     #[test]
     fn a_seizure_is_granted_refused_or_runs_out() {
-        let of = |state: &str, values: &[&str]| Seizure::of(&state.parse().unwrap(), &headers(values)).unwrap();
+        let of =
+            |state: &str, values: &[&str]| Seizure::of(&state.parse().unwrap(), &headers(values)).unwrap();
         let seized = "<sip:a>;appearance-index=1;appearance-state=seized";
         assert_eq!(of("active;expires=15", &[seized]), Seizure::Granted(Some(1)));
         assert_eq!(of("active;expires=15", &[]), Seizure::Granted(None));
         assert_eq!(of("pending", &[]), Seizure::Pending);
-        assert_eq!(of("terminated;reason=noresource", &[seized]), Seizure::Refused(Some("noresource".into())));
+        assert_eq!(
+            of("terminated;reason=noresource", &[seized]),
+            Seizure::Refused(Some("noresource".into()))
+        );
         let idle = "<sip:a>;appearance-index=1;appearance-state=idle";
         assert_eq!(of("active", &[idle]), Seizure::Refused(None));
     }

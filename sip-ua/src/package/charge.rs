@@ -142,7 +142,8 @@ impl FromStr for Amount {
 }
 
 impl fmt::Display for Amount {
-    /// Without zeros at the end; [`Formatter::precision`](fmt::Formatter::precision) is the least of digits behind the point.
+    /// Without zeros at the end; [`Formatter::precision`](fmt::Formatter::precision) is the least of digits behind
+    /// the point.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = format!("{:06}", self.0 % 1_000_000);
         let kept = digits.trim_end_matches('0').len().max(f.precision().unwrap_or_default().min(DIGITS));
@@ -387,9 +388,8 @@ fn read_tariff(node: Node<'_, '_>) -> Result<Option<Tariff>, PackageError> {
 
 fn read_rate(node: Node<'_, '_>) -> Result<Rate, PackageError> {
     if let Some(time) = child(node, "price-time") {
-        let per = child(time, "length-time-unit").ok_or_else(|| {
-            error_at(time, "<price-time> needs the element <length-time-unit>")
-        })?;
+        let per = child(time, "length-time-unit")
+            .ok_or_else(|| error_at(time, "<price-time> needs the element <length-time-unit>"))?;
         return Ok(Rate::Time { price: read_price(time)?, per: read_time(per)? });
     }
     if let Some(flat) = child(node, "flat-rate") {
@@ -407,13 +407,15 @@ fn read_time(node: Node<'_, '_>) -> Result<Duration, PackageError> {
         count.parse().map_err(|_| error_at(node, &format!("time-unit is {count:?}, expected a number")))?;
     let name = child_text(node, "scale").unwrap_or("one-second");
     let scale = SCALES.iter().find(|(known, _)| *known == name);
-    let (_, hundredths) = scale
-        .ok_or_else(|| error_at(node, &format!("scale is {name:?}, expected one-second, one-minute or another")))?;
+    let (_, hundredths) = scale.ok_or_else(|| {
+        error_at(node, &format!("scale is {name:?}, expected one-second, one-minute or another"))
+    })?;
     Ok(Duration::from_millis(count.saturating_mul(*hundredths).saturating_mul(10)))
 }
 
 fn read_recorded(node: Node<'_, '_>, is_end: bool) -> Result<Recorded, PackageError> {
-    let is_total = is_end || child_text(node, "charging-info").is_none_or(|info| !info.eq_ignore_ascii_case("subtotal"));
+    let is_total =
+        is_end || child_text(node, "charging-info").is_none_or(|info| !info.eq_ignore_ascii_case("subtotal"));
     let charges = child(node, "recorded-charges");
     let cost = match charges {
         Some(charges) => match child(charges, "recorded-currency-units") {
@@ -604,11 +606,19 @@ mod tests {
             AdviceOfCharge::start(Tariff::Items(rates)),
             AdviceOfCharge::start(Tariff::SpecialArrangement("1".into())),
             AdviceOfCharge::during(Recorded::total(Cost::Price(nameless))),
-            AdviceOfCharge::during(Recorded { billing: Some("credit".into()), ..Recorded::so_far(Cost::NotAvailable) }),
+            AdviceOfCharge::during(Recorded {
+                billing: Some("credit".into()),
+                ..Recorded::so_far(Cost::NotAvailable)
+            }),
             AdviceOfCharge::end(Recorded::total(Cost::Price(Price::units(3)))),
             AdviceOfCharge::end(Recorded::total(Cost::Free)),
         ] {
-            assert_eq!(AdviceOfCharge::parse(advice.write().as_bytes()).unwrap(), advice, "{}", advice.write());
+            assert_eq!(
+                AdviceOfCharge::parse(advice.write().as_bytes()).unwrap(),
+                advice,
+                "{}",
+                advice.write()
+            );
         }
     }
 
@@ -624,8 +634,10 @@ mod tests {
         }
         assert_eq!(Price::units(1).to_string(), "1 unit");
         assert_eq!(Price::units(12).to_string(), "12 units");
-        let unit = read("<aoc-e><recorded-charges><recorded-currency-units><currency-id>unit</currency-id>\
-            <currency-amount>12</currency-amount></recorded-currency-units></recorded-charges></aoc-e>");
+        let unit = read(
+            "<aoc-e><recorded-charges><recorded-currency-units><currency-id>unit</currency-id>\
+            <currency-amount>12</currency-amount></recorded-currency-units></recorded-charges></aoc-e>",
+        );
         assert_eq!(unit.end.unwrap().cost, Cost::Price(Price::units(12)));
     }
 
@@ -641,14 +653,18 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
         let error = |inner: &str| AdviceOfCharge::parse(document(inner).as_bytes()).unwrap_err();
-        let price = "<recorded-currency-units><currency-amount>much</currency-amount></recorded-currency-units>";
+        let price =
+            "<recorded-currency-units><currency-amount>much</currency-amount></recorded-currency-units>";
         let wrong = error(&format!("\n<aoc-e><recorded-charges>\n{price}</recorded-charges></aoc-e>"));
         assert_eq!((wrong.line, wrong.column), (3, 26));
         assert!(wrong.what.contains("\"much\""), "{wrong}");
-        let basic = |inner: &str| error(&format!("<aoc-s><charged-items><basic>{inner}</basic></charged-items></aoc-s>"));
+        let basic = |inner: &str| {
+            error(&format!("<aoc-s><charged-items><basic>{inner}</basic></charged-items></aoc-s>"))
+        };
         let amount = "<currency-amount>1</currency-amount>";
         assert!(basic(&format!("<price-time>{amount}</price-time>")).what.contains("length-time-unit"));
-        let time = |inner| format!("<price-time>{amount}<length-time-unit>{inner}</length-time-unit></price-time>");
+        let time =
+            |inner| format!("<price-time>{amount}<length-time-unit>{inner}</length-time-unit></price-time>");
         assert!(basic(&time("<scale>one-year</scale>")).what.contains("one-year"));
         assert!(basic(&time("<time-unit>-1</time-unit>")).what.contains("time-unit"));
         AdviceOfCharge::parse(b"").unwrap_err();

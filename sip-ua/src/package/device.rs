@@ -1,7 +1,8 @@
 //! The packages `ua-profile` (RFC 6080) and `check-sync`: where a phone's settings are, and that they changed.
 //!
-//! A phone out of the box sends a SUBSCRIBE for `ua-profile` to a multicast address, and whoever knows it answers with a
-//! NOTIFY that has a URL ("plug and play"). Later, a NOTIFY of `check-sync` and its like makes it fetch again or restart.
+//! A phone out of the box sends a SUBSCRIBE for `ua-profile` to a multicast address, and whoever knows it answers
+//! with a NOTIFY that has a URL ("plug and play"). Later, a NOTIFY of `check-sync` and its like makes it fetch again
+//! or restart.
 //!
 //! ```
 //! use sidetone_sip_core::Headers;
@@ -94,7 +95,8 @@ impl ProfileRequest {
         self
     }
 
-    /// The Event header. Vendor, model and version are in quotes, as RFC 6080 §5.2 has them and servers look for them.
+    /// The Event header. Vendor, model and version are in quotes, as RFC 6080 §5.2 has them and servers look for
+    /// them.
     #[must_use]
     pub fn event(&self) -> Event {
         let kind = match &self.kind {
@@ -193,8 +195,9 @@ pub struct Profile {
 }
 
 impl DeviceEvent {
-    /// What a NOTIFY wants of the device, by its headers and body; `None` when it is about something else. A `resync` name
-    /// that is set is the only one that makes the phone look for settings; else `check-sync` and `resync` are known.
+    /// What a NOTIFY wants of the device, by its headers and body; `None` when it is about something else. A `resync`
+    /// name that is set is the only one that makes the phone look for settings; else `check-sync` and `resync` are
+    /// known.
     ///
     /// # Errors
     /// The Event header cannot be read, or the body of an `ua-profile` has neither a URL nor settings.
@@ -288,7 +291,8 @@ impl Profile {
 
     fn keep(&mut self, url: &str) -> Result<(), String> {
         let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-        let is_known = scheme.is_some_and(|scheme| ["tftp", "ftp", "http", "https"].contains(&scheme.as_str()));
+        let is_known =
+            scheme.is_some_and(|scheme| ["tftp", "ftp", "http", "https"].contains(&scheme.as_str()));
         if !is_known || url.len() > MAX_URL || url.contains(|c: char| c.is_control() || c.is_whitespace()) {
             let shown: String = url.chars().take(80).collect();
             return Err(format!(
@@ -319,7 +323,11 @@ mod tests {
     }
 
     fn profile(kind: &str, body: &'static str) -> Result<Profile, PackageError> {
-        let read = DeviceEvent::read(&headers("ua-profile", Some(kind)), &Bytes::from_static(body.as_bytes()), None)?;
+        let read = DeviceEvent::read(
+            &headers("ua-profile", Some(kind)),
+            &Bytes::from_static(body.as_bytes()),
+            None,
+        )?;
         let Some(DeviceEvent::Profile(profile)) = read else { panic!("a profile") };
         Ok(profile)
     }
@@ -328,14 +336,19 @@ mod tests {
     #[test]
     fn a_check_sync_says_whether_to_restart() {
         assert_eq!(event("check-sync;reboot=true", None), Some(DeviceEvent::Resync { reboot: Some(true) }));
-        assert_eq!(event("check-sync;reboot=\"false\"", None), Some(DeviceEvent::Resync { reboot: Some(false) }));
+        assert_eq!(
+            event("check-sync;reboot=\"false\"", None),
+            Some(DeviceEvent::Resync { reboot: Some(false) })
+        );
         assert_eq!(event("Check-Sync", None), Some(DeviceEvent::Resync { reboot: None }));
         assert_eq!(event("check-sync;reboot", None), Some(DeviceEvent::Resync { reboot: Some(true) }));
         assert_eq!(event("resync", None), Some(DeviceEvent::Resync { reboot: None }));
         assert_eq!(event("reboot", None), Some(DeviceEvent::Reboot));
         assert_eq!(event("talk", None), None);
         assert_eq!(DeviceEvent::read(&Headers::new(), &Bytes::new(), None).unwrap(), None);
-        assert!(DeviceEvent::read(&headers(";;", None), &Bytes::new(), None).unwrap_err().what.contains("Event"));
+        assert!(
+            DeviceEvent::read(&headers(";;", None), &Bytes::new(), None).unwrap_err().what.contains("Event")
+        );
     }
 
     /// PAA-059, PAB-283.
@@ -355,7 +368,9 @@ mod tests {
         assert_eq!(text, "ua-profile;profile-type=user;vendor=\"a b\";model=\"T28P\";version=\"2.60\"");
         // As a Yealink sends it.
         let yealink: Event =
-            "ua-profile;profile-type=\"device\";vendor=\"yealink\";model=\"T28P\";version=\"2.60.0.40\"".parse().unwrap();
+            "ua-profile;profile-type=\"device\";vendor=\"yealink\";model=\"T28P\";version=\"2.60.0.40\""
+                .parse()
+                .unwrap();
         assert_eq!(ProfileRequest::of(&yealink), Some(ProfileRequest::new("yealink", "T28P", "2.60.0.40")));
         let old: Event = "ua-profile;profile-type=\"application\";model=\"440HD\"".parse().unwrap();
         assert_eq!(ProfileRequest::of(&old).unwrap().kind, ProfileType::Other("application".into()));
@@ -365,20 +380,33 @@ mod tests {
         let other = pnp_uri(mac, Some("pnp.example.com")).unwrap();
         assert_eq!(other.as_str(), "sip:MAC%3A001565abcdef@pnp.example.com");
         assert!(pnp_uri(mac, Some("not a host")).unwrap_err().what.contains("plug and play"));
-        for wrong in ["sip:1000@a", "sip:a", "sip:MAC%3A00156@a", "sip:MAC%3Axx1565abcdef@a", "sip:%C3%BC%C3%BC%C3%BC@a"] {
+        for wrong in [
+            "sip:1000@a",
+            "sip:a",
+            "sip:MAC%3A00156@a",
+            "sip:MAC%3Axx1565abcdef@a",
+            "sip:%C3%BC%C3%BC%C3%BC@a",
+        ] {
             assert_eq!(mac_of(&Uri::parse(wrong).unwrap()), None, "{wrong}");
         }
     }
 
     #[test]
     fn the_place_of_the_settings_is_read_in_every_form() {
-        assert_eq!(profile("application/url", "http://10.0.0.1/prov/{mac}.cfg").unwrap(), Profile::new("http://10.0.0.1/prov/{mac}.cfg"));
+        assert_eq!(
+            profile("application/url", "http://10.0.0.1/prov/{mac}.cfg").unwrap(),
+            Profile::new("http://10.0.0.1/prov/{mac}.cfg")
+        );
         let two = profile("text/plain", "\r\n<https://a/x>\r\n# why\r\ntftp://b\0").unwrap();
         assert_eq!(two.urls, ["https://a/x", "tftp://b"]);
         let kind = "message/external-body;access-type=\"URL\";expiration=\"Mon, 24 June 2002 09:00:00 GMT\";\
             URL=\"http://www.example.com/the index.txt\"";
-        assert_eq!(profile(kind, "Content-Type: text/plain\r\n\r\n").unwrap().urls, ["http://www.example.com/theindex.txt"]);
-        let parts = "--b\r\nContent-Type: application/url\r\n\r\nhttp://a/1\r\n--b\r\nContent-Type: application/x-cfg\r\n\r\nkey = 1\r\n--b--\r\n";
+        assert_eq!(
+            profile(kind, "Content-Type: text/plain\r\n\r\n").unwrap().urls,
+            ["http://www.example.com/theindex.txt"]
+        );
+        let parts = "--b\r\nContent-Type: application/url\r\n\r\nhttp://a/1\r\n\
+            --b\r\nContent-Type: application/x-cfg\r\n\r\nkey = 1\r\n--b--\r\n";
         let mixed = profile("multipart/mixed;boundary=b", parts).unwrap();
         assert_eq!(mixed.urls, ["http://a/1"]);
         assert_eq!(mixed.content.unwrap().1, "key = 1");
@@ -386,8 +414,15 @@ mod tests {
         assert_eq!(settings.content.unwrap().1, "<service/>");
         let (kind, body) = two_urls().write();
         assert_eq!((kind.to_string().as_str(), body.as_str()), ("application/url", "http://a\r\nhttp://b"));
-        let soon = DeviceEvent::read(&headers("ua-profile;effective-by=30", None), &Bytes::from_static(b"http://a"), None);
-        assert_eq!(soon.unwrap(), Some(DeviceEvent::Profile(Profile { effective_by: Some(30), ..Profile::new("http://a") })));
+        let soon = DeviceEvent::read(
+            &headers("ua-profile;effective-by=30", None),
+            &Bytes::from_static(b"http://a"),
+            None,
+        );
+        assert_eq!(
+            soon.unwrap(),
+            Some(DeviceEvent::Profile(Profile { effective_by: Some(30), ..Profile::new("http://a") }))
+        );
     }
 
     fn two_urls() -> Profile {
@@ -396,7 +431,9 @@ mod tests {
 
     #[test]
     fn other_schemes_and_endless_urls_are_refused() {
-        for wrong in ["", "file:///etc/passwd", "javascript:alert(1)", "10.0.0.1", "http://a b", "http://a\u{1}"] {
+        for wrong in
+            ["", "file:///etc/passwd", "javascript:alert(1)", "10.0.0.1", "http://a b", "http://a\u{1}"]
+        {
             let error = profile("application/url", wrong).unwrap_err();
             assert!(error.what.contains("expected a URL"), "{wrong:?}: {error}");
         }

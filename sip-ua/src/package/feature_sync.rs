@@ -332,8 +332,8 @@ impl FeatureRequest {
     }
 }
 
-/// Reads the body of a NOTIFY: a document, or a multipart body of several, of which those that are about something else
-/// are left out. An empty body tells nothing.
+/// Reads the body of a NOTIFY: a document, or a multipart body of several, of which those that are about something
+/// else are left out. An empty body tells nothing.
 ///
 /// # Errors
 /// Nothing in it can be read, for the reason of the first document; or the multipart body is none.
@@ -378,8 +378,8 @@ pub fn write_events(events: &[FeatureEvent], rng: &mut Rng) -> (ContentType, Byt
     }
 }
 
-/// The features of a line as the server told them, one notification after the other. What was never told is not there:
-/// the server does not have the feature, or not for this line.
+/// The features of a line as the server told them, one notification after the other. What was never told is not
+/// there: the server does not have the feature, or not for this line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FeatureState {
@@ -533,13 +533,17 @@ fn forwarding(root: Node<'_, '_>, status: &str, to: &str) -> Result<Forwarding, 
     // ECMA-269 lets the type be missing, which is forwarding at once.
     let name = child_text(root, "forwardingType").unwrap_or("forwardImmediate");
     let kind = ForwardingType::ALL.iter().find(|(_, known)| known.eq_ignore_ascii_case(name));
-    let what = || format!("forwardingType is {name:?}, expected forwardImmediate, forwardBusy or forwardNoAns");
+    let what =
+        || format!("forwardingType is {name:?}, expected forwardImmediate, forwardBusy or forwardNoAns");
     let (kind, _) = kind.ok_or_else(|| error_at(root, &what()))?;
     Ok(Forwarding {
         kind: *kind,
         on: flag(root, status)?,
         // Each side has its own name for it; some phones and servers use the other's.
-        to: [to, "forwardTo", "forwardDN"].into_iter().find_map(|name| child_text(root, name)).map(Into::into),
+        to: [to, "forwardTo", "forwardDN"]
+            .into_iter()
+            .find_map(|name| child_text(root, name))
+            .map(Into::into),
         rings: child_text(root, "ringCount").and_then(|count| count.parse().ok()),
     })
 }
@@ -579,10 +583,13 @@ mod tests {
         let kind = "multipart/mixed;boundary=\"boundary1\"".parse().unwrap();
         let events = read_events(&kind, &Bytes::from(FREESWITCH)).unwrap();
         let rule = Forwarding::new(ForwardingType::NoAnswer, true).with_to("1001").with_rings(4);
-        assert_eq!(events, [
-            FeatureEvent::new("1000", Feature::DoNotDisturb(true)),
-            FeatureEvent::new("1000", Feature::Forwarding(rule)),
-        ]);
+        assert_eq!(
+            events,
+            [
+                FeatureEvent::new("1000", Feature::DoNotDisturb(true)),
+                FeatureEvent::new("1000", Feature::Forwarding(rule)),
+            ]
+        );
         let mut rng = Rng::from_seed([7; 32]);
         let (kind, body) = write_events(&events, &mut rng);
         assert!(kind.to_string().starts_with("multipart/mixed"));
@@ -688,7 +695,9 @@ mod tests {
         assert!(error("<DoNotDisturbEvent/>").what.contains("expected true or false"));
         assert!(error("<ForwardingEvent><forwardStatus>1</forwardStatus><forwardingType>x</forwardingType></ForwardingEvent>")
             .what.contains("forwardNoAns"));
-        for wrong in ["", "<", "text", "<!DOCTYPE a [<!ENTITY b \"c\">]><DoNotDisturbEvent>&b;</DoNotDisturbEvent>"] {
+        for wrong in
+            ["", "<", "text", "<!DOCTYPE a [<!ENTITY b \"c\">]><DoNotDisturbEvent>&b;</DoNotDisturbEvent>"]
+        {
             error(wrong);
             FeatureRequest::parse(wrong.as_bytes()).unwrap_err();
         }
@@ -696,6 +705,8 @@ mod tests {
         let state = "<SetAgentState><requestedAgentState>asleep</requestedAgentState></SetAgentState>";
         assert!(FeatureRequest::parse(state.as_bytes()).unwrap_err().what.contains("asleep"));
         let wrong_kind = "multipart/mixed".parse().unwrap();
-        assert!(read_events(&wrong_kind, &Bytes::from_static(b"--x")).unwrap_err().what.contains("multipart"));
+        assert!(
+            read_events(&wrong_kind, &Bytes::from_static(b"--x")).unwrap_err().what.contains("multipart")
+        );
     }
 }

@@ -171,7 +171,8 @@ impl MessageSummary {
     }
 
     /// Reads a body. Forgiven are line ends of LF alone, a `Messages-Waiting` that is missing or not first, counts of
-    /// one number, an empty line before the counts, and lines that nobody knows. A count that is too large is the largest.
+    /// one number, an empty line before the counts, and lines that nobody knows. A count that is too large is the
+    /// largest.
     ///
     /// # Errors
     /// `Messages-Waiting` is neither `yes` nor `no`, a known class has no counts, or there is neither of both.
@@ -194,10 +195,10 @@ impl MessageSummary {
                 summary.read_message_header(core::mem::take(&mut first), name, value);
                 continue;
             }
-            let column = line.find(value).and_then(|at| line.get(..at)).map_or(0, |text| text.chars().count());
-            let error = |what: String| {
-                PackageError::new(number, u32::try_from(column + 1).unwrap_or(u32::MAX), what)
-            };
+            let column =
+                line.find(value).and_then(|at| line.get(..at)).map_or(0, |text| text.chars().count());
+            let error =
+                |what: String| PackageError::new(number, u32::try_from(column + 1).unwrap_or(u32::MAX), what);
             if name.eq_ignore_ascii_case("Messages-Waiting") {
                 waiting = Some(match value {
                     yes if yes.eq_ignore_ascii_case("yes") => true,
@@ -205,7 +206,8 @@ impl MessageSummary {
                     other => return Err(error(format!("Messages-Waiting is {other:?}, expected yes or no"))),
                 });
             } else if name.eq_ignore_ascii_case("Message-Account") {
-                summary.account = Some(value.trim_matches(['<', '>']).to_owned()).filter(|uri| !uri.is_empty());
+                summary.account =
+                    Some(value.trim_matches(['<', '>']).to_owned()).filter(|uri| !uri.is_empty());
             } else if let Some(class) = MessageClass::read(name) {
                 let count = MessageCount::read(value).ok_or_else(|| {
                     error(format!("{name} is {value:?}, expected counts as 2/8 or 2/8 (0/2)"))
@@ -215,9 +217,8 @@ impl MessageSummary {
                 }
             }
         }
-        let any_new = || {
-            (!summary.counts.is_empty()).then(|| summary.counts.iter().any(|(_, count)| count.new > 0))
-        };
+        let any_new =
+            || (!summary.counts.is_empty()).then(|| summary.counts.iter().any(|(_, count)| count.new > 0));
         summary.messages.truncate(MAX_MESSAGES);
         summary.waiting = waiting
             .or_else(any_new)
@@ -324,9 +325,13 @@ mod tests {
     #[test]
     fn deployed_forms_are_read() {
         // Asterisk ends its lines with LF alone in places, and writes the account before or without a domain.
-        let asterisk = read("Messages-Waiting: yes\nMessage-Account: sip:asterisk@10.0.0.1\nVoice-Message: 1/0 (0/0)\n");
+        let asterisk =
+            read("Messages-Waiting: yes\nMessage-Account: sip:asterisk@10.0.0.1\nVoice-Message: 1/0 (0/0)\n");
         assert_eq!(asterisk.count(MessageClass::Voice), Some(MessageCount::new(1, 0).with_urgent(0, 0)));
-        assert_eq!(read("messages-waiting : YES\r\nvoice-message:3\r\n").counts[0].1, MessageCount::new(3, 0));
+        assert_eq!(
+            read("messages-waiting : YES\r\nvoice-message:3\r\n").counts[0].1,
+            MessageCount::new(3, 0)
+        );
         assert_eq!(read("Voice-Message: 2 / 8 ( 0 / 2 )\r\n").counts[0].1.urgent, Some((0, 2)));
         assert!(read("Voicemail: 1/0\r\n").waiting);
         assert!(!read("Voice-Message: 0/9\r\n").waiting);
@@ -334,7 +339,10 @@ mod tests {
         assert_eq!((apart.counts.len(), apart.messages.len()), (1, 1));
         assert_eq!(apart.messages[0].len(), 2);
         assert!(read("\r\nX-Server: this\r\nnothing\r\nMessages-Waiting: yes\r\n").waiting);
-        assert_eq!(read("Messages-Waiting: no\r\nMessage-Account: <sip:1@a>\r\n").account.as_deref(), Some("sip:1@a"));
+        assert_eq!(
+            read("Messages-Waiting: no\r\nMessage-Account: <sip:1@a>\r\n").account.as_deref(),
+            Some("sip:1@a")
+        );
         assert_eq!(read("Messages-Waiting: no\r\nMessage-Account:\r\n").account, None);
     }
 
@@ -346,7 +354,9 @@ mod tests {
         assert!(said.what.contains("expected yes or no"), "{said}");
         let said = error("Messages-Waiting: yes\r\nVoice-Message: many\r\n");
         assert_eq!((said.line, said.column), (2, 16));
-        for wrong in ["", "\0\0", "Subject: x", "Voice-Message: 1/x", "Voice-Message: -1/0", "Fax-Message: 1/0 (1"] {
+        for wrong in
+            ["", "\0\0", "Subject: x", "Voice-Message: 1/x", "Voice-Message: -1/0", "Fax-Message: 1/0 (1"]
+        {
             error(wrong);
         }
     }

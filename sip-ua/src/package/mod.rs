@@ -21,4 +21,4 @@ mod version;
 mod xml;
 
 pub use error::PackageError;
-pub use version::Merged;
+pub use version::Merge;

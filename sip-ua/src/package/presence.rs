@@ -207,8 +207,8 @@ impl Presence {
         self
     }
 
-    /// Presence in a word. Closed everywhere is offline, whatever the person does. Notes count where activities do not
-    /// tell: `Do not disturb` and `On the phone`, as Asterisk and FreeSWITCH write them beside `busy`.
+    /// Presence in a word. Closed everywhere is offline, whatever the person does. Notes count where activities do
+    /// not tell: `Do not disturb` and `On the phone`, as Asterisk and FreeSWITCH write them beside `busy`.
     #[must_use]
     pub fn state(&self) -> PresenceState {
         let is_open = self.tuples.iter().any(|tuple| tuple.open == Some(true));
@@ -223,14 +223,16 @@ impl Presence {
             activity => activity.state(),
         });
         // A person's own words may be anything; they refine, and do not contradict.
-        let refined = noted.filter(|noted| said.is_none_or(|said| said == PresenceState::Busy && *noted > said));
+        let refined =
+            noted.filter(|noted| said.is_none_or(|said| said == PresenceState::Busy && *noted > said));
         refined.max().or(said).unwrap_or(PresenceState::Online)
     }
 
     /// The text to show beside the state: the first note of the person or the document, or else of an open tuple.
     #[must_use]
     pub fn note(&self) -> Option<&str> {
-        let of_tuples = self.tuples.iter().filter(|tuple| tuple.open != Some(false)).flat_map(|tuple| &tuple.notes);
+        let of_tuples =
+            self.tuples.iter().filter(|tuple| tuple.open != Some(false)).flat_map(|tuple| &tuple.notes);
         self.notes.iter().chain(of_tuples).next().map(String::as_str)
     }
 
@@ -240,7 +242,9 @@ impl Presence {
         let open = self.tuples.iter().filter(|tuple| tuple.open == Some(true));
         // `rev`, since of equals the last is taken, and the first is meant.
         let contacts = open.filter_map(|tuple| tuple.contact.as_ref()).rev();
-        contacts.max_by_key(|contact| contact.priority.unwrap_or_default()).map(|contact| contact.uri.as_str())
+        contacts
+            .max_by_key(|contact| contact.priority.unwrap_or_default())
+            .map(|contact| contact.uri.as_str())
     }
 
     /// Reads a body. Activities are found wherever they stand: in the person, in a tuple, in a status.
@@ -400,7 +404,9 @@ fn notes(node: Node<'_, '_>, into: &mut Vec<String>) {
 /// `0.8` as 800. Asterisk's `1` and more digits than three are read too; the digits beyond are left out.
 pub(super) fn read_thousandths(text: &str) -> Option<u16> {
     let (whole, digits) = text.split_once('.').unwrap_or((text, ""));
-    if whole.len() + digits.len() == 0 || !whole.bytes().chain(digits.bytes()).all(|byte| byte.is_ascii_digit()) {
+    if whole.len() + digits.len() == 0
+        || !whole.bytes().chain(digits.bytes()).all(|byte| byte.is_ascii_digit())
+    {
         return None;
     }
     let whole: u16 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
@@ -446,7 +452,10 @@ mod tests {
             .with_timestamp("2001-10-27T16:49:29Z");
         assert_eq!(presence.tuples[0], first);
         assert_eq!(presence.contact(), Some("mailto:someone@example.com"));
-        assert_eq!((presence.state(), presence.note()), (PresenceState::Online, Some("I'll be in Tokyo next week")));
+        assert_eq!(
+            (presence.state(), presence.note()),
+            (PresenceState::Online, Some("I'll be in Tokyo next week"))
+        );
     }
 
     #[test]
@@ -475,7 +484,10 @@ mod tests {
             <dm:person id='p06360c4a'><rpid:activities><rpid:on-the-phone/></rpid:activities>
             <dm:note>On The Phone</dm:note></dm:person></presence>"#,
         );
-        assert_eq!((freeswitch.state(), freeswitch.note()), (PresenceState::OnThePhone, Some("On The Phone")));
+        assert_eq!(
+            (freeswitch.state(), freeswitch.note()),
+            (PresenceState::OnThePhone, Some("On The Phone"))
+        );
         let other = |inner: &str| {
             read(&format!("<presence entity='a'><tuple id='t'><status><basic>open</basic></status></tuple>{inner}</presence>")).state()
         };
@@ -483,7 +495,10 @@ mod tests {
         assert_eq!(other("<note>I am busy, away and online</note>"), PresenceState::Online);
         assert_eq!(other("<person><activities><dnd/></activities></person>"), PresenceState::DoNotDisturb);
         assert_eq!(other("<person><activities><busy/><meal/></activities></person>"), PresenceState::Busy);
-        assert_eq!(other("<person><activities><away/></activities></person><note>dnd</note>"), PresenceState::Away);
+        assert_eq!(
+            other("<person><activities><away/></activities></person><note>dnd</note>"),
+            PresenceState::Away
+        );
         assert_eq!(other("<activity>away</activity>"), PresenceState::Away);
         assert_eq!(other("<person><activities><tv/><unknown/></activities></person>"), PresenceState::Online);
         assert_eq!(read("<presence entity='a'/>").state(), PresenceState::Offline);
@@ -508,7 +523,9 @@ mod tests {
 
     #[test]
     fn priorities_are_thousandths() {
-        for (text, value) in [("0", 0), ("1", 1000), ("1.000", 1000), ("0.8", 800), (".5", 500), ("0.12345", 123)] {
+        for (text, value) in
+            [("0", 0), ("1", 1000), ("1.000", 1000), ("0.8", 800), (".5", 500), ("0.12345", 123)]
+        {
             assert_eq!(read_thousandths(text), Some(value), "{text}");
         }
         for wrong in ["", ".", "1.001", "2", "-1", "x", "0.x", "99999999999"] {
@@ -522,10 +539,16 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_and_growth_is_bounded() {
         let error = |text: &str| Presence::parse(text.as_bytes()).unwrap_err();
-        let basic = error("<presence entity='a'>\n<tuple id='t'><status><basic>ajar</basic></status></tuple></presence>");
+        let basic = error(
+            "<presence entity='a'>\n<tuple id='t'><status><basic>ajar</basic></status></tuple></presence>",
+        );
         assert_eq!((basic.line, basic.column), (2, 23));
         assert!(basic.what.contains("expected open or closed"), "{basic}");
-        assert!(error("<presence><tuple><contact priority='9'>a</contact></tuple></presence>").what.contains("0 to 1"));
+        assert!(
+            error("<presence><tuple><contact priority='9'>a</contact></tuple></presence>")
+                .what
+                .contains("0 to 1")
+        );
         error("");
         error("<dialog-info/>");
         error("<!DOCTYPE p [<!ENTITY x 'y'>]><presence>&x;</presence>");

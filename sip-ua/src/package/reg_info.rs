@@ -1,20 +1,20 @@
 //! The package `reg` (RFC 3680): the bindings of an address of record, with their GRUUs (RFC 5628).
 //!
 //! ```
-//! use sidetone_sip_ua::package::{Merged, reg_info::{RegInfo, Registrations}};
+//! use sidetone_sip_ua::package::{Merge, reg_info::{RegInfo, Registrations}};
 //! let body = br#"<?xml version="1.0"?><reginfo xmlns="urn:ietf:params:xml:ns:reginfo" version="0" state="full">
 //!   <registration aor="sip:joe@example.com" id="a7" state="active">
 //!     <contact id="76" state="active" event="registered" expires="3600"><uri>sip:joe@192.0.2.1</uri></contact>
 //!   </registration></reginfo>"#;
 //! let mut known = Registrations::default();
-//! assert_eq!(known.merge(RegInfo::parse(body).unwrap()), Merged::Applied);
+//! assert_eq!(known.merge(RegInfo::parse(body).unwrap()), Merge::Taken);
 //! assert_eq!(known.contacts("sip:joe@example.com").count(), 1);
 //! ```
 
 use super::presence::{read_thousandths, thousandths};
-use super::version::judge;
+use super::version::Versions;
 use super::xml::{self, child, child_text, children, error_at, required};
-use super::{Merged, PackageError};
+use super::{Merge, PackageError};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -161,8 +161,8 @@ impl RegInfo {
         self
     }
 
-    /// Reads a body. What is beyond [`MAX_REGISTRATIONS`] and [`MAX_CONTACTS`] is left out. An `event` or a `state` that is
-    /// missing is the one that goes with the other.
+    /// Reads a body. What is beyond [`MAX_REGISTRATIONS`] and [`MAX_CONTACTS`] is left out. An `event` or a `state`
+    /// that is missing is the one that goes with the other.
     ///
     /// # Errors
     /// It is no such document, an `aor` or a contact's URI is missing, or a value is not what its name asks for.
@@ -267,9 +267,9 @@ impl ContactEvent {
 }
 
 /// What is registered, by the documents of one subscription.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Registrations {
-    version: Option<u32>,
+    versions: Versions,
     /// By id; [`MAX_REGISTRATIONS`] at most, with [`MAX_CONTACTS`] each.
     known: BTreeMap<String, Registration>,
 }
@@ -277,13 +277,13 @@ pub struct Registrations {
 impl Registrations {
     /// Takes in a document (RFC 3680 §5.2). Contacts that are no longer bound, and addresses that are terminated, go.
     ///
-    /// O(c) in the contacts of the document, each of them O([`MAX_CONTACTS`]).
-    pub fn merge(&mut self, document: RegInfo) -> Merged {
-        let merged = judge(self.version, document.version, document.is_full);
-        if merged != Merged::Applied {
+    /// Of [`Merge::Gap`] ask for the whole state, by a refresh of the subscription. O(c) in the contacts of the
+    /// document, each of them O([`MAX_CONTACTS`]).
+    pub fn merge(&mut self, document: RegInfo) -> Merge {
+        let merged = self.versions.take(document.version, document.is_full);
+        if merged == Merge::Stale {
             return merged;
         }
-        self.version = document.version.or_else(|| Some(self.version.map_or(0, |last| last.saturating_add(1))));
         if document.is_full {
             self.known.clear();
         }
@@ -307,6 +307,12 @@ impl Registrations {
             }
         }
         merged
+    }
+
+    /// Whether the whole state came, and nothing was lost since.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.versions.is_whole()
     }
 
     /// Forgets everything, as at the beginning of a new subscription, whose versions begin anew.
@@ -417,7 +423,8 @@ fn number<T: FromStr>(node: Node<'_, '_>, name: &str) -> Result<Option<T>, Packa
     let Some(text) = node.attribute(name).map(str::trim).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let value = text.parse().map_err(|_| error_at(node, &format!("{name} is {text:?}, expected a number")))?;
+    let value =
+        text.parse().map_err(|_| error_at(node, &format!("{name} is {text:?}, expected a number")))?;
     Ok(Some(value))
 }
 
@@ -467,8 +474,8 @@ mod tests {
     #[test]
     fn changes_merge_by_id_and_version() {
         let mut known = Registrations::default();
-        assert_eq!(known.merge(RegInfo::new(7, false)), Merged::Gap, "nothing is known that could change");
-        assert_eq!(known.merge(read(FULL)), Merged::Applied);
+        assert_eq!(known.merge(RegInfo::new(0, false)), Merge::Gap, "what was before is not known");
+        assert_eq!(known.merge(read(FULL)), Merge::Taken);
         let aor = "sip:user@example.com";
         assert_eq!(known.contacts(aor).map(|contact| contact.id.as_str()).collect::<Vec<_>>(), ["76"]);
         let change = |version, contact: Contact| {
@@ -476,18 +483,18 @@ mod tests {
             RegInfo::new(version, false).with_registration(registration)
         };
         let added = Contact::new("80", "sip:user@new.example.com", ContactEvent::Registered).with_expires(60);
-        assert_eq!(known.merge(change(2, added.clone())), Merged::Applied);
+        assert_eq!(known.merge(change(2, added.clone())), Merge::Taken);
         assert_eq!(known.contacts(aor).count(), 2);
-        assert_eq!(known.merge(change(2, added.clone())), Merged::Stale);
-        assert_eq!(known.merge(change(4, added)), Merged::Gap);
+        assert_eq!(known.merge(change(1, added.clone())), Merge::Stale);
+        assert_eq!(known.merge(change(4, added)), Merge::Gap, "taken, but ask for the rest");
         let gone = Contact::new("76", "sip:user@pc887.example.com", ContactEvent::Deactivated);
-        assert_eq!(known.merge(change(3, gone)), Merged::Applied);
+        assert_eq!(known.merge(change(5, gone)), Merge::Taken);
         assert_eq!(known.contacts(aor).map(|contact| contact.id.as_str()).collect::<Vec<_>>(), ["80"]);
         let over = Registration::new("as9", aor, RegistrationState::Terminated);
-        assert_eq!(known.merge(RegInfo::new(4, false).with_registration(over)), Merged::Applied);
+        assert_eq!(known.merge(RegInfo::new(6, false).with_registration(over)), Merge::Taken);
         assert_eq!(known.iter().count(), 0);
         known.clear();
-        assert_eq!(known.merge(read(FULL)), Merged::Applied, "versions begin anew");
+        assert_eq!(known.merge(read(FULL)), Merge::Taken, "versions begin anew");
     }
 
     #[test]
@@ -510,8 +517,13 @@ mod tests {
         assert_eq!((document.version, document.is_full), (None, true));
         let registration = &document.registrations[0];
         assert_eq!((registration.id.as_str(), registration.state), ("sip:a@b", RegistrationState::Active));
-        let events: Vec<_> = registration.contacts.iter().map(|contact| (contact.event, contact.is_active)).collect();
-        let expected = [(ContactEvent::Registered, true), (ContactEvent::Unregistered, false), (ContactEvent::Probation, false)];
+        let events: Vec<_> =
+            registration.contacts.iter().map(|contact| (contact.event, contact.is_active)).collect();
+        let expected = [
+            (ContactEvent::Registered, true),
+            (ContactEvent::Unregistered, false),
+            (ContactEvent::Probation, false),
+        ];
         assert_eq!(events, expected);
     }
 
@@ -522,11 +534,16 @@ mod tests {
         assert_eq!((wrong.line, wrong.column), (2, 2));
         assert!(wrong.what.contains("init, active, terminated"), "{wrong}");
         assert!(error("<reginfo><registration/></reginfo>").what.contains("aor"));
-        assert!(error("<reginfo><registration aor='a'><contact/></registration></reginfo>").what.contains("<uri>"));
+        assert!(
+            error("<reginfo><registration aor='a'><contact/></registration></reginfo>")
+                .what
+                .contains("<uri>")
+        );
         assert!(error("<reginfo version='x'/>").what.contains("number"));
         assert!(error("<reginfo version='99999999999'/>").what.contains("number"));
         assert!(error("<reginfo state='some'/>").what.contains("partial"));
-        let q = "<reginfo><registration aor='a'><contact q='7'><uri>u</uri></contact></registration></reginfo>";
+        let q =
+            "<reginfo><registration aor='a'><contact q='7'><uri>u</uri></contact></registration></reginfo>";
         assert!(error(q).what.contains("0 to 1"));
         error("");
         error("<reginfo/><reginfo/>");
@@ -537,16 +554,19 @@ mod tests {
         let many: String = (0..1000).map(|number| format!("<registration aor='{number}'/>")).collect();
         let document = read(&format!("<reginfo>{many}</reginfo>"));
         assert_eq!(document.registrations.len(), MAX_REGISTRATIONS);
-        let contacts: String = (0..1000).map(|number| format!("<contact><uri>{number}</uri></contact>")).collect();
+        let contacts: String =
+            (0..1000).map(|number| format!("<contact><uri>{number}</uri></contact>")).collect();
         let document = read(&format!("<reginfo><registration aor='a'>{contacts}</registration></reginfo>"));
         assert_eq!(document.registrations[0].contacts.len(), MAX_CONTACTS);
         let mut known = Registrations::default();
         for version in 0..20_u32 {
             let mut told = RegInfo::new(version, version == 0);
             told.registrations = (0..50)
-                .map(|number| Registration::new(&format!("{version}-{number}"), "a", RegistrationState::Active))
+                .map(|number| {
+                    Registration::new(&format!("{version}-{number}"), "a", RegistrationState::Active)
+                })
                 .collect();
-            assert_eq!(known.merge(told), Merged::Applied);
+            assert_eq!(known.merge(told), Merge::Taken);
         }
         assert_eq!(known.iter().count(), MAX_REGISTRATIONS);
     }

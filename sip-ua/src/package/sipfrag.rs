@@ -92,8 +92,8 @@ impl Progress {
         kind.is(&ContentType::SIPFRAG)
     }
 
-    /// Reads a body. Besides what RFC 3420 has, these are read as they are met: no line end or none but LF, no `SIP/2.0`
-    /// (`200 OK`), no reason phrase (`200`), lines after the first that are no headers.
+    /// Reads a body. Besides what RFC 3420 has, these are read as they are met: no line end or none but LF, no
+    /// `SIP/2.0` (`200 OK`), no reason phrase (`200`), lines after the first that are no headers.
     ///
     /// # Errors
     /// The first line has no status.
@@ -158,7 +158,10 @@ mod tests {
         assert_eq!(Progress::new(StatusCode::TRYING).write(), b"SIP/2.0 100 Trying\r\n");
         let busy = Progress::new(StatusCode::BUSY_HERE).with_reason("Engaged\r\nEvil: 1");
         assert_eq!(busy.write(), b"SIP/2.0 486 Engaged  Evil: 1\r\n");
-        assert_eq!(read("SIP/2.0 486 Engaged\r\n"), Progress::new(StatusCode::BUSY_HERE).with_reason("Engaged"));
+        assert_eq!(
+            read("SIP/2.0 486 Engaged\r\n"),
+            Progress::new(StatusCode::BUSY_HERE).with_reason("Engaged")
+        );
         assert_eq!(Fragment::content_type().to_string(), "message/sipfrag;version=2.0");
         assert!(Progress::is_kind(&"message/sipfrag".parse().unwrap()));
         assert!(Progress::is_kind(&"Message/SIPfrag;version=\"2.0\"".parse().unwrap()));
@@ -202,7 +205,17 @@ mod tests {
 
     #[test]
     fn what_has_no_status_is_refused_in_words() {
-        for wrong in ["", "\r\n", "SIP/2.0", "SIP/2.0 OK", "SIP/2.0 2000 OK", "20", "099 x", "INVITE sip:a@b SIP/2.0", "ü"] {
+        for wrong in [
+            "",
+            "\r\n",
+            "SIP/2.0",
+            "SIP/2.0 OK",
+            "SIP/2.0 2000 OK",
+            "20",
+            "099 x",
+            "INVITE sip:a@b SIP/2.0",
+            "ü",
+        ] {
             let error = Progress::parse(wrong.as_bytes()).unwrap_err();
             assert!(error.what.contains("expected a status line"), "{wrong:?}: {error}");
         }
