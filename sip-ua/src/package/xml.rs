@@ -1,6 +1,7 @@
 //! XML as the packages need it: documents read with bounds, and written with everything escaped.
 
 use super::PackageError;
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write as _;
@@ -44,6 +45,36 @@ pub(crate) fn utf8(body: &[u8]) -> Result<&str, PackageError> {
             format!("expected UTF-8, found something else at byte {}", error.valid_up_to()),
         )
     })
+}
+
+/// A body as text, however it is packed: without the byte order mark, the blank lines before it and the NULs after it
+/// that some servers send, and as ISO 8859-1 when it is not UTF-8, which is what BroadSoft's servers say that it is.
+/// Lines of errors count from the first that is not blank.
+pub(crate) fn loose_text(body: &[u8]) -> Cow<'_, str> {
+    let text = core::str::from_utf8(body)
+        .map_or_else(|_| body.iter().map(|&byte| char::from(byte)).collect::<String>().into(), Cow::Borrowed);
+    let odd = |c: char| c.is_ascii_whitespace() || matches!(c, '\0' | '\u{feff}');
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim_matches(odd)),
+        Cow::Owned(text) => Cow::Owned(text.trim_matches(odd).into()),
+    }
+}
+
+/// The name of a document's root, as far as brackets tell; what is wrong with the document [`parse`] says.
+pub(crate) fn root_name(text: &str) -> Option<&str> {
+    let mut rest = text;
+    loop {
+        rest = rest.split_once('<')?.1;
+        rest = match rest.get(..1)? {
+            "?" => rest.split_once("?>")?.1,
+            "!" if rest.starts_with("!--") => rest.split_once("-->")?.1,
+            "!" => return None,
+            _ => break,
+        };
+    }
+    let end = rest.find(|c: char| c.is_ascii_whitespace() || matches!(c, '>' | '/'))?;
+    let name = rest.get(..end)?;
+    Some(name.rsplit(':').next().unwrap_or(name))
 }
 
 /// An error about a node, at its place.
@@ -266,6 +297,17 @@ mod tests {
     fn siblings_are_not_deep() {
         let children = "<b c='>'/><b c=\"/\"></b><!-- <b> --><![CDATA[<b>]]>".repeat(1_000);
         assert!(parse(&format!("<?xml version='1.0'?><a>{children}</a>"), "a").is_ok());
+    }
+
+    #[test]
+    fn a_body_is_read_however_it_is_packed() {
+        assert_eq!(loose_text("\u{feff}\r\n<a>ü</a>\n\0".as_bytes()), "<a>ü</a>");
+        assert_eq!(loose_text(b"<a>\xfc</a>"), "<a>ü</a>");
+        assert_eq!(root_name("<?xml version=\"1.0\"?><!-- <b> -->\n<p:a x='1'/>"), Some("a"));
+        assert_eq!(root_name("<a>"), Some("a"));
+        for none in ["", "<", "<!DOCTYPE a>", "text", "<?xml", "<!-- "] {
+            assert_eq!(root_name(none), None, "{none}");
+        }
     }
 
     #[test]
