@@ -3,6 +3,7 @@
 use super::info;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 use sidetone_sip_core::header::{AlertInfo, Info};
 use sidetone_sip_core::{Headers, Uri};
 
@@ -16,7 +17,7 @@ pub enum Ring {
     BuiltIn(u8),
     /// A cadence, 1 to 5 (`media::tone::RingCadence`). The fifth is a splash that is played once (YLB-085).
     Bellcore(u8),
-    /// A sound to fetch; the usual ring when that fails.
+    /// A sound to fetch; the usual ring when that fails or takes longer than [`AlertConfig::url_wait`].
     Url(Uri),
     /// No sound.
     Silent,
@@ -52,6 +53,8 @@ pub struct AlertConfig {
     pub bellcore: bool,
     /// Whether a sound is fetched from a URL (Yealink `account.X.alert_info_url_enable`). Default: yes.
     pub url: bool,
+    /// How long a call waits for the sound of a URL until the usual ring is played. Default 10 s (YLB-081).
+    pub url_wait: Duration,
     /// Texts and their rings (Yealink `distinctive_ring_tones.alert_info.X.text` and `.ringer`), by account if they are
     /// kept so. The first that fits counts; at most [`AlertConfig::MAX_TEXTS`] are looked at. Default: none.
     pub texts: Vec<RingText>,
@@ -61,7 +64,7 @@ pub struct AlertConfig {
 
 impl Default for AlertConfig {
     fn default() -> Self {
-        Self { bellcore: false, url: true, texts: Vec::new(), built_in: 5 }
+        Self { bellcore: false, url: true, url_wait: Duration::from_secs(10), texts: Vec::new(), built_in: 5 }
     }
 }
 

@@ -6,8 +6,8 @@ use super::identity::mark_phone;
 use super::number::{self, NumberList};
 use alloc::string::String;
 use core::time::Duration;
-use sidetone_sip_core::header::Contact;
-use sidetone_sip_core::{Headers, NameAddr, StatusCode, Uri};
+use sidetone_sip_core::header::{Contact, Supported};
+use sidetone_sip_core::{HeaderName, Headers, NameAddr, StatusCode, Uri};
 
 /// The three forwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,7 +74,8 @@ pub struct ForwardConfig {
     pub at_server: bool,
     /// What Diversion says (Panasonic `SIP_ADD_DIVERSION_n`). Default: our own diversion.
     pub diversion: DiversionMode,
-    /// Whether History-Info is written as well. Default: yes.
+    /// Whether History-Info is written as well, for a caller who has sent some or says `histinfo` in Supported (RFC 7044).
+    /// Default: yes.
     pub history: bool,
     /// How often a call may have been diverted before it is not forwarded again. Default 10.
     pub most_diversions: u32,
@@ -233,11 +234,16 @@ impl ForwardConfig {
         headers.push(&Contact::new(target.clone()));
         let lines = self.diversion.write(call.headers, call.own, reason, self.hidden);
         append(&mut headers, &lines);
-        if self.history {
+        if self.history && wants_history(call.headers) {
             append(&mut headers, &diversion::write_history(call.headers, call.request_uri, reason, None));
         }
         Ok(Redirect { status: StatusCode::MOVED_TEMPORARILY, ring_first, reason, target, headers })
     }
+}
+
+fn wants_history(headers: &Headers) -> bool {
+    let supported = || headers.get::<Supported>().and_then(Result::ok);
+    headers.contains(&HeaderName::HISTORY_INFO) || supported().is_some_and(|options| options.has("histinfo"))
 }
 
 fn append(headers: &mut Headers, more: &Headers) {
@@ -275,7 +281,6 @@ pub fn address(text: &str, own: &Uri) -> Option<Uri> {
 mod tests {
     use super::*;
     use alloc::vec::Vec;
-    use sidetone_sip_core::HeaderName;
 
     fn forward(
         config: &ForwardConfig,
@@ -305,7 +310,11 @@ mod tests {
             (Busy, "sip:202@example.com", true, "user-busy"),
             (NoAnswer, "sip:203@example.com", true, "no-answer"),
         ] {
-            let redirect = forward(&config, kind, &Headers::new()).unwrap().unwrap();
+            let plain = forward(&config, kind, &Headers::new()).unwrap().unwrap();
+            assert!(!plain.headers.contains(&HeaderName::HISTORY_INFO), "the caller does not know it");
+            let mut invite = Headers::new();
+            invite.push_raw(HeaderName::SUPPORTED, "timer, histinfo").unwrap();
+            let redirect = forward(&config, kind, &invite).unwrap().unwrap();
             assert_eq!(
                 (redirect.target.as_str(), redirect.ring_first, redirect.status.code()),
                 (to, rings, 302)

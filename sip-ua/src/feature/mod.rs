@@ -3,6 +3,36 @@
 //!
 //! Every policy has a settings struct whose fields name the settings of the telephones that it stands for, with their
 //! defaults. Time comes in as [`Instant`](sidetone_hal::time::Instant) or as a [`TimeOfDay`], never from a clock.
+//!
+//! ```
+//! use sidetone_sip_core::{HeaderName, Headers, NameAddr};
+//! use sidetone_sip_ua::feature::TimeOfDay;
+//! use sidetone_sip_ua::feature::forward::ForwardRule;
+//! use sidetone_sip_ua::feature::identity::{CallerSource, IdentityConfig};
+//! use sidetone_sip_ua::feature::screening::{IncomingCall, Screening, ScreeningConfig};
+//!
+//! let mut invite = Headers::new();
+//! invite.push_raw(HeaderName::FROM, "\"Alice\" <sip:alice@example.com>;tag=1")?;
+//! let own: NameAddr = "<sip:bob@example.com>".parse()?;
+//!
+//! let caller = IdentityConfig::new(CallerSource::PaiFrom).caller(&invite, true, &());
+//! assert_eq!(caller.label, "Alice");
+//!
+//! let mut config = ScreeningConfig::default();
+//! config.forward.always = ForwardRule::to("carol");
+//! let call = IncomingCall {
+//!     headers: &invite,
+//!     request_uri: &own.uri,
+//!     own: &own,
+//!     caller: &caller,
+//!     trusted: true,
+//!     calls: 0,
+//!     now: TimeOfDay::MIDNIGHT,
+//! };
+//! let Screening::Redirect(redirect) = config.screen(call) else { panic!("it is forwarded") };
+//! assert_eq!(redirect.target.as_str(), "sip:carol@example.com");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod acd;
 pub mod alert;
@@ -134,13 +164,16 @@ mod tests {
                 now: TimeOfDay::MIDNIGHT,
             };
             forwarded += usize::from(matches!(config.screen(call), screening::Screening::Redirect(_)));
-            alert::AlertConfig::default().resolve(&headers, None);
-            cause::told(&headers);
-            cause::cancelled(&headers);
-            diversion::diversions(&headers);
+            let ring = alert::AlertConfig::default().resolve(&headers, None).ring;
+            assert!(!matches!(ring, alert::Ring::BuiltIn(0 | 6..) | alert::Ring::Bellcore(_)), "{ring:?}");
+            if let Some((told, _)) = cause::told(&headers) {
+                assert!(!told.words().is_empty());
+            }
+            assert!(diversion::diversions(&headers).len() <= diversion::MAX_ENTRIES);
             let first: Uri = "sip:b@example.com".parse().unwrap();
             let mut redirection = redirect::Redirection::new(redirect::RedirectConfig::default(), &first);
             redirection.redirected(StatusCode::MOVED_TEMPORARILY, &headers);
+            assert!(redirection.next_attempt().is_none_or(|attempt| attempt.target.headers().is_none()));
         }
         assert!(forwarded > 10_000, "most oddities stop no forward: {forwarded}");
     }

@@ -101,7 +101,7 @@ pub enum Untrusted {
     Reject(StatusCode),
 }
 
-/// How an account takes calls.
+/// How an account takes calls. The default is Yealink's at the factory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScreeningConfig {
@@ -204,6 +204,32 @@ pub struct RingPlan {
 }
 
 impl ScreeningConfig {
+    /// Dinstar's settings at the factory: calls are refused with 486 for any reason (DIN-051, DIN-059), and an account that answers
+    /// by itself does so at once and with the microphone on (DIN-049).
+    #[must_use]
+    pub fn dinstar() -> Self {
+        let mut config = Self::default();
+        config.dnd.status = StatusCode::BUSY_HERE;
+        config.blocked = StatusCode::BUSY_HERE;
+        (config.auto_answer.delay, config.auto_answer.mute) = (0, false);
+        config
+    }
+
+    /// Panasonic's settings at the factory: DND refuses with 403 (PAB-098) and the user with 603 (PAB-099), others than the
+    /// server get no answer (PAA-016), a caller without a number counts as anonymous (PAA-047), an account that answers by itself
+    /// does so after 5 s (PAB-079), and a call is forwarded after 3 rings (PAA-051).
+    #[must_use]
+    pub fn panasonic() -> Self {
+        let mut config = Self::default();
+        config.dnd.status = StatusCode::FORBIDDEN;
+        config.refused = StatusCode::DECLINE;
+        config.untrusted = Untrusted::Ignore;
+        config.anonymous.without_number = true;
+        (config.auto_answer.delay, config.auto_answer.mute) = (5, false);
+        config.forward.ring_time = ForwardConfig::rings(3);
+        config
+    }
+
     /// The same with the status of the user's own refusal, 400 to 699; any other is 486.
     #[must_use]
     pub const fn with_refused(mut self, status: u16) -> Self {
@@ -566,6 +592,27 @@ mod tests {
             phone.screen(),
             Screening::Ring(plan) if plan.forward_refused == Some(ForwardRefusal::International)
         ));
+    }
+
+    #[test]
+    fn each_vendor_refuses_in_its_own_way() {
+        for (mut config, dnd, user) in [
+            (ScreeningConfig::default(), "DoNotDisturb 480", 486),
+            (ScreeningConfig::dinstar(), "DoNotDisturb 486", 486),
+            (ScreeningConfig::panasonic(), "DoNotDisturb 403", 603),
+        ] {
+            config.dnd.enabled = true;
+            assert_eq!(config.refusal().status.code(), user);
+            assert_eq!(Phone::new(config).verdict(), dnd);
+        }
+        let mut blocking = ScreeningConfig { trusted_only: true, ..ScreeningConfig::panasonic() };
+        blocking.anonymous.enabled = true;
+        let mut phone = Phone::new(blocking);
+        phone.from = "<sip:alice@example.com>;tag=1";
+        assert_eq!(phone.verdict(), "Anonymous 433");
+        phone.trusted = false;
+        assert_eq!(phone.verdict(), "ignored");
+        assert_eq!(phone.config.forward.ring_time, Duration::from_secs(18));
     }
 
     #[test]
