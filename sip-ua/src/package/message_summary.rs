@@ -184,7 +184,8 @@ impl MessageSummary {
         let (mut in_messages, mut first) = (false, false);
         for (index, line) in text.lines().enumerate() {
             let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
-            let line = line.trim_end();
+            let clean: String = line.chars().filter(|c| !c.is_control()).collect();
+            let line = clean.trim_end();
             if line.is_empty() {
                 (in_messages, first) = (true, true);
                 continue;
@@ -206,8 +207,8 @@ impl MessageSummary {
                     other => return Err(error(format!("Messages-Waiting is {other:?}, expected yes or no"))),
                 });
             } else if name.eq_ignore_ascii_case("Message-Account") {
-                summary.account =
-                    Some(value.trim_matches(['<', '>']).to_owned()).filter(|uri| !uri.is_empty());
+                let bare = value.strip_prefix('<').and_then(|uri| uri.strip_suffix('>')).unwrap_or(value);
+                summary.account = Some(bare.trim().to_owned()).filter(|uri| !uri.is_empty());
             } else if let Some(class) = MessageClass::read(name) {
                 let count = MessageCount::read(value).ok_or_else(|| {
                     error(format!("{name} is {value:?}, expected counts as 2/8 or 2/8 (0/2)"))
@@ -244,8 +245,8 @@ impl MessageSummary {
     pub fn write(&self) -> String {
         let mut text = String::new();
         let _ = write!(text, "Messages-Waiting: {}\r\n", if self.waiting { "yes" } else { "no" });
-        if let Some(account) = &self.account {
-            let _ = write!(text, "Message-Account: {}\r\n", OneLine(account));
+        if let Some(account) = self.account.as_ref().filter(|account| !one_line(account).is_empty()) {
+            let _ = write!(text, "Message-Account: {}\r\n", one_line(account));
         }
         for (class, count) in &self.counts {
             let _ = write!(text, "{}: {count}\r\n", class.as_str());
@@ -253,7 +254,7 @@ impl MessageSummary {
         for message in self.messages.iter().filter(|message| !message.is_empty()) {
             text.push_str("\r\n");
             for (name, value) in message {
-                let _ = write!(text, "{}: {}\r\n", OneLine(name), OneLine(value));
+                let _ = write!(text, "{}: {}\r\n", one_line(name), one_line(value));
             }
         }
         text
@@ -275,13 +276,10 @@ fn number(text: &str) -> Option<u32> {
     all.then(|| digits.parse().unwrap_or(u32::MAX))
 }
 
-/// A text without what ends a line.
-struct OneLine<'a>(&'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().filter(|c| !c.is_control()).try_for_each(|c| f.write_char(c))
-    }
+/// A text without what ends a line, and without spaces around it, which no reader would keep.
+fn one_line(text: &str) -> String {
+    let line: String = text.chars().filter(|c| !c.is_control()).collect();
+    line.trim().to_owned()
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl Progress {
     /// The same with another reason phrase.
     #[must_use]
     pub fn with_reason(mut self, reason: &str) -> Self {
-        self.reason = reason.chars().take(MAX_REASON).collect();
+        self.reason = one_line(reason);
         self
     }
 
@@ -120,14 +120,20 @@ impl Progress {
     pub fn write(&self) -> Vec<u8> {
         let mut fragment = Fragment::response(self.status);
         if let Some(FragmentStart::Response { reason, .. }) = &mut fragment.start
-            && !self.reason.is_empty()
+            && !one_line(&self.reason).is_empty()
         {
-            let clean: String = self.reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            *reason = Text::from(clean);
+            *reason = Text::from(one_line(&self.reason));
         }
         fragment.headers = self.headers.clone();
         fragment.to_bytes()
     }
+}
+
+/// The beginning of a reason phrase, without what would end its line.
+fn one_line(reason: &str) -> String {
+    let clean: String =
+        reason.chars().take(MAX_REASON).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    clean.trim().into()
 }
 
 /// The status and the reason phrase of a line that is almost a status line.
