@@ -1,6 +1,8 @@
 //! Bodies of event packages from peers that are broken or hostile: nothing panics, and whatever is read can be written,
 //! read and written again to the same text.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 use bytes::Bytes;
 use sidetone_hal::rng::Rng;
 use sidetone_sip_core::header::{ContentType, Event, SubscriptionState};
