@@ -68,7 +68,7 @@ pub use sidetone_sip_core::nat::{
 pub use driver::{
     Account, AccountPath, Call, CallEvent, CallHandle, Error, IncomingCall, IncomingRefer,
     IncomingSubscription, IntoUri, ReceivedRequest, Subscription, SubscriptionEvent, UserAgent,
-    UserAgentBuilder, UserAgentEvent, Watcher, WatcherEvent,
+    UserAgentBuilder, UserAgentEvent, WatchedExtension, WatchedMailbox, Watcher, WatcherEvent,
 };
 #[cfg(all(feature = "tokio", feature = "media"))]
 pub use driver::{Conference, MulticastOptions, OutgoingPage, Paging, PortPlan, PortPlanError, PortRules};

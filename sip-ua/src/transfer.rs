@@ -10,6 +10,7 @@ use crate::error::CommandError;
 use crate::event::{AccountId, CallId, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
 use crate::incoming::refuse_method;
+use crate::package::sipfrag::Progress;
 use crate::request::{OutgoingRequest, append};
 use crate::subscription::{Asked, ReferIn, Usage, WatcherId, Within};
 use alloc::boxed::Box;
@@ -24,8 +25,7 @@ use sidetone_sip_core::header::{
     SubscriptionState as StateHeader,
 };
 use sidetone_sip_core::{
-    Fragment, Headers, Limits, Method, NameAddr, Request, Response, Source, StatusCode, Text, TransactionId,
-    Uri,
+    Fragment, Headers, Method, NameAddr, Request, Response, Source, StatusCode, Text, TransactionId, Uri,
 };
 
 /// Names a REFER of ours. Not used twice.
@@ -614,10 +614,10 @@ fn read_refer(headers: &Headers) -> Option<ReferTarget> {
 
 /// A status as the body of a NOTIFY (RFC 3515 §2.4.5).
 fn fragment(status: StatusCode) -> (ContentType, Bytes) {
-    (Fragment::content_type(), Fragment::response(status).to_bytes().into())
+    (Fragment::content_type(), Progress::new(status).write().into())
 }
 
 /// The status that a NOTIFY tells.
 fn progress_of(request: &Request) -> Option<StatusCode> {
-    Fragment::parse(&request.body, &Limits::default()).ok()?.status()
+    Progress::parse(&request.body).ok().map(|progress| progress.status)
 }

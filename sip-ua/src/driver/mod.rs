@@ -16,6 +16,7 @@ mod account;
 mod account_state;
 #[cfg(feature = "media")]
 mod audio;
+mod blf;
 mod call;
 mod command;
 #[cfg(feature = "media")]
@@ -52,6 +53,7 @@ mod user_agent;
 mod watcher;
 
 pub use account::{Account, AccountPath};
+pub use blf::{WatchedExtension, WatchedMailbox};
 pub use call::{Call, CallEvent, CallHandle, IncomingCall};
 #[cfg(feature = "media")]
 pub use conference::Conference;

@@ -15,18 +15,18 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-const LOW: Tone = Tone { parts: &[Part { hertz: &[400.0], millis: 0 }], once: false };
-const HIGH: Tone = Tone { parts: &[Part { hertz: &[1000.0], millis: 0 }], once: false };
+pub(crate) const LOW: Tone = Tone { parts: &[Part { hertz: &[400.0], millis: 0 }], once: false };
+pub(crate) const HIGH: Tone = Tone { parts: &[Part { hertz: &[1000.0], millis: 0 }], once: false };
 /// More than anything here takes on a busy machine; a failure, not a pause.
 const BOUND: Duration = Duration::from_secs(20);
 
-async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(BOUND, future).await.unwrap_or_else(|_| panic!("no {what} within {BOUND:?}"))
 }
 
 /// What was heard in the last 100 ms.
 #[derive(Clone, Copy, Debug, Default)]
-struct Heard {
+pub(crate) struct Heard {
     /// How much of it is the tone that is listened for.
     share: f32,
     /// Its peak.
@@ -34,7 +34,7 @@ struct Heard {
 }
 
 /// A sound device that plays one tone into the microphone and listens for another.
-struct TonePort {
+pub(crate) struct TonePort {
     microphone: Generator,
     expected: f32,
     window: Vec<i16>,
@@ -42,7 +42,7 @@ struct TonePort {
 }
 
 impl TonePort {
-    fn new(plays: Tone, expects: Tone) -> (Self, watch::Receiver<Heard>) {
+    pub(crate) fn new(plays: Tone, expects: Tone) -> (Self, watch::Receiver<Heard>) {
         let (heard, receiver) = watch::channel(Heard::default());
         let expected = expects.parts[0].hertz[0];
         (Self { microphone: Generator::new(plays, 8000), expected, window: Vec::new(), heard }, receiver)
@@ -70,7 +70,7 @@ impl AudioPort for TonePort {
     }
 }
 
-async fn tone(heard: &mut watch::Receiver<Heard>) {
+pub(crate) async fn tone(heard: &mut watch::Receiver<Heard>) {
     within("tone", heard.wait_for(|heard| heard.share > 0.95 && heard.level > 1000)).await.unwrap();
 }
 
@@ -79,11 +79,11 @@ async fn silence(heard: &mut watch::Receiver<Heard>) {
     within("silence", heard.wait_for(|heard| heard.level < 20)).await.unwrap();
 }
 
-fn localhost() -> SocketAddr {
+pub(crate) fn localhost() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-async fn agent(name: &str, protocol: Protocol) -> (UserAgent, Account) {
+pub(crate) async fn agent(name: &str, protocol: Protocol) -> (UserAgent, Account) {
     let builder = UserAgent::builder();
     let builder =
         if protocol == Protocol::Tcp { builder.bind_tcp(localhost()) } else { builder.bind_udp(localhost()) };
@@ -101,7 +101,7 @@ async fn pair(protocol: Protocol) -> ((UserAgent, Account), (UserAgent, Account)
     (alice, bob, target)
 }
 
-async fn incoming(agent: &mut UserAgent) -> IncomingCall {
+pub(crate) async fn incoming(agent: &mut UserAgent) -> IncomingCall {
     loop {
         if let UserAgentEvent::Incoming(call) =
             within("call", agent.next_event()).await.expect("the agent runs")
@@ -112,7 +112,7 @@ async fn incoming(agent: &mut UserAgent) -> IncomingCall {
 }
 
 #[track_caller]
-fn expect(call: &mut Call, wanted: CallEvent) -> impl Future<Output = ()> {
+pub(crate) fn expect(call: &mut Call, wanted: CallEvent) -> impl Future<Output = ()> {
     let location = std::panic::Location::caller();
     async move {
         let event = within("call event", call.next_event()).await;
@@ -120,7 +120,7 @@ fn expect(call: &mut Call, wanted: CallEvent) -> impl Future<Output = ()> {
     }
 }
 
-async fn ended(call: &mut Call) -> EndCause {
+pub(crate) async fn ended(call: &mut Call) -> EndCause {
     loop {
         match within("end", call.next_event()).await {
             Some(CallEvent::Ended(cause)) => return cause,

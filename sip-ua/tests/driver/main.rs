@@ -12,6 +12,7 @@
 
 mod conference;
 mod digits;
+mod features;
 #[cfg(feature = "dtls")]
 mod keys;
 mod loopback;
