@@ -11,6 +11,7 @@
 )]
 
 mod digest;
+mod early;
 mod incoming;
 mod location;
 mod outgoing;
@@ -18,6 +19,10 @@ mod reach;
 mod refusal;
 mod registration;
 mod reinvite;
+mod reliable;
 mod requests;
+mod retry;
 mod simulation;
 mod support;
+mod timer;
+mod update;
