@@ -187,7 +187,7 @@ impl Call {
                 take(&mut incoming.offers, free)
             }
             Phase::Outgoing(outgoing) => outgoing.early.iter_mut().any(|early| {
-                let free = early.settled && !early.ended;
+                let free = early.may_offer();
                 take(&mut early.offers, free)
             }),
             Phase::Over => false,
@@ -350,9 +350,14 @@ impl Call {
 }
 
 impl Session {
-    /// Whether no offer and no INVITE transaction is under way in either direction (RFC 3261 §14.1).
+    /// Whether no offer and no INVITE transaction is under way in either direction (RFC 3261 §14.1), and no refresh of
+    /// ours, which the offer could overtake and put out of order.
     pub(super) fn may_offer(&self) -> bool {
-        self.offers.is_idle() && self.unacked.is_none() && self.delayed.is_none() && !self.is_leaving()
+        self.offers.is_idle()
+            && self.timer.as_ref().is_none_or(|timer| timer.refreshing.is_none())
+            && self.unacked.is_none()
+            && self.delayed.is_none()
+            && !self.is_leaving()
     }
 
     /// Whether the re-INVITE of this server transaction waits for the user.

@@ -208,13 +208,15 @@ impl Call {
     /// what we said last. Whether it could be sent.
     fn refresh(&mut self, context: &mut Context, now: Instant) -> bool {
         let Phase::Up(session) = &mut self.phase else { return false };
+        if !session.may_offer() {
+            return false;
+        }
         if session.peer.update {
             let exchange = self.send_update(context, now, None, None);
             self.refreshing(exchange);
             return exchange.is_some();
         }
-        let may_offer = session.may_offer();
-        let Some(timer) = session.timer.as_ref().filter(|_| may_offer) else { return false };
+        let Some(timer) = &session.timer else { return false };
         let Some(sdp) = timer.sdp.clone() else { return false };
         let mut invite = session.dialog.request(Method::INVITE);
         timer.push(&mut invite.request.headers);

@@ -64,14 +64,20 @@ impl Call {
                 let settled = outgoing.early.iter().rfind(|early| early.settled && !early.ended);
                 Some(settled.ok_or(CommandError::WrongState)?.id)
             }
-            Phase::Incoming(incoming) if incoming.is_settled() && !incoming.is_answering() => None,
+            Phase::Incoming(incoming) if incoming.is_settled() || incoming.is_answering() => None,
             _ => return Err(CommandError::WrongState),
         };
+        let waits = match (&self.phase, early) {
+            // Its 200 waits for a PRACK.
+            (Phase::Incoming(incoming), _) => incoming.is_answering(),
+            (_, Some(id)) => self.early(id).is_some_and(|early| !early.may_offer()),
+            _ => false,
+        };
         let side = self.side(early).ok_or(CommandError::WrongState)?;
-        if !side.peer.update {
+        if !side.peer.update && !waits {
             return Err(CommandError::Unsupported);
         }
-        if !side.offers.is_idle() {
+        if waits || !side.offers.is_idle() {
             side.offers.due = true;
             return Err(CommandError::OfferPending);
         }
@@ -127,11 +133,12 @@ impl Call {
             Ok((response, _)) => self.update_refused(context, now, exchange, early, &response),
             Err(failure) => {
                 let status = failure.status();
-                if self.update_ends(context, now, early, status, EndedBy::Timeout) {
+                if self.update_ends(context, now, exchange, early, (status, EndedBy::Timeout)) {
                     return;
                 }
                 if self.take_refresh(exchange) {
                     self.refresh_refused(context, now, status);
+                    self.settle(context);
                 }
                 if offered {
                     self.offer_rejected(context, early, status);
@@ -149,13 +156,14 @@ impl Call {
         response: &Response,
     ) {
         let status = response.status;
-        if self.update_ends(context, now, early, status, EndedBy::Remote)
+        if self.update_ends(context, now, exchange, early, (status, EndedBy::Remote))
             || self.raise_interval(context, now, exchange, response)
         {
             return;
         }
         if self.take_refresh(exchange) {
-            return self.refresh_refused(context, now, status);
+            self.refresh_refused(context, now, status);
+            return self.settle(context);
         }
         let Some(side) = self.side(early) else { return };
         if side.offers.offering != Offering::Sent(exchange) {
@@ -175,16 +183,20 @@ impl Call {
         &mut self,
         context: &mut Context,
         now: Instant,
+        exchange: ExchangeId,
         early: Option<EarlyDialogId>,
-        status: StatusCode,
-        by: EndedBy,
+        (status, by): (StatusCode, EndedBy),
     ) -> bool {
         if !Reach::of(status, &Method::UPDATE).ends_usage() {
             return false;
         }
         match (&self.phase, early) {
             // An UPDATE of an early dialog that the call did not go on in says nothing of the call.
-            (Phase::Up(_), None) => self.dialog_lost(context, now, EndCause::status(by, status)),
+            (Phase::Up(session), early)
+                if early.is_none() || session.offers.offering == Offering::Sent(exchange) =>
+            {
+                self.dialog_lost(context, now, EndCause::status(by, status));
+            }
             (Phase::Outgoing(_), Some(id)) => self.early_ended(context, now, id),
             _ => return false,
         }
