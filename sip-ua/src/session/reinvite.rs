@@ -278,7 +278,7 @@ impl Call {
         let sips = request.uri.is_sips();
         context.push_contact(&mut response.headers, self.account, &self.user, &source, sips);
         context.push_abilities(&mut response.headers, self.account);
-        self.agree_timer(context, now, &request.headers, &mut response.headers);
+        self.agree_timer(context, now, &request.headers, &mut response.headers, false);
         self.keep_local(&body);
         response.set_body(&ContentType::SDP, body);
         self.send_2xx(context, now, transaction, response, seq, request.body.is_empty());

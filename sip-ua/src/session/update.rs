@@ -11,7 +11,7 @@ use crate::exchange::{ExchangeId, Failure, Owner};
 use alloc::boxed::Box;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{Accept, CSeq, ContentType, From, RetryAfter};
+use sidetone_sip_core::header::{Accept, CSeq, ContentType, From, HeaderName, RetryAfter};
 use sidetone_sip_core::{Method, Request, Response, Source, StatusCode, TransactionId};
 
 /// The longest Retry-After that an offer waits for by itself: who has an offer of its own under way names 0 to 10 s
@@ -117,7 +117,9 @@ impl Call {
                 let request = context.exchanges.get(&exchange).map(|exchange| exchange.request.clone());
                 if let Some(request) = request {
                     self.take_refresh(exchange);
-                    if early.is_none() {
+                    // One that was sent before the call was answered asks for nothing, but may be told of the timer.
+                    let told = response.headers.contains(&HeaderName::SESSION_EXPIRES);
+                    if early.is_none() || (offered && told) {
                         self.hear_timer(context, now, &request.headers, &response.headers);
                     }
                     if offered {
@@ -330,7 +332,7 @@ impl Call {
             let sips = request.uri.is_sips();
             context.push_contact(&mut response.headers, self.account, &self.user, &source, sips);
             context.push_abilities(&mut response.headers, self.account);
-            self.agree_timer(context, now, &request.headers, &mut response.headers);
+            self.agree_timer(context, now, &request.headers, &mut response.headers, false);
         }
         if let Some(answer) = answer {
             self.keep_local(&answer);
