@@ -82,7 +82,7 @@ fn each_reliable_response_gets_one_prack_in_the_early_dialog() {
     harness.put(ringing.clone());
     let first = prack(&mut harness, &invite, 700, "one");
     assert_eq!((seq(&first), first.uri.clone()), (seq(&invite) + 1, contact(&ringing.headers)));
-    assert_eq!(progress(&mut harness), (180, Some(first_id(&mut harness)), false, false));
+    assert_eq!(progress(&mut harness), (180, Some(first_id()), false, false));
     // It comes again: the PRACK is repeated by its transaction, not by a new one.
     harness.put(ringing);
     harness.silent();
@@ -108,8 +108,8 @@ fn each_reliable_response_gets_one_prack_in_the_early_dialog() {
     assert_eq!(seq(&harness.request(Method::BYE)), seq(&invite) + 4);
 }
 
-/// The id of the first early dialog of any call, learnt by asking for nothing: ids begin at one place.
-fn first_id(_: &mut Harness) -> EarlyDialogId {
+/// The id of the first early dialog of any call.
+fn first_id() -> EarlyDialogId {
     let (mut harness, _, invite) = calling();
     harness.answer(&invite, 180, "one");
     progress(&mut harness).1.unwrap()
@@ -189,7 +189,7 @@ fn an_offer_in_a_reliable_183_is_answered_in_the_prack() {
     let (mut harness, call, invite) = calling_with(ExtensionUse::Supported, false);
     // Where it may be lost it is none.
     harness.put(with_sdp(reply(&invite, 183, "one")));
-    assert_eq!(progress(&mut harness).3, false);
+    assert!(!progress(&mut harness).3);
     harness.put(with_sdp(reliable(&invite, 183, "one", 1)));
     harness.silent();
     let (status, early, media, described) = progress(&mut harness);

@@ -331,7 +331,8 @@ fn as_server_the_interval_is_made_shorter_but_not_than_anybody_takes() {
 #[test]
 fn as_server_the_refresher_is_who_was_asked_for_or_who_can() {
     let supported = (HeaderName::SUPPORTED, "timer");
-    let cases: [(&[(HeaderName, &str)], Option<Refresher>, Refresher); 6] = [
+    type Case<'a> = (&'a [(HeaderName, &'a str)], Option<Refresher>, Refresher);
+    let cases: [Case<'_>; 6] = [
         (&[supported.clone(), (HeaderName::SESSION_EXPIRES, "600;refresher=uas")], None, Refresher::Uas),
         (
             &[supported.clone(), (HeaderName::SESSION_EXPIRES, "600;refresher=uac")],
