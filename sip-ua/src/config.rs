@@ -3,12 +3,13 @@
 use crate::error::ConfigError;
 use crate::session::SessionConfig;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 use sidetone_hal::net::Protocol;
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::locate::{LocateOptions, LocatorConfig};
 use sidetone_sip_core::nat::{KeepAlive, PublicAddress};
-use sidetone_sip_core::{CredentialStore, DigestClientConfig, EndpointConfig, Secret, Uri};
+use sidetone_sip_core::{CredentialStore, DigestClientConfig, EndpointConfig, Method, Secret, Uri};
 
 /// Settings of an [`Agent`](crate::Agent).
 #[derive(Clone, Debug)]
@@ -27,6 +28,27 @@ pub struct AgentConfig {
     pub max_calls: usize,
     /// How long an outgoing call may ring before it is cancelled, and an incoming one before it is answered 480.
     pub ring_timeout: Duration,
+    /// Methods whose requests are given to the user as [`Event::Request`](crate::Event::Request), who answers them, beside
+    /// those that the agent serves by itself: MESSAGE, PUBLISH and so on. None by default: they are answered 405.
+    pub methods: Vec<Method>,
+    /// Event packages that others may subscribe to here ([`Event::Subscribe`](crate::Event::Subscribe)). None by default:
+    /// others are answered 489.
+    pub packages: Vec<String>,
+    /// Event packages whose NOTIFY is taken without a subscription, outside of dialogs and within calls, as
+    /// [`Event::Request`](crate::Event::Request): `check-sync`, `message-summary`, `talk`, `hold`. None by default: they are
+    /// answered 481 (RFC 6665 §4.1.3).
+    pub unsolicited: Vec<String>,
+    /// Whose REFER is taken.
+    pub refer: ReferPolicy,
+    /// Subscriptions at once at most, ours and others' counted apart. A further one of others is answered 503.
+    pub max_subscriptions: usize,
+    /// The shortest subscription of others that is granted; whoever asks for less is told so by 423 (RFC 6665 §4.2.1.1).
+    /// Whole seconds.
+    pub min_subscription: Duration,
+    /// The longest subscription of others that is granted. Whole seconds.
+    pub max_subscription: Duration,
+    /// Requests without a response at once at most, sent and received counted apart.
+    pub max_requests: usize,
     /// The first step of the registration back-off (RFC 5626 §4.5 calls it base-time); it doubles with each failure.
     pub retry_base: Duration,
     /// The longest registration back-off (RFC 5626 §4.5 calls it max-time).
@@ -50,10 +72,31 @@ impl AgentConfig {
             max_accounts: 16,
             max_calls: 256,
             ring_timeout: Duration::from_secs(180),
+            methods: Vec::new(),
+            packages: Vec::new(),
+            unsolicited: Vec::new(),
+            refer: ReferPolicy::InCalls,
+            max_subscriptions: 512,
+            min_subscription: Duration::from_secs(60),
+            max_subscription: Duration::from_secs(3600),
+            max_requests: 64,
             retry_base: Duration::from_secs(30),
             retry_max: Duration::from_secs(1800),
         }
     }
+}
+
+/// Whose REFER is given to the user ([`Event::Referred`](crate::Event::Referred)), who takes or refuses it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReferPolicy {
+    /// Nobody's: 403.
+    Never,
+    /// That of the other side of a call: a transfer.
+    #[default]
+    InCalls,
+    /// Also one outside of any call, which makes us call somebody: click to dial. Only where others are trusted.
+    Always,
 }
 
 /// One identity at one provider.

@@ -1,12 +1,15 @@
 //! What every part of the agent works with: the endpoint, the accounts, the exchanges, and the queues outwards.
 
 use crate::account::{Account, contact_uri};
-use crate::config::AgentConfig;
+use crate::config::{AgentConfig, ReferPolicy};
 use crate::deadlines::Deadlines;
 use crate::event::{AccountId, CallId, Event};
 use crate::exchange::{Exchange, ExchangeId, Outcome};
+use crate::request::IncomingId;
 use crate::resolve::Waiter;
 use crate::session::{OPTIONS, SessionConfig};
+use crate::subscription::{SubscriptionId, WatcherId};
+use crate::transfer::ReferId;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -37,6 +40,16 @@ pub(crate) enum Timer {
     KeepRinging(CallId),
     /// The wait after a 491 is over.
     Glare(CallId),
+    /// A subscription of ours to refresh, or to try again.
+    Resubscribe(SubscriptionId),
+    /// The NOTIFY that a SUBSCRIBE brings did not come.
+    Silence(SubscriptionId),
+    /// A subscription of somebody else ends, or was not decided on.
+    Watcher(WatcherId),
+    /// Nothing more was heard of a REFER.
+    Referral(ReferId),
+    /// A request was not answered by the user.
+    Unanswered(IncomingId),
     /// Repeat a reliable provisional response, or give up waiting for its PRACK.
     Reliable(CallId),
     /// Refresh a session, or end it.
@@ -45,8 +58,8 @@ pub(crate) enum Timer {
     NextServer(ExchangeId),
 }
 
-/// The methods we take, for Allow.
-pub(crate) const METHODS: [Method; 8] = [
+/// The methods that every agent takes, for Allow.
+pub(crate) const METHODS: [Method; 9] = [
     Method::INVITE,
     Method::ACK,
     Method::CANCEL,
@@ -55,7 +68,11 @@ pub(crate) const METHODS: [Method; 8] = [
     Method::INFO,
     Method::PRACK,
     Method::UPDATE,
+    Method::NOTIFY,
 ];
+
+/// The extensions that every agent understands, for Supported, and that others may require.
+pub(crate) const EXTENSIONS: [&str; 2] = ["replaces", "norefersub"];
 
 pub(crate) struct Context {
     pub(crate) endpoint: Endpoint,
@@ -112,6 +129,11 @@ impl Context {
         self.config.endpoint.timers.t2
     }
 
+    /// How long a request waits for the user: a little less than its sender does (timer F).
+    pub(crate) fn patience(&self) -> Duration {
+        self.t1() * 60
+    }
+
     /// A new tag or Call-ID: 64 random bits in hexadecimal (RFC 3261 §19.3).
     pub(crate) fn token(&mut self) -> String {
         self.rng.hex::<16>().iter().map(|byte| char::from(*byte)).collect()
@@ -162,20 +184,24 @@ impl Context {
         account.map(|account| account.config.session).unwrap_or_default()
     }
 
-    /// Whether any account has the extension with this option tag.
+    /// Whether we, or any account, have the extension with this option tag.
     pub(crate) fn knows_option(&self, option: &str) -> bool {
-        self.accounts.values().any(|account| account.config.session.usage(option).is_on())
+        EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(option))
+            || self.accounts.values().any(|account| account.config.session.usage(option).is_on())
     }
 
-    /// Says what a call of this account can (RFC 3261 §20.5, §20.37).
+    /// Says what we can, in the calls of this account (RFC 3261 §20.1, §20.5, §20.37).
     pub(crate) fn push_abilities(&self, headers: &mut Headers, account: Option<AccountId>) {
-        push_abilities(headers);
         let config = self.session_config(account);
+        let mut methods = self.methods();
         if !config.reliable.is_on() {
-            headers.set(&Allow(METHODS.into_iter().filter(|method| *method != Method::PRACK).collect()));
+            methods.retain(|method| *method != Method::PRACK);
         }
+        headers.set(&Allow(methods));
+        headers.set(&Accept([ContentType::SDP].into()));
         let on = OPTIONS.into_iter().filter(|option| config.usage(option).is_on());
-        add_options::<Supported>(headers, on);
+        add_options::<Supported>(headers, EXTENSIONS.into_iter().chain(on));
+        self.push_events(headers);
     }
 
     /// Whether a REGISTER of the account offers keep-alives (RFC 6223).
@@ -241,6 +267,19 @@ impl Context {
         }
     }
 
+    /// The methods we take: those of every agent, and those that the settings add.
+    pub(crate) fn methods(&self) -> Vec<Method> {
+        let mut methods: Vec<Method> = METHODS.into();
+        if self.config.refer != ReferPolicy::Never {
+            methods.push(Method::REFER);
+        }
+        if !self.config.packages.is_empty() {
+            methods.push(Method::SUBSCRIBE);
+        }
+        methods.extend(self.config.methods.iter().cloned());
+        methods
+    }
+
     pub(crate) fn poll_query(&mut self) -> Option<Query> {
         self.locator.poll_query()
     }
@@ -275,10 +314,4 @@ pub(crate) fn add_options<H: OptionSet>(headers: &mut Headers, options: impl Ite
     if !options.is_empty() {
         headers.push(&options.into_iter().collect::<H>());
     }
-}
-
-/// Says what we can (RFC 3261 §20.5, §20.1).
-pub(crate) fn push_abilities(headers: &mut Headers) {
-    headers.set(&Allow(METHODS.into()));
-    headers.set(&Accept([ContentType::SDP].into()));
 }

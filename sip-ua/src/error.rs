@@ -46,6 +46,19 @@ pub enum CommandError {
     /// As many requests of that kind wait for their turn as may.
     #[error("already {0} requests wait, the most allowed")]
     QueueFull(usize),
+    /// No such request, or it was answered.
+    #[error("no such request, or it was answered")]
+    NoSuchRequest,
+    /// No such subscription, or it is over.
+    #[error("no such subscription, or it is over")]
+    NoSuchSubscription,
+    /// There are as many subscriptions as
+    /// [`AgentConfig::max_subscriptions`](crate::AgentConfig::max_subscriptions) allows.
+    #[error("there are already {0} subscriptions, the most allowed")]
+    TooManySubscriptions(usize),
+    /// The method has a command of its own.
+    #[error("the method has a command of its own")]
+    Method,
     /// The URI cannot be called.
     #[error("expected a URI of the form sip:user@host")]
     NotSip,

@@ -1,5 +1,8 @@
 //! What the agent tells its user, and the small types that the events carry.
 
+use crate::request::{IncomingId, RequestId};
+use crate::subscription::{SubscribeKind, SubscriptionId, SubscriptionState, WatcherId};
+use crate::transfer::{ReferId, ReferProgress, ReferTarget};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,7 +13,7 @@ use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{Reason, RemotePartyId, RetryAfter, Warning};
 use sidetone_sip_core::locate::LookupId;
 use sidetone_sip_core::nat::FlowFailure;
-use sidetone_sip_core::{Headers, NameAddr, StatusCode, Uri};
+use sidetone_sip_core::{Headers, NameAddr, Request, Response, Source, StatusCode, Uri};
 
 /// Names an account of one agent. Not used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -178,6 +181,80 @@ pub enum Event {
         /// How long it was pressed, if told.
         duration: Option<Duration>,
     },
+    /// The other side of a call, or somebody else, wants us to call somebody by a REFER (RFC 3515): a transfer. Answer with
+    /// [`accept_refer`](crate::Agent::accept_refer) or [`reject_refer`](crate::Agent::reject_refer).
+    Referred {
+        /// Names the progress that the sender of the REFER hears of.
+        refer: WatcherId,
+        /// The call within which it came.
+        call: Option<CallId>,
+        /// The account that it came to.
+        account: Option<AccountId>,
+        /// Whom to call.
+        target: Box<ReferTarget>,
+    },
+    /// What became of a REFER of ours.
+    Refer {
+        /// Which.
+        refer: ReferId,
+        /// The call within which it was sent.
+        call: Option<CallId>,
+        /// How far it is.
+        progress: ReferProgress,
+    },
+    /// A subscription of ours changed. Its states are told in the order in which they come about.
+    Subscription {
+        /// Which.
+        subscription: SubscriptionId,
+        /// To what.
+        state: SubscriptionState,
+    },
+    /// The state that was subscribed to: a NOTIFY came, and was answered 200.
+    Notify {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The NOTIFY: Content-Type, body, and whatever else it says.
+        request: Box<Request>,
+    },
+    /// Somebody subscribes here, refreshes a subscription, or ends it.
+    Subscribe {
+        /// The subscription.
+        watcher: WatcherId,
+        /// What is to be done about it.
+        kind: SubscribeKind,
+        /// The account that it came to.
+        account: Option<AccountId>,
+        /// The SUBSCRIBE: Event, Accept, From, body.
+        request: Box<Request>,
+    },
+    /// The subscription of somebody is over.
+    Unsubscribed {
+        /// The subscription.
+        watcher: WatcherId,
+        /// The status of the NOTIFY that failed; `None` when it ended as it should.
+        status: Option<StatusCode>,
+    },
+    /// A request came that is the user's to answer, by [`respond`](crate::Agent::respond); within 30 s, or it is
+    /// answered 500.
+    Request {
+        /// Which.
+        id: IncomingId,
+        /// The account that it came to.
+        account: Option<AccountId>,
+        /// The call that it is within.
+        call: Option<CallId>,
+        /// What it says, and where it came from.
+        incoming: Box<IncomingRequest>,
+    },
+    /// A [`request`](crate::Agent::request) has its final response.
+    Response {
+        /// Which.
+        request: RequestId,
+        /// Its status; 408 stands for silence, 503 for what could not be sent.
+        status: StatusCode,
+        /// The response, if there was one.
+        response: Option<Box<Response>>,
+    },
     /// The call is over. The last event of a call; what is left to be said on the wire is said in the background.
     Ended {
         /// Which call.
@@ -199,6 +276,22 @@ pub struct Invite {
     pub uri: Uri,
     /// The caller's session description; `None` asks us to offer in the answer.
     pub offer: Option<Bytes>,
+    /// The call that this one takes the place of (RFC 3891): [`answer`](crate::Agent::answer) hangs it up.
+    pub replaces: Option<CallId>,
+    /// All headers of the INVITE: Alert-Info, Call-Info, P-Asserted-Identity, Diversion and so on.
+    pub headers: Headers,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// A request of the other side, and where it came from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct IncomingRequest {
+    /// What it says.
+    pub request: Request,
+    /// Where it came from.
+    pub source: Source,
 }
 
 /// Who the other side of a call is, as a response or a request within the call says.

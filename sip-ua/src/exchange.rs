@@ -7,7 +7,10 @@
 use crate::context::{Context, Timer};
 use crate::dialog::Routed;
 use crate::event::{AccountId, CallId, EarlyDialogId};
+use crate::request::RequestId;
 use crate::resolve::Waiter;
+use crate::subscription::{SubscriptionId, WatcherId};
+use crate::transfer::ReferId;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -36,6 +39,14 @@ pub(crate) enum Owner {
     Bye(CallId),
     /// An INFO within a call.
     Info(CallId),
+    /// A request of the user's.
+    Request(RequestId),
+    /// A SUBSCRIBE of ours.
+    Subscribe(SubscriptionId),
+    /// A NOTIFY of ours.
+    Notify(WatcherId),
+    /// A REFER of ours.
+    Refer(ReferId),
     /// The PRACK of a reliable provisional response.
     Prack(CallId, EarlyDialogId),
     /// An UPDATE within a call, or within an early dialog of it.

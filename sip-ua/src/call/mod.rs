@@ -1,11 +1,13 @@
 //! A call as the agent keeps it: one phase after the other, from the first INVITE to the last response.
 
+mod request;
 mod table;
 
+pub use request::CallRequest;
 pub(crate) use table::Calls;
 
 use crate::context::{Context, Timer};
-use crate::dialog::LocalTag;
+use crate::dialog::{Dialog, LocalTag};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, CallState, EndCause, Event};
 use crate::session::{Incoming, Outgoing, Session};
@@ -28,6 +30,10 @@ pub(crate) struct Call {
     pub(crate) caller: bool,
     /// Whether the user was told that the call is over.
     pub(crate) ended: bool,
+    /// Subscriptions share its dialog, which has to outlive it.
+    pub(crate) shared: bool,
+    /// What it leaves to them.
+    pub(crate) left: Option<Box<Dialog>>,
     /// A number for what the other side last said of who it is.
     pub(crate) identity: u32,
     pub(crate) phase: Phase,
@@ -77,7 +83,10 @@ impl Call {
 
     /// The call is over on the wire too.
     pub(crate) fn finish(&mut self, context: &mut Context) {
-        self.phase = Phase::Over;
+        let phase = core::mem::replace(&mut self.phase, Phase::Over);
+        if let (true, Phase::Up(session)) = (self.shared, phase) {
+            self.left = Some(Box::new(session.dialog));
+        }
         for timer in [
             Timer::Repeat2xx(self.id),
             Timer::NoAck(self.id),
@@ -97,6 +106,14 @@ impl Call {
 
     pub(crate) const fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over)
+    }
+
+    /// The dialog of a call that is up, even while it is being taken down.
+    pub(crate) fn dialog_mut(&mut self) -> Option<&mut Dialog> {
+        match &mut self.phase {
+            Phase::Up(session) => Some(&mut session.dialog),
+            Phase::Outgoing(_) | Phase::Incoming(_) | Phase::Over => None,
+        }
     }
 
     /// The established session, for commands.

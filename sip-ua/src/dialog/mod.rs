@@ -87,6 +87,38 @@ impl Dialog {
         })
     }
 
+    /// The client's side, from a NOTIFY that came before the 2xx to the request which begins the dialog (RFC 6665
+    /// §4.4.1), or in its place.
+    pub(crate) fn notified(
+        call_id: &Arc<str>,
+        local_tag: LocalTag,
+        seq: u32,
+        notify: &Request,
+    ) -> Result<Self, ParseError> {
+        Ok(Self { local_seq: seq, ..Self::server(call_id, local_tag, notify)? })
+    }
+
+    /// A dialog whose other side has not answered: as our request has it.
+    pub(crate) fn begun(call_id: &Arc<str>, request: &Request) -> Option<Self> {
+        let (From(local), To(remote)) = (request.headers.require().ok()?, request.headers.require().ok()?);
+        let cseq: CSeq = request.headers.require().ok()?;
+        Some(Self {
+            call_id: Arc::clone(call_id),
+            local: text(&local),
+            remote: text(&remote),
+            remote_tag: Box::default(),
+            local_seq: cseq.seq,
+            remote_seq: None,
+            target: own(request.uri.clone()),
+            routes: RouteSet::default(),
+        })
+    }
+
+    /// The other side with its tag, as From and To have it.
+    pub(crate) fn remote(&self) -> &str {
+        &self.remote
+    }
+
     /// Goes on where an early dialog of the same tags stood: with its sequence numbers (RFC 3261 §13.2.2.4).
     pub(crate) fn go_on(&mut self, early: &Self) {
         self.local_seq = self.local_seq.max(early.local_seq);

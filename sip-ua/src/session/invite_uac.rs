@@ -5,16 +5,16 @@ use super::config::{ExtensionUse, RELIABLE};
 use super::early::Early;
 use super::retry::Retries;
 use super::{Session, body_of, timer};
-use crate::call::{Call, Phase};
+use crate::call::{Call, CallRequest, Phase};
 use crate::context::{Context, Timer, add_options};
 use crate::dialog::{Dialog, LocalTag, Routed, call_id_header};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, EarlyDialogId, EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
+use crate::request::append;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use bytes::Bytes;
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::header::{CSeq, Contact, ContentType, From, Require, To};
 use sidetone_sip_core::{Method, NameAddr, Request, Response, Source, StatusCode, Uri};
@@ -38,6 +38,13 @@ pub(crate) struct Outgoing {
     pub(super) retries: Retries,
 }
 
+impl Outgoing {
+    /// Whether there is an early dialog with this tag of the other side.
+    pub(crate) fn has_early(&self, tag: &str) -> bool {
+        self.early.iter().any(|early| !early.ended && early.dialog.remote_tag() == tag)
+    }
+}
+
 impl Call {
     /// Calls `to` from an account.
     pub(crate) fn outgoing(
@@ -45,14 +52,16 @@ impl Call {
         now: Instant,
         id: CallId,
         account_id: AccountId,
-        to: &Uri,
-        offer: Option<Bytes>,
+        request: CallRequest,
     ) -> Result<Self, CommandError> {
+        let CallRequest { to, offer, headers, from, .. } = request;
+        let to = &to;
         let account = context.accounts.get(&account_id).ok_or(CommandError::NoSuchAccount)?;
         if !to.is_sip() {
             return Err(CommandError::NotSip);
         }
-        let (address, routes, protocol) = (account.address(), account.routes(), account.protocol());
+        let address = from.unwrap_or_else(|| account.address());
+        let (routes, protocol) = (account.routes(), account.protocol());
         let call_id = context.token();
         let local_tag = LocalTag::random(&mut context.rng);
         let mut request = Request::new(Method::INVITE, to.to_request_uri());
@@ -68,6 +77,7 @@ impl Call {
         if config.reliable == ExtensionUse::Required {
             add_options::<Require>(&mut request.headers, [RELIABLE].into_iter());
         }
+        append(&mut request.headers, &headers);
         let offered = offer.is_some();
         if let Some(offer) = offer {
             request.set_body(&ContentType::SDP, offer);
@@ -84,6 +94,8 @@ impl Call {
             protocol,
             caller: true,
             ended: false,
+            shared: false,
+            left: None,
             identity: 0,
             phase: Phase::Outgoing(Box::new(Outgoing {
                 exchange,

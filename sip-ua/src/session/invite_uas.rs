@@ -12,6 +12,7 @@ use crate::dialog::{Dialog, LocalTag};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, EndCause, EndedBy, Event, Invite};
 use crate::refusal::Refusal;
+use crate::request::append;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -21,7 +22,7 @@ use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{
     CSeq, CallId as CallIdHeader, ContentType, Expires, From, Require, Supported, To, Unsupported,
 };
-use sidetone_sip_core::{ParseError, Request, Response, Source, StatusCode, Text, TransactionId};
+use sidetone_sip_core::{Headers, ParseError, Request, Response, Source, StatusCode, Text, TransactionId};
 
 /// Their INVITE waits for our decision.
 pub(crate) struct Incoming {
@@ -34,6 +35,8 @@ pub(crate) struct Incoming {
     pub(super) reliable: Option<Box<Reliable>>,
     /// The last provisional response, repeated every minute.
     progress: Option<Response>,
+    /// Further headers of the 200, which may have to wait.
+    further: Headers,
 }
 
 /// Proxies stop waiting after three minutes without a response, so a provisional one goes out each minute
@@ -42,6 +45,7 @@ const KEEP_RINGING: Duration = Duration::from_secs(60);
 
 impl Call {
     /// Takes an INVITE outside of a dialog.
+    #[allow(clippy::too_many_arguments, reason = "all of them come from one request")]
     pub(crate) fn incoming(
         context: &mut Context,
         now: Instant,
@@ -50,6 +54,7 @@ impl Call {
         transaction: TransactionId,
         request: Request,
         source: Source,
+        replaces: Option<CallId>,
     ) -> Result<Self, ParseError> {
         let call_id: CallIdHeader = request.headers.require()?;
         let call_id = Arc::from(call_id.as_str());
@@ -64,6 +69,8 @@ impl Call {
         let stands = request.headers.get::<Expires>().and_then(Result::ok);
         let stands = stands.map_or(Duration::MAX, |Expires(seconds)| Duration::from_secs(u64::from(seconds)));
         context.deadlines.set(Timer::RingLimit(id), now + context.config.ring_timeout.min(stands));
+        let invite =
+            Invite { from, to, uri: uri.clone(), offer, replaces, headers: request.headers.clone(), source };
         let call = Self {
             id,
             account,
@@ -73,6 +80,8 @@ impl Call {
             protocol: source.protocol,
             caller: false,
             ended: false,
+            shared: false,
+            left: None,
             identity: identity::known(&request),
             phase: Phase::Incoming(Box::new(Incoming {
                 transaction,
@@ -83,12 +92,10 @@ impl Call {
                 offers: Offers::default(),
                 reliable: None,
                 progress: None,
+                further: Headers::new(),
             })),
         };
-        call.tell(
-            context,
-            Event::Incoming { call: id, account, invite: Box::new(Invite { from, to, uri, offer }) },
-        );
+        call.tell(context, Event::Incoming { call: id, account, invite: Box::new(invite) });
         Ok(call)
     }
 
@@ -99,11 +106,13 @@ impl Call {
         now: Instant,
         status: StatusCode,
         body: Option<Bytes>,
+        headers: &Headers,
     ) -> Result<(), CommandError> {
         if !status.is_provisional() || status == StatusCode::TRYING {
             return Err(CommandError::Status(status.code()));
         }
         let mut response = self.invite_response(context, status)?;
+        append(&mut response.headers, headers);
         let usage = context.session_config(self.account).reliable;
         let Phase::Incoming(incoming) = &mut self.phase else { return Err(CommandError::WrongState) };
         let reliable = is_wanted(usage, &incoming.request.headers);
@@ -146,6 +155,7 @@ impl Call {
         context: &mut Context,
         now: Instant,
         body: Bytes,
+        headers: &Headers,
     ) -> Result<(), CommandError> {
         if self.ended {
             return Err(CommandError::NoSuchCall);
@@ -154,6 +164,7 @@ impl Call {
         if incoming.is_answering() {
             return Err(CommandError::WrongState);
         }
+        incoming.further = headers.clone();
         let Some(body) = incoming.hold(body) else {
             self.stop_ringing(context);
             return Ok(());
@@ -174,7 +185,8 @@ impl Call {
             return Err(CommandError::WrongState);
         };
         let described = incoming.is_described();
-        let Incoming { transaction, request, dialog, peer, offers, reliable, .. } = *incoming;
+        let Incoming { transaction, request, dialog, peer, offers, reliable, further, .. } = *incoming;
+        append(&mut response.headers, &further);
         self.stop_ringing(context);
         context.deadlines.stop(Timer::Reliable(self.id));
         let Some(Ok(CSeq { seq, .. })) = request.headers.get::<CSeq>() else {
@@ -242,7 +254,7 @@ impl Call {
             let transaction = incoming.transaction;
             let tag = self.local_tag.to_string();
             let mut response = context.response(&incoming.request, refusal.status, Some(&tag));
-            refusal.warn(&mut response, context.local_address(&incoming.source));
+            refusal.write(&mut response, context.local_address(&incoming.source));
             context.respond(now, transaction, response);
             self.finish(context);
         }

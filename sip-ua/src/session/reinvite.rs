@@ -316,7 +316,7 @@ impl Call {
         let (_, remote) = self.take_remote().ok_or(CommandError::WrongState)?;
         let tag = self.local_tag.to_string();
         let mut response = context.response(&remote.request, status, Some(&tag));
-        refusal.warn(&mut response, context.local_address(&remote.source));
+        refusal.write(&mut response, context.local_address(&remote.source));
         context.respond(now, remote.transaction, response);
         self.ask(context);
         self.go_on(context, now);
