@@ -306,7 +306,7 @@ impl Task {
     pub(super) fn handle_audio_event(&mut self, event: Event) {
         match event {
             Event::Progress { call, early, early_media, body, .. } => {
-                self.progress(call, early.filter(|_| early_media), body);
+                self.progress(call, early, early_media, body);
             }
             Event::EarlyDialogEnded { call, early } => {
                 if let Some(slot) = self.slots.get_mut(&call)
@@ -343,8 +343,13 @@ impl Task {
         }
     }
 
-    /// `media` is the early dialog that says so, if a session description of it has come.
-    fn progress(&mut self, call: CallId, media: Option<EarlyDialogId>, body: Option<Bytes>) {
+    fn progress(
+        &mut self,
+        call: CallId,
+        early: Option<EarlyDialogId>,
+        early_media: bool,
+        body: Option<Bytes>,
+    ) {
         let Some(slot) = self.slots.get_mut(&call) else { return };
         let Some(audio) = &mut slot.audio else { return };
         if let Some(body) = body {
@@ -354,9 +359,9 @@ impl Task {
                 Err(error) => tracing::debug!(%error, "early media"),
             }
         }
-        let early_media = media.is_some() && audio.is_running();
+        let early_media = early_media && audio.is_running();
         if early_media {
-            slot.heard = media;
+            slot.heard = early;
         }
         slot.events.send(CallEvent::Ringing { early_media });
     }

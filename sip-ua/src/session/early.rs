@@ -36,6 +36,8 @@ pub(super) struct Early {
     pub(super) answer: Option<Bytes>,
     /// Our own description, where the INVITE had none.
     pub(super) local: Option<Bytes>,
+    /// Our PRACKs without an answer: an UPDATE must not overtake them, for it would put them out of order.
+    pracks: u8,
     /// An offer whose PRACK waits for our answer.
     pub(super) owed: Option<Owed>,
     /// It rings no more.
@@ -49,6 +51,11 @@ pub(super) struct Owed {
 }
 
 impl Early {
+    /// Whether an offer of ours may be made: the first one has its answer, and nothing is under way.
+    pub(super) fn may_offer(&self) -> bool {
+        self.settled && !self.ended && self.pracks == 0 && self.offers.is_idle()
+    }
+
     /// Whether an offer of the other side waits for our user.
     const fn asks(&self) -> bool {
         self.owed.is_some() || self.offers.remote.is_some()
@@ -134,6 +141,7 @@ impl Call {
         answer: Option<Bytes>,
     ) {
         let Some(early) = self.early(id) else { return };
+        early.pracks = early.pracks.saturating_add(1);
         let mut prack = early.dialog.request(Method::PRACK);
         prack.request.headers.push(&rack);
         if let Some(answer) = answer {
@@ -155,9 +163,16 @@ impl Call {
             Ok((response, _)) => response.status,
             Err(failure) => failure.status(),
         };
-        if status.is_final() && !status.is_success() && Reach::of(status, &Method::PRACK).ends_usage() {
+        if status.is_provisional() {
+            return;
+        }
+        if let Some(early) = self.early(id) {
+            early.pracks = early.pracks.saturating_sub(1);
+        }
+        if !status.is_success() && Reach::of(status, &Method::PRACK).ends_usage() {
             self.early_ended(context, now, id);
         }
+        self.settle(context);
     }
 
     /// One of the places that rang gave up.
@@ -282,6 +297,7 @@ impl super::Outgoing {
             settled: false,
             answer: None,
             local: None,
+            pracks: 0,
             owed: None,
             ended: false,
         });

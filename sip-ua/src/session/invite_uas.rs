@@ -195,7 +195,7 @@ impl Call {
         let mut session = Session::new(dialog, &request.headers);
         (session.peer, session.offers) = (peer, offers);
         self.phase = Phase::Up(Box::new(session));
-        self.agree_timer(context, now, &request.headers, &mut response.headers);
+        self.agree_timer(context, now, &request.headers, &mut response.headers, true);
         self.keep_local(&body);
         if !described {
             response.set_body(&ContentType::SDP, body);

@@ -187,7 +187,7 @@ impl Call {
                 take(&mut incoming.offers, free)
             }
             Phase::Outgoing(outgoing) => outgoing.early.iter_mut().any(|early| {
-                let free = early.settled && !early.ended;
+                let free = early.may_offer();
                 take(&mut early.offers, free)
             }),
             Phase::Over => false,
@@ -278,7 +278,7 @@ impl Call {
         let sips = request.uri.is_sips();
         context.push_contact(&mut response.headers, self.account, &self.user, &source, sips);
         context.push_abilities(&mut response.headers, self.account);
-        self.agree_timer(context, now, &request.headers, &mut response.headers);
+        self.agree_timer(context, now, &request.headers, &mut response.headers, false);
         self.keep_local(&body);
         response.set_body(&ContentType::SDP, body);
         self.send_2xx(context, now, transaction, response, seq, request.body.is_empty());
@@ -350,9 +350,14 @@ impl Call {
 }
 
 impl Session {
-    /// Whether no offer and no INVITE transaction is under way in either direction (RFC 3261 §14.1).
+    /// Whether no offer and no INVITE transaction is under way in either direction (RFC 3261 §14.1), and no refresh of
+    /// ours, which the offer could overtake and put out of order.
     pub(super) fn may_offer(&self) -> bool {
-        self.offers.is_idle() && self.unacked.is_none() && self.delayed.is_none() && !self.is_leaving()
+        self.offers.is_idle()
+            && self.timer.as_ref().is_none_or(|timer| timer.refreshing.is_none())
+            && self.unacked.is_none()
+            && self.delayed.is_none()
+            && !self.is_leaving()
     }
 
     /// Whether the re-INVITE of this server transaction waits for the user.

@@ -100,13 +100,15 @@ pub(crate) fn too_short(
 }
 
 impl Call {
-    /// Agrees on a timer in the 2xx to an INVITE or UPDATE of the other side (RFC 4028 §9).
+    /// Agrees on a timer in the 2xx to an INVITE or UPDATE of the other side (RFC 4028 §9), the `first` of the call or a
+    /// later one.
     pub(super) fn agree_timer(
         &mut self,
         context: &mut Context,
         now: Instant,
         request: &Headers,
         response: &mut Headers,
+        first: bool,
     ) {
         let config = context.session_config(self.account).timer;
         let Phase::Up(session) = &mut self.phase else { return };
@@ -114,6 +116,9 @@ impl Call {
             return;
         }
         let asked = request.get::<SessionExpires>().and_then(Result::ok);
+        if asked.is_none() && !first {
+            return self.keep_timer(context, now, response);
+        }
         let least = request.get::<MinSe>().and_then(Result::ok).map_or(0, |least| least.seconds);
         let knows = names_option::<Supported>(request, TIMER) || names_option::<Require>(request, TIMER);
         // An interval may be made shorter, but not than anybody on the way takes, and not longer.
@@ -132,6 +137,22 @@ impl Call {
         }
         add_options::<Supported>(response, [TIMER].into_iter());
         self.start_timer(context, now, interval, refresher == Refresher::Uas, least);
+    }
+
+    /// A request within the call that says nothing of the timer changes nothing of it: it may have been sent before there
+    /// was one. The 2xx says how it stands, which may start it anew at the other side: we wait for longer, and do not
+    /// refresh later.
+    fn keep_timer(&mut self, context: &mut Context, now: Instant, response: &mut Headers) {
+        let Phase::Up(session) = &mut self.phase else { return };
+        let Some(timer) = &mut session.timer else { return };
+        // Roles are named as in the request.
+        let refresher = if timer.ours { Refresher::Uas } else { Refresher::Uac };
+        response.set(&SessionExpires::new(timer.interval).with_refresher(refresher));
+        if !timer.ours {
+            add_options::<Require>(response, [TIMER].into_iter());
+            timer.end = now + lifetime(timer.interval);
+            context.deadlines.set(Timer::Session(self.id), timer.end);
+        }
     }
 
     /// Takes what the 2xx to an INVITE or UPDATE of ours says of the timer (RFC 4028 §7.2): without a word there is none.
@@ -208,13 +229,15 @@ impl Call {
     /// what we said last. Whether it could be sent.
     fn refresh(&mut self, context: &mut Context, now: Instant) -> bool {
         let Phase::Up(session) = &mut self.phase else { return false };
+        if !session.may_offer() {
+            return false;
+        }
         if session.peer.update {
             let exchange = self.send_update(context, now, None, None);
             self.refreshing(exchange);
             return exchange.is_some();
         }
-        let may_offer = session.may_offer();
-        let Some(timer) = session.timer.as_ref().filter(|_| may_offer) else { return false };
+        let Some(timer) = &session.timer else { return false };
         let Some(sdp) = timer.sdp.clone() else { return false };
         let mut invite = session.dialog.request(Method::INVITE);
         timer.push(&mut invite.request.headers);

@@ -11,7 +11,7 @@ use crate::exchange::{ExchangeId, Failure, Owner};
 use alloc::boxed::Box;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{Accept, CSeq, ContentType, From, RetryAfter};
+use sidetone_sip_core::header::{Accept, CSeq, ContentType, From, HeaderName, RetryAfter};
 use sidetone_sip_core::{Method, Request, Response, Source, StatusCode, TransactionId};
 
 /// The longest Retry-After that an offer waits for by itself: who has an offer of its own under way names 0 to 10 s
@@ -64,14 +64,20 @@ impl Call {
                 let settled = outgoing.early.iter().rfind(|early| early.settled && !early.ended);
                 Some(settled.ok_or(CommandError::WrongState)?.id)
             }
-            Phase::Incoming(incoming) if incoming.is_settled() && !incoming.is_answering() => None,
+            Phase::Incoming(incoming) if incoming.is_settled() || incoming.is_answering() => None,
             _ => return Err(CommandError::WrongState),
         };
+        let waits = match (&self.phase, early) {
+            // Its 200 waits for a PRACK.
+            (Phase::Incoming(incoming), _) => incoming.is_answering(),
+            (_, Some(id)) => self.early(id).is_some_and(|early| !early.may_offer()),
+            _ => false,
+        };
         let side = self.side(early).ok_or(CommandError::WrongState)?;
-        if !side.peer.update {
+        if !side.peer.update && !waits {
             return Err(CommandError::Unsupported);
         }
-        if !side.offers.is_idle() {
+        if waits || !side.offers.is_idle() {
             side.offers.due = true;
             return Err(CommandError::OfferPending);
         }
@@ -111,7 +117,9 @@ impl Call {
                 let request = context.exchanges.get(&exchange).map(|exchange| exchange.request.clone());
                 if let Some(request) = request {
                     self.take_refresh(exchange);
-                    if early.is_none() {
+                    // One that was sent before the call was answered asks for nothing, but may be told of the timer.
+                    let told = response.headers.contains(&HeaderName::SESSION_EXPIRES);
+                    if early.is_none() || (offered && told) {
                         self.hear_timer(context, now, &request.headers, &response.headers);
                     }
                     if offered {
@@ -127,11 +135,12 @@ impl Call {
             Ok((response, _)) => self.update_refused(context, now, exchange, early, &response),
             Err(failure) => {
                 let status = failure.status();
-                if self.update_ends(context, now, early, status, EndedBy::Timeout) {
+                if self.update_ends(context, now, exchange, early, (status, EndedBy::Timeout)) {
                     return;
                 }
                 if self.take_refresh(exchange) {
                     self.refresh_refused(context, now, status);
+                    self.settle(context);
                 }
                 if offered {
                     self.offer_rejected(context, early, status);
@@ -149,13 +158,14 @@ impl Call {
         response: &Response,
     ) {
         let status = response.status;
-        if self.update_ends(context, now, early, status, EndedBy::Remote)
+        if self.update_ends(context, now, exchange, early, (status, EndedBy::Remote))
             || self.raise_interval(context, now, exchange, response)
         {
             return;
         }
         if self.take_refresh(exchange) {
-            return self.refresh_refused(context, now, status);
+            self.refresh_refused(context, now, status);
+            return self.settle(context);
         }
         let Some(side) = self.side(early) else { return };
         if side.offers.offering != Offering::Sent(exchange) {
@@ -175,16 +185,20 @@ impl Call {
         &mut self,
         context: &mut Context,
         now: Instant,
+        exchange: ExchangeId,
         early: Option<EarlyDialogId>,
-        status: StatusCode,
-        by: EndedBy,
+        (status, by): (StatusCode, EndedBy),
     ) -> bool {
         if !Reach::of(status, &Method::UPDATE).ends_usage() {
             return false;
         }
         match (&self.phase, early) {
             // An UPDATE of an early dialog that the call did not go on in says nothing of the call.
-            (Phase::Up(_), None) => self.dialog_lost(context, now, EndCause::status(by, status)),
+            (Phase::Up(session), early)
+                if early.is_none() || session.offers.offering == Offering::Sent(exchange) =>
+            {
+                self.dialog_lost(context, now, EndCause::status(by, status));
+            }
             (Phase::Outgoing(_), Some(id)) => self.early_ended(context, now, id),
             _ => return false,
         }
@@ -318,7 +332,7 @@ impl Call {
             let sips = request.uri.is_sips();
             context.push_contact(&mut response.headers, self.account, &self.user, &source, sips);
             context.push_abilities(&mut response.headers, self.account);
-            self.agree_timer(context, now, &request.headers, &mut response.headers);
+            self.agree_timer(context, now, &request.headers, &mut response.headers, false);
         }
         if let Some(answer) = answer {
             self.keep_local(&answer);

@@ -11,6 +11,7 @@
 )]
 
 mod digest;
+mod early;
 mod incoming;
 mod location;
 mod net;
@@ -19,8 +20,12 @@ mod reach;
 mod refusal;
 mod registration;
 mod reinvite;
+mod reliable;
 mod requests;
+mod retry;
 mod simulation;
 mod subscription;
 mod support;
+mod timer;
 mod transfer;
+mod update;

@@ -5,10 +5,12 @@ use sidetone_hal::net::{FlowId, Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::sim::{LinkConfig, NodeId, World};
 use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_core::header::Refresher;
 use sidetone_sip_core::sim::{Machine, SipNode};
 use sidetone_sip_core::{Endpoint, Input, StatusCode, Uri};
 use sidetone_sip_ua::{
     AccountConfig, AccountId, Agent, AgentConfig, CallId, CallState, CommandError, EndedBy, Event,
+    ExtensionUse, SessionConfig, SessionTimerConfig,
 };
 use std::collections::BTreeMap;
 
@@ -21,6 +23,17 @@ struct Phone {
     calls: BTreeMap<CallId, Line>,
     count: u32,
     now: Instant,
+    /// What the user draws when something comes.
+    rng: Rng,
+    timers: bool,
+    tally: Seen,
+}
+
+/// What a phone saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    early_offers: u32,
+    early_answers: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -43,9 +56,24 @@ impl Phone {
         let mut agent = Agent::new(AgentConfig::new(bytes));
         assert_eq!(agent.endpoint_mut().bind(Protocol::Udp, local.parse().unwrap()), FlowId(0));
         let config = AccountConfig::parse(&format!("sip:{name}@{local}")).unwrap().without_registration();
+        let session = session(&mut rng);
+        let timers = session.timer.usage == ExtensionUse::Supported;
+        let config = config.with_session(session);
         let account = agent.add_account(config).unwrap();
-        let other = format!("sip:other@{remote}").parse().unwrap();
-        Self { agent, account, other, name, calls: BTreeMap::new(), count: 0, now: Instant::ZERO }
+        let callee = if name == "alice" { "bob" } else { "alice" };
+        let other = format!("sip:{callee}@{remote}").parse().unwrap();
+        Self {
+            agent,
+            account,
+            other,
+            name,
+            calls: BTreeMap::new(),
+            count: 0,
+            now: Instant::ZERO,
+            rng,
+            timers,
+            tally: Seen::default(),
+        }
     }
 
     fn body(line: &Line, held: bool) -> Bytes {
@@ -73,12 +101,21 @@ impl Phone {
                         remote_held: false,
                         wanted: None,
                     };
+                    let early = Self::body(&line, false);
                     self.calls.insert(call, line);
-                    self.agent.ring(now, call).unwrap();
+                    match self.rng.below(3) {
+                        0 => {
+                            self.agent.progress(now, call, StatusCode::SESSION_PROGRESS, Some(early)).unwrap()
+                        }
+                        _ => self.agent.ring(now, call).unwrap(),
+                    }
                 }
                 Event::Answered { call, body } => {
                     let line = self.calls.get_mut(&call).unwrap();
-                    assert_eq!(Self::read(body).0, line.token);
+                    // Without a body the session was changed before the call was answered.
+                    if body.is_some() {
+                        assert_eq!(Self::read(body).0, line.token);
+                    }
                     line.answered = true;
                 }
                 Event::Offer { call, body } => {
@@ -86,6 +123,7 @@ impl Phone {
                     let (token, held) = Self::read(body);
                     assert_eq!(token, line.token);
                     line.remote_held = held;
+                    self.tally.early_offers += u32::from(!line.answered);
                     self.agent.answer_offer(now, call, Self::body(line, line.held)).unwrap();
                 }
                 Event::Answer { call, body } => {
@@ -94,11 +132,18 @@ impl Phone {
                     assert_eq!(token, line.token);
                     line.remote_held = held;
                     line.held = line.wanted.take().expect("an answer follows an offer");
+                    self.tally.early_answers += u32::from(!line.answered);
                 }
                 Event::OfferRejected { call, status, again } => {
-                    assert!(self.calls.contains_key(&call));
-                    // The wish stays: `OfferDue` follows.
-                    assert!(again, "refused for good: {status}");
+                    let line = self.calls.get_mut(&call).unwrap();
+                    // The wish stays and `OfferDue` follows, unless the other side has given the call up.
+                    if !again {
+                        assert!(
+                            matches!(status.code(), 481 | 487) && !line.answered,
+                            "refused for good: {status}"
+                        );
+                        line.wanted = None;
+                    }
                 }
                 Event::OfferDue { call } => {
                     let line = self.calls.get_mut(&call).unwrap();
@@ -152,19 +197,31 @@ impl Phone {
         let (&call, line) = self.calls.iter_mut().nth(index).unwrap();
         let token = line.token.clone();
         let did = match choice {
-            _ if line.incoming && !line.answered && choice < 8 => {
+            _ if line.incoming && !line.answered && choice < 6 => {
                 line.answered = true;
                 let body = Self::body(line, line.held);
                 self.agent.answer(now, call, body).unwrap();
                 "answers"
             }
-            _ if line.incoming && !line.answered => {
+            _ if line.incoming && !line.answered && choice < 8 => {
                 self.agent.reject(now, call, StatusCode::BUSY_HERE).unwrap();
                 "rejects"
             }
             0..=1 => {
                 self.agent.hangup(now, call).unwrap();
                 "hangs up"
+            }
+            // Before the call is answered, where that can be done at all.
+            _ if !line.answered && line.wanted.is_none() => {
+                let wanted = !line.held;
+                match self.agent.reoffer(now, call, Self::body(line, wanted)) {
+                    Ok(()) | Err(CommandError::OfferPending) => {
+                        line.wanted = Some(wanted);
+                        "updates"
+                    }
+                    Err(CommandError::WrongState | CommandError::Unsupported) => "waits",
+                    Err(error) => panic!("{error}"),
+                }
             }
             _ if line.answered && line.wanted.is_none() => {
                 let wanted = !line.held;
@@ -215,11 +272,30 @@ impl Machine for Phone {
     }
 }
 
+/// What a phone's calls use of the extensions, drawn: half of the phones have timers, half reliable responses.
+fn session(rng: &mut Rng) -> SessionConfig {
+    let mut config = SessionConfig::default();
+    if rng.chance(0.5) {
+        config = config.with_reliable(ExtensionUse::Supported);
+    }
+    if rng.chance(0.5) {
+        // Several refreshes fit into the rest at the end.
+        let mut timer =
+            SessionTimerConfig::new(ExtensionUse::Supported).with_expires(Duration::from_secs(100));
+        timer.refresher = [None, Some(Refresher::Uac), Some(Refresher::Uas)][rng.below(3) as usize];
+        config = config.with_timer(timer);
+    }
+    config
+}
+
 /// What one run did, so that the test can show that it did something.
 #[derive(Default)]
 struct Tally {
     calls: u32,
     up: u32,
+    refreshed: u32,
+    early_offers: u32,
+    early_answers: u32,
     acts: BTreeMap<String, u32>,
 }
 
@@ -263,14 +339,21 @@ fn run(seed: u64, tally: &mut Tally) {
     let [alice, bob] = phones;
     let (seen, expected) = (world[alice].view(false), world[bob].view(true));
     assert_eq!(seen, expected, "seed {seed}: alice and bob disagree\n{}", world.ladder());
+    let timers = world[alice].timers || world[bob].timers;
+    tally.refreshed += if timers { seen.len() as u32 } else { 0 };
     for id in phones {
         let phone = &world[id];
         let established =
             phone.calls.keys().all(|call| phone.agent.call_state(*call) == Some(CallState::Established));
         assert!(established, "seed {seed}: a call is neither up nor over\n{}", world.ladder());
-        assert_eq!(phone.agent.endpoint().transaction_count(), 0, "seed {seed}\n{}", world.ladder());
+        // Refreshes go on for as long as the calls.
+        if !timers {
+            assert_eq!(phone.agent.endpoint().transaction_count(), 0, "seed {seed}\n{}", world.ladder());
+        }
         assert_eq!(phone.agent.is_idle(), phone.calls.is_empty(), "seed {seed}\n{}", world.ladder());
         tally.calls += phone.count;
+        tally.early_offers += phone.tally.early_offers;
+        tally.early_answers += phone.tally.early_answers;
     }
     tally.up += seen.len() as u32;
 }
@@ -281,7 +364,11 @@ fn two_hundred_seeds_of_two_phones_end_in_the_same_state() {
     for seed in 0..200 {
         run(seed, &mut tally);
     }
-    println!("{} calls, {} up at the end, {:?}", tally.calls, tally.up, tally.acts);
+    println!(
+        "{} calls, {} up at the end, {} of them by refreshes, {} offers and {} answers before the call, {:?}",
+        tally.calls, tally.up, tally.refreshed, tally.early_offers, tally.early_answers, tally.acts
+    );
+    assert!(tally.refreshed > 50 && tally.early_offers > 20 && tally.early_answers > 20);
     // The runs must have done what they are to show.
     assert!(tally.calls > 1000 && tally.up > 100, "{} calls, {} up", tally.calls, tally.up);
     for verb in ["calls", "answers", "rejects", "hangs", "holds", "resumes"] {

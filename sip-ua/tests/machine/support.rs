@@ -82,6 +82,24 @@ impl Harness {
         self.request(method)
     }
 
+    /// Moves time on until the agent sends a request, and gives that. Responses are forgotten.
+    #[track_caller]
+    pub fn wait_request_any(&mut self, bound: Duration) -> Request {
+        let end = self.now + bound;
+        loop {
+            self.drain();
+            while let Some((_, message)) = self.sent.pop_front() {
+                if let Message::Request(request) = message {
+                    return request;
+                }
+            }
+            let Some((at, _)) = self.agent.poll_timeout().filter(|(at, _)| *at <= end) else {
+                panic!("no request within {bound:?}")
+            };
+            self.advance(at - self.now);
+        }
+    }
+
     /// Moves time on, waking the agent exactly when it asks for it.
     pub fn advance(&mut self, duration: Duration) {
         let end = self.now + duration;

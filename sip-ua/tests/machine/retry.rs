@@ -1,0 +1,112 @@
+//! INVITEs of ours that were refused: what can be mended goes again, and what is told of the rest.
+
+use crate::support::*;
+use sidetone_hal::time::Duration;
+use sidetone_sip_core::header::{HeaderName, Require, RetryAfter, Supported, Unsupported};
+use sidetone_sip_core::{Method, Request};
+use sidetone_sip_ua::{AccountConfig, EndedBy, Event, ExtensionUse, SessionConfig, SessionTimerConfig};
+
+fn calling(config: SessionConfig, to: &str) -> (Harness, Request) {
+    let mut harness = Harness::new();
+    let account = AccountConfig::parse("sip:alice:secret@192.0.2.2").unwrap().with_session(config);
+    let account = harness.account_with(account);
+    harness.agent.call(harness.now, account, &uri(to), Some(body(OFFER))).unwrap();
+    let invite = harness.request(Method::INVITE);
+    (harness, invite)
+}
+
+#[test]
+fn an_extension_that_the_other_side_lacks_is_left_out_once() {
+    let mut config = SessionConfig::default().with_reliable(ExtensionUse::Required);
+    config.timer = SessionTimerConfig::new(ExtensionUse::Required);
+    let (mut harness, invite) = calling(config, "sip:bob@192.0.2.2");
+    let unsupported: Unsupported = ["timer"].into_iter().collect();
+    harness.put(reply_with(&invite, 420, &unsupported));
+    harness.request(Method::ACK);
+    let second = harness.request(Method::INVITE);
+    assert_eq!(seq(&second), seq(&invite) + 1);
+    let required: Require = second.headers.require().unwrap();
+    assert!(required.has("100rel") && !required.has("timer"));
+    assert!(!second.headers.require::<Supported>().unwrap().has("timer"));
+    assert!(!second.headers.contains(&HeaderName::SESSION_EXPIRES));
+    let unsupported: Unsupported = ["100rel"].into_iter().collect();
+    harness.put(reply_with(&second, 420, &unsupported));
+    harness.request(Method::ACK);
+    assert_eq!(harness.ended().status.map(|status| status.code()), Some(420));
+    harness.silent();
+}
+
+#[test]
+fn a_420_for_what_we_did_not_name_ends_the_call() {
+    let (mut harness, invite) = calling(SessionConfig::default(), "sip:bob@192.0.2.2");
+    let unsupported: Unsupported = ["precondition"].into_iter().collect();
+    harness.put(reply_with(&invite, 420, &unsupported));
+    harness.request(Method::ACK);
+    assert_eq!(harness.ended().status.map(|status| status.code()), Some(420));
+    harness.silent();
+}
+
+#[test]
+fn an_extension_that_is_asked_for_is_added_once_if_we_have_it() {
+    let (mut harness, invite) = calling(SessionConfig::default(), "sip:bob@192.0.2.2");
+    let required: Require = ["timer", "100rel"].into_iter().collect();
+    harness.put(reply_with(&invite, 421, &required));
+    harness.request(Method::ACK);
+    let second = harness.request(Method::INVITE);
+    let supported: Supported = second.headers.require().unwrap();
+    assert!(supported.has("timer") && supported.has("100rel") && supported.has("from-change"));
+    assert!(second.headers.contains(&HeaderName::SESSION_EXPIRES));
+    harness.put(reply_with(&second, 421, &required));
+    harness.request(Method::ACK);
+    assert_eq!(harness.ended().status.map(|status| status.code()), Some(421));
+    let (mut harness, invite) = calling(SessionConfig::default(), "sip:bob@192.0.2.2");
+    let required: Require = ["timer", "precondition"].into_iter().collect();
+    harness.put(reply_with(&invite, 421, &required));
+    harness.request(Method::ACK);
+    assert_eq!(harness.ended().by, EndedBy::Remote);
+    harness.silent();
+}
+
+#[test]
+fn a_491_or_423_to_the_first_invite_ends_the_call() {
+    for code in [491, 423] {
+        let (mut harness, invite) = calling(SessionConfig::default(), "sip:bob@192.0.2.2");
+        harness.answer(&invite, code, "bob-tag");
+        harness.request(Method::ACK);
+        assert_eq!(harness.ended().status.map(|status| status.code()), Some(code));
+        harness.ms(10_000);
+        harness.silent();
+    }
+}
+
+#[test]
+fn what_a_refusal_says_besides_its_status_is_told() {
+    for code in [480, 486, 503, 600] {
+        let (mut harness, invite) = calling(SessionConfig::default(), "sip:bob@192.0.2.2");
+        let mut refused = reply(&invite, code, "bob-tag");
+        refused.reason = "Gone fishing".into();
+        refused.headers.push(&RetryAfter::new(120));
+        refused.headers.push_raw(HeaderName::WARNING, r#"370 pbx "too little bandwidth""#).unwrap();
+        refused.headers.push_raw(HeaderName::REASON, r#"Q.850;cause=17;text="User busy""#).unwrap();
+        harness.put(refused);
+        harness.request(Method::ACK);
+        let cause = harness.ended();
+        assert_eq!(cause.retry_after, Some(Duration::from_secs(120)), "{code}");
+        assert_eq!(cause.reason, "Gone fishing");
+        let warning = cause.warning.unwrap();
+        assert_eq!((warning.code, &*warning.text), (370, "too little bandwidth"));
+        assert_eq!(cause.header.unwrap().cause(), Some(17));
+    }
+}
+
+#[test]
+fn what_a_bye_says_of_why_is_told() {
+    let mut harness = Harness::new();
+    let (_, invite, ok) = harness.established();
+    let mut bye = harness.callee_in_dialog(&invite, &ok, Method::BYE, 1);
+    bye.headers.push_raw(HeaderName::REASON, r#"Q.850;cause=16;text="Terminated""#).unwrap();
+    harness.put(bye);
+    harness.response(200);
+    let Event::Ended { cause, .. } = harness.event() else { panic!("expected the end") };
+    assert_eq!((cause.reason.as_str(), cause.header.unwrap().cause()), ("Terminated", Some(16)));
+}
