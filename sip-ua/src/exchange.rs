@@ -4,9 +4,12 @@
 //! (RFC 3263 §4.3), and one more after each 401 or 407 that we can answer (RFC 3261 §22.2). Its owner hears the
 //! responses that are left.
 
+use crate::account::{Way, same};
+use crate::config::Failback;
 use crate::context::{Context, Timer};
 use crate::dialog::Routed;
 use crate::event::{AccountId, CallId};
+use crate::registration::{BindingId, Wish};
 use crate::resolve::Waiter;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -27,7 +30,7 @@ pub(crate) struct ExchangeId(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     /// A REGISTER.
-    Register(AccountId),
+    Register(BindingId),
     /// The INVITE that makes a call.
     Invite(CallId),
     /// An INVITE within a call.
@@ -47,10 +50,21 @@ pub(crate) struct Exchange {
     pub(crate) request: Request,
     /// The look-up of the next hop, while it is under way.
     lookup: Option<LookupId>,
+    /// Outside of dialogs: the request before any way was written into it, and the ways that are left.
+    origin: Option<Box<Request>>,
+    ways: VecDeque<Way>,
+    /// The way in use.
+    pub(crate) way: Option<Way>,
+    /// Somebody else takes over when all of this fails, so that a server that says nothing has its retry count only.
+    more: bool,
+    /// The request waits for a REGISTER at the target in use.
+    held: bool,
     /// Targets of the hop that are left to try.
     targets: VecDeque<Target>,
+    /// What would have gone first, had no other server been registered at.
+    pub(crate) primary: Option<Target>,
     /// The target in use.
-    target: Option<Target>,
+    pub(crate) target: Option<Target>,
     transaction: Option<TransactionId>,
     /// Whether each attempt gets our Contact for the way it goes.
     contact: bool,
@@ -62,6 +76,22 @@ pub(crate) struct Exchange {
     pub(crate) cancelled: bool,
     /// A final response was handed to the owner.
     done: bool,
+}
+
+impl Exchange {
+    /// Whether somebody else can be asked when the target in use says nothing.
+    fn has_more(&self) -> bool {
+        !self.targets.is_empty() || !self.ways.is_empty() || self.more
+    }
+
+    /// Whether the target in use is another one than would have gone first, had nothing failed.
+    pub(crate) fn has_failed_over(&self) -> bool {
+        let elsewhere = match (&self.target, &self.primary) {
+            (Some(target), Some(primary)) => !same(target, primary),
+            _ => false,
+        };
+        elsewhere || self.way.as_ref().is_some_and(|way| way.proxy > 0)
+    }
 }
 
 /// Challenges that an exchange answers at most: of a registrar and two proxies, each stale once. The digest client knows
@@ -123,7 +153,7 @@ pub(crate) enum Step {
 }
 
 impl Context {
-    /// Starts an exchange. Its outcome never comes before this returns.
+    /// Starts an exchange within a dialog. Its outcome never comes before this returns.
     pub(crate) fn start(
         &mut self,
         now: Instant,
@@ -133,19 +163,91 @@ impl Context {
         protocol: Protocol,
         contact: bool,
     ) -> ExchangeId {
+        let Routed { request, hop } = routed;
+        let id = self.add_exchange(owner, account, request, contact);
+        if let Err(reason) = self.locate_hop(now, id, &hop, protocol) {
+            self.fail(id, Failure::Unresolved(reason));
+        }
+        id
+    }
+
+    /// Starts an exchange outside of dialogs: the request has no Route yet, and its Request-URI is what is wanted in the
+    /// end. It goes by the server and proxies that its account's registration says are current, and when they fail by
+    /// the others. Its outcome never comes before this returns.
+    pub(crate) fn start_outside(
+        &mut self,
+        now: Instant,
+        owner: Owner,
+        account: AccountId,
+        request: Request,
+        contact: bool,
+    ) -> ExchangeId {
+        let ways = self.accounts.get(&account).map(|account| account.ways(now, &request.uri));
+        self.start_by(now, owner, account, request, contact, ways.unwrap_or_default(), None)
+    }
+
+    /// Starts an exchange that takes one of these ways, the first that serves; `to`: to this target and no other.
+    #[expect(clippy::too_many_arguments, reason = "what an exchange is made of")]
+    pub(crate) fn start_by(
+        &mut self,
+        now: Instant,
+        owner: Owner,
+        account: AccountId,
+        request: Request,
+        contact: bool,
+        ways: Vec<Way>,
+        to: Option<(Target, bool)>,
+    ) -> ExchangeId {
+        let origin = Box::new(request.clone());
+        let id = self.add_exchange(owner, Some(account), request, contact);
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return id };
+        exchange.origin = Some(origin);
+        exchange.ways = ways.into();
+        match to {
+            Some((target, more)) => {
+                exchange.more = more;
+                exchange.way = exchange.ways.pop_front();
+                exchange.ways.clear();
+                exchange.targets.push_back(target.clone());
+                exchange.primary = Some(target);
+                self.write_way(id);
+                self.try_next(now, id, Failure::Transport);
+            }
+            None => self.next_way(now, id, Failure::Transport),
+        }
+        id
+    }
+
+    /// Somebody else takes over when the exchange fails.
+    pub(crate) fn set_more(&mut self, now: Instant, id: ExchangeId) {
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.more = true;
+            self.watch(now, id);
+        }
+    }
+
+    fn add_exchange(
+        &mut self,
+        owner: Owner,
+        account: Option<AccountId>,
+        mut request: Request,
+        contact: bool,
+    ) -> ExchangeId {
         self.next_exchange += 1;
         let id = ExchangeId(self.next_exchange);
-        let Routed { mut request, hop } = routed;
         self.sign(&mut request.headers);
-        if let Some(account) = account.and_then(|id| self.accounts.get_mut(&id)) {
-            account.attach(&mut request, &hop);
-        }
         let exchange = Exchange {
             owner,
             account,
             request,
             lookup: None,
+            origin: None,
+            ways: VecDeque::new(),
+            way: None,
+            more: false,
+            held: false,
             targets: VecDeque::new(),
+            primary: None,
             target: None,
             transaction: None,
             contact,
@@ -155,16 +257,70 @@ impl Context {
             done: false,
         };
         self.exchanges.insert(id, exchange);
-        match self.locate(now, Waiter::Exchange(id), account, &hop, protocol) {
-            Ok(lookup) => {
-                if let Some(exchange) = self.exchanges.get_mut(&id) {
-                    exchange.lookup = Some(lookup);
-                }
-                self.take_located(now);
-            }
-            Err(reason) => self.fail(id, Failure::Unresolved(reason)),
-        }
         id
+    }
+
+    /// Begins to locate the next hop. Credentials that the provider asked for before go along.
+    fn locate_hop(
+        &mut self,
+        now: Instant,
+        id: ExchangeId,
+        hop: &Uri,
+        protocol: Protocol,
+    ) -> Result<(), LocateError> {
+        let account = self.attach(id, hop);
+        let lookup = self.locate(now, Waiter::Exchange(id), account, hop, protocol)?;
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.lookup = Some(lookup);
+        }
+        self.take_located(now);
+        Ok(())
+    }
+
+    fn attach(&mut self, id: ExchangeId, hop: &Uri) -> Option<AccountId> {
+        let exchange = self.exchanges.get_mut(&id)?;
+        if let Some(account) = exchange.account.and_then(|id| self.accounts.get_mut(&id)) {
+            account.attach(&mut exchange.request, hop);
+        }
+        exchange.account
+    }
+
+    /// Takes the next way; without one, the exchange fails for this reason.
+    fn next_way(&mut self, now: Instant, id: ExchangeId, mut otherwise: Failure) {
+        loop {
+            let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+            if exchange.cancelled || exchange.ways.is_empty() {
+                return self.fail(id, otherwise);
+            }
+            exchange.way = exchange.ways.pop_front();
+            let Some((hop, protocol)) = self.write_way(id) else { return self.fail(id, otherwise) };
+            match self.locate_hop(now, id, &hop, protocol) {
+                Ok(()) => return,
+                Err(reason) => otherwise = Failure::Unresolved(reason),
+            }
+        }
+    }
+
+    /// Writes the way in use into a fresh copy of the request; the next hop, and the transport where it names none.
+    fn write_way(&mut self, id: ExchangeId) -> Option<(Uri, Protocol)> {
+        let exchange = self.exchanges.get_mut(&id)?;
+        let way = exchange.way.as_ref()?;
+        let mut request = exchange.origin.as_deref()?.clone();
+        let hop = way.apply(&mut request);
+        let protocol = way.protocol;
+        if let Some(Ok(seq)) = exchange.request.headers.get::<CSeq>() {
+            request.headers.set(&seq);
+        }
+        let binding = match exchange.owner {
+            Owner::Register(binding) => Some(binding),
+            _ => None,
+        };
+        match binding {
+            Some(binding) => self.sign_register(binding, &mut request.headers),
+            None => self.sign(&mut request.headers),
+        }
+        self.exchanges.get_mut(&id)?.request = request;
+        Some((hop, protocol))
     }
 
     /// The next hop's targets are known, or that it has none.
@@ -172,20 +328,38 @@ impl Context {
         let account = self.exchanges.get(&id).and_then(|exchange| exchange.account);
         match targets {
             Ok(targets) => {
-                let targets = self.targets_for(account, targets);
+                let mut targets = self.targets_for(account, targets);
                 let Some(exchange) = self.exchanges.get_mut(&id) else { return };
                 exchange.lookup = None;
+                exchange.primary = targets.first().cloned();
+                let account = account.and_then(|account| self.accounts.get(&account));
+                if let Some(way) = &exchange.way
+                    && let Some(slot) = account.and_then(|account| account.slots.get(way.slot))
+                {
+                    slot.arrange(way, now, &mut targets);
+                }
                 exchange.targets = targets.into();
                 self.try_next(now, id, Failure::Transport);
             }
-            Err(failure) => self.fail(id, failure),
+            Err(failure) => {
+                if let Some(exchange) = self.exchanges.get_mut(&id) {
+                    exchange.lookup = None;
+                }
+                self.next_way(now, id, failure);
+            }
         }
     }
 
     /// The target in use failed, and comes last for others too; the next one is tried.
     fn fail_over(&mut self, now: Instant, id: ExchangeId, failure: Failure) {
-        let target = self.exchanges.get(&id).and_then(|exchange| exchange.target.as_ref());
-        if let Some(target) = target {
+        let exchange = self.exchanges.get(&id);
+        // The telephones' failback modes have rules of their own about when the primary is tried again.
+        let avoids = exchange
+            .and_then(|exchange| exchange.way.as_ref())
+            .is_none_or(|way| way.failback == Failback::Avoid);
+        if let Some(target) = exchange.and_then(|exchange| exchange.target.as_ref())
+            && avoids
+        {
             self.locator.failed(now, target, None);
         }
         self.try_next(now, id, failure);
@@ -197,10 +371,54 @@ impl Context {
             let Some(exchange) = self.exchanges.get_mut(&id) else { return };
             exchange.target = exchange.targets.pop_front();
             if exchange.target.is_none() || exchange.cancelled {
-                return self.fail(id, otherwise);
+                return self.next_way(now, id, otherwise);
+            }
+            if self.holds(id) {
+                return;
             }
             if self.transmit(now, id) {
                 return self.watch(now, id);
+            }
+        }
+    }
+
+    /// Whether the request waits for a REGISTER at the target in use, another one than the account is registered at
+    /// (Yealink's register-on-failover). The registration says when that is over.
+    fn holds(&mut self, id: ExchangeId) -> bool {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return false };
+        let (Some(way), Some(target), Some(account)) = (&exchange.way, &exchange.target, exchange.account)
+        else {
+            return false;
+        };
+        if !way.register_on_failover || matches!(exchange.owner, Owner::Register(_)) {
+            return false;
+        }
+        let slot = self.accounts.get(&account).and_then(|account| account.slots.get(way.slot));
+        if !slot.is_some_and(|slot| slot.is_elsewhere(target)) {
+            return false;
+        }
+        let wish = Wish::RegisterAt(target.clone(), exchange.has_failed_over());
+        let binding = BindingId::new(account, way.slot);
+        exchange.held = true;
+        self.wishes.push_back((binding, wish));
+        true
+    }
+
+    /// A binding's REGISTER is over: what waited for it goes to its server, or to the next one.
+    pub(crate) fn release(&mut self, now: Instant, binding: BindingId, registered: bool) {
+        let is_held = |exchange: &Exchange| {
+            let slot = exchange.way.as_ref().map(|way| way.slot);
+            exchange.held && exchange.account == Some(binding.account) && slot == Some(binding.slot())
+        };
+        let held: Vec<ExchangeId> =
+            self.exchanges.iter().filter(|(_, exchange)| is_held(exchange)).map(|(id, _)| *id).collect();
+        for id in held {
+            let Some(exchange) = self.exchanges.get_mut(&id) else { continue };
+            exchange.held = false;
+            if registered && !exchange.cancelled && self.transmit(now, id) {
+                self.watch(now, id);
+            } else {
+                self.try_next(now, id, Failure::Transport);
             }
         }
     }
@@ -211,11 +429,14 @@ impl Context {
         self.deadlines.stop(Timer::NextServer(id));
         let Some(exchange) = self.exchanges.get(&id) else { return };
         let account = exchange.account.and_then(|account| self.accounts.get(&account));
-        let retries = account.and_then(|account| account.config.server_retries);
+        let retries = match &exchange.way {
+            Some(way) => way.retries,
+            None => account.and_then(|account| account.config.server_retries),
+        };
         let is_udp = exchange.target.as_ref().is_some_and(|target| target.protocol == Protocol::Udp);
         if let Some(retries) = retries
             && is_udp
-            && !exchange.targets.is_empty()
+            && exchange.has_more()
         {
             let most = if exchange.request.method == Method::INVITE { Duration::MAX } else { self.t2() };
             let mut interval = self.t1();
@@ -231,7 +452,7 @@ impl Context {
     /// The server in use has been silent for long enough. What it says later is heard only if it is a 2xx to an INVITE.
     pub(crate) fn give_up_server(&mut self, now: Instant, id: ExchangeId) {
         let Some(exchange) = self.exchanges.get_mut(&id) else { return };
-        if exchange.heard || exchange.cancelled || exchange.targets.is_empty() {
+        if exchange.heard || exchange.cancelled || !exchange.has_more() {
             return;
         }
         if let Some(transaction) = exchange.transaction.take()
@@ -248,14 +469,21 @@ impl Context {
         let Some(exchange) = self.exchanges.get(&id) else { return false };
         let (Some(target), account) = (exchange.target.clone(), exchange.account) else { return false };
         let (protocol, address) = (target.protocol, target.address);
-        let is_register = matches!(exchange.owner, Owner::Register(_));
+        let register = match exchange.owner {
+            Owner::Register(binding) => Some(binding),
+            _ => None,
+        };
         let sips = exchange.request.uri.is_sips();
-        let contact = exchange.contact.then(|| self.contact(account, "", protocol, address, sips)).flatten();
+        let contact = match register {
+            _ if !exchange.contact => None,
+            Some(binding) => self.binding_contact(binding, protocol, address, sips, &exchange.request),
+            None => self.contact(account, "", protocol, address, sips).map(Contact::new),
+        };
         let mut via = self.via_options(account, protocol, address);
-        via.keep = is_register && self.offers_keep(account);
+        via.keep = register.is_some() && self.offers_keep(account);
         let Some(exchange) = self.exchanges.get_mut(&id) else { return false };
-        if let Some(uri) = contact {
-            set_contact(&mut exchange.request.headers, uri);
+        if let Some(contact) = contact {
+            set_contact(&mut exchange.request.headers, &contact);
         }
         let request = exchange.request.clone();
         match self.endpoint.request_with(now, request, &target, &via) {
@@ -302,7 +530,7 @@ impl Context {
                 let seconds = Duration::from_secs(retry.seconds.into());
                 self.locator.failed(now, target, Some(seconds));
             }
-            if !exchange.targets.is_empty() && !exchange.cancelled {
+            if (!exchange.targets.is_empty() || !exchange.ways.is_empty()) && !exchange.cancelled {
                 exchange.transaction = None;
                 self.try_next(now, id, Failure::Transport);
                 return Step::Wait;
@@ -313,13 +541,20 @@ impl Context {
             self.locator.succeeded(target);
             if let Some(account) = exchange.account.and_then(|account| self.accounts.get_mut(&account))
                 && (matches!(exchange.owner, Owner::Register(_))
-                    || matches!(exchange.owner, Owner::Invite(_)) && account.config.proxy.is_some())
+                    || exchange.way.is_some() && account.config.proxy.is_some())
             {
                 // Others are peers of a call, or other domains.
                 account.server = Some(target.clone());
             }
         }
         exchange.heard = true;
+        if status == StatusCode::FLOW_FAILED
+            && !matches!(exchange.owner, Owner::Register(_))
+            && let (Some(account), Some(way)) = (exchange.account, &exchange.way)
+        {
+            // RFC 5626 §5.3: the edge proxy has lost the flow that we registered over.
+            self.wishes.push_back((BindingId::new(account, way.slot), Wish::Recover));
+        }
         self.deadlines.stop(Timer::NextServer(id));
         let Some(exchange) = self.exchanges.get_mut(&id) else { return Step::Wait };
         if status.is_challenge() && !exchange.cancelled {
@@ -441,9 +676,9 @@ impl Context {
 }
 
 /// Puts our Contact first; what a REGISTER removes (`expires=0`) stays behind it.
-fn set_contact(headers: &mut Headers, uri: Uri) {
+fn set_contact(headers: &mut Headers, ours: &Contact) {
     let removed: Vec<Contact> =
         headers.all::<Contact>().flatten().filter(|contact| contact.expires() == Some(0)).collect();
-    headers.set(&Contact::new(uri));
+    headers.set(ours);
     removed.iter().for_each(|contact| headers.push(contact));
 }

@@ -37,10 +37,14 @@ pub mod driver;
 pub use agent::{Agent, Reason};
 #[cfg(feature = "media")]
 pub use audio_config::{AudioConfig, DtmfConfig};
-pub use config::{AccountConfig, AgentConfig};
+pub use config::{
+    AccountConfig, AgentConfig, ExpiresIn, Failback, MacPlace, Outbound, Redundancy, RedundancyMode,
+    RefreshRule, RegistrationConfig, RetryRule, SendMac, Server,
+};
 pub use error::{CommandError, ConfigError};
 pub use event::{AccountId, CallId, CallState, EndCause, EndedBy, Event, Invite, RegistrationState};
 pub use refusal::Refusal;
+pub use registration::Binding;
 
 pub use sidetone_sip_core::locate::{Answer, LocateOptions, LookupId, Query, QueryId};
 

@@ -4,7 +4,7 @@ use super::ack::ack_to;
 use super::{Session, body_of};
 use crate::call::{Call, Phase};
 use crate::context::{Context, Timer, push_abilities};
-use crate::dialog::{Dialog, LocalTag, Routed, call_id_header};
+use crate::dialog::{Dialog, LocalTag, call_id_header};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
@@ -42,11 +42,10 @@ impl Call {
         if !to.is_sip() {
             return Err(CommandError::NotSip);
         }
-        let (address, routes, protocol) = (account.address(), account.routes(), account.protocol());
+        let (address, protocol) = (account.address(), account.protocol());
         let call_id = context.token();
         let local_tag = LocalTag::random(&mut context.rng);
         let mut request = Request::new(Method::INVITE, to.to_request_uri());
-        let hop = routes.apply(&mut request, to);
         request.headers.push(&From(address.with_tag(&local_tag.to_string())));
         request.headers.push(&To(NameAddr::from(to.to_request_uri())));
         request.headers.push(&call_id_header(&call_id));
@@ -57,8 +56,7 @@ impl Call {
         if let Some(offer) = offer {
             request.set_body(&ContentType::SDP, offer);
         }
-        let routed = Routed { request, hop };
-        let exchange = context.start(now, Owner::Invite(id), Some(account_id), routed, protocol, true);
+        let exchange = context.start_outside(now, Owner::Invite(id), account_id, request, true);
         context.deadlines.set(Timer::RingLimit(id), now + context.config.ring_timeout);
         Ok(Self {
             id,

@@ -59,6 +59,12 @@ impl Harness {
         }
     }
 
+    /// The socket moves to another address, as after a new lease.
+    pub fn rebind(&mut self, local: &str) {
+        self.agent.endpoint_mut().unbind(self.flow);
+        self.flow = self.agent.endpoint_mut().bind(Protocol::Udp, address(local));
+    }
+
     /// An account at the peer, with a password.
     pub fn account(&mut self) -> AccountId {
         self.account_with(AccountConfig::parse("sip:alice:secret@192.0.2.2").unwrap())
@@ -117,6 +123,12 @@ impl Harness {
         self.drain();
         let Some(message) = self.sent.pop_front() else { panic!("nothing was sent by {}", self.now) };
         message
+    }
+
+    /// The next message that the agent sent, if there is one.
+    pub fn try_sent(&mut self) -> Option<(SocketAddr, Message)> {
+        self.drain();
+        self.sent.pop_front()
     }
 
     #[track_caller]
