@@ -7,8 +7,7 @@ use sidetone_hal::time::Duration;
 use sidetone_sip_core::header::{Contact, HeaderName, Require, ServiceRoute};
 use sidetone_sip_core::{Header, Method, NameAddr, Request, Response};
 use sidetone_sip_ua::{
-    AccountConfig, AccountId, DatagramPayload, Event, FlowFailure, KeepAlive, KeepAliveKind, Outbound,
-    RegistrationState,
+    AccountConfig, AccountId, Event, KeepAlive, KeepAliveKind, Outbound, RegistrationState,
 };
 
 const INSTANCE: &str = "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
@@ -177,9 +176,8 @@ fn each_flow_has_keep_alives_of_its_own_and_only_the_dead_one_recovers() {
     assert!(asked[0] > 0 && asked[1] > 1, "{asked:?}");
     assert_eq!(recovered, 1);
     let failed = std::iter::from_fn(|| harness.agent.poll_event())
-        .any(|event| matches!(event, Event::FlowFailed { cause: FlowFailure::NoAnswer, .. }));
+        .any(|event| matches!(event, Event::FlowFailed { .. }));
     assert!(failed);
-    let _ = DatagramPayload::default();
 }
 
 #[test]

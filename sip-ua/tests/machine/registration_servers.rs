@@ -3,7 +3,7 @@
 use crate::registration::{challenge, ok};
 use crate::support::*;
 use sidetone_hal::time::Duration;
-use sidetone_sip_core::header::{Authorization, CallId, Expires, From, To};
+use sidetone_sip_core::header::{Authorization, CallId, Expires, From, To, Via};
 use sidetone_sip_core::locate::Record;
 use sidetone_sip_core::{Message, Method, Protocol, Request, StatusCode};
 use sidetone_sip_ua::{
@@ -38,13 +38,9 @@ pub fn run(harness: &mut Harness, up: &[&str], duration: Duration) -> Vec<Sent> 
                     _ => {}
                 }
             }
-            let is_repeat = log.iter().any(|sent| {
-                sent.to == to
-                    && sent.request.method == request.method
-                    && seq(&sent.request) == seq(&request)
-                    && sent.request.headers.get::<CallId>() == request.headers.get::<CallId>()
-            });
-            if !is_repeat && request.method != Method::ACK {
+            let branch = request.headers.require::<Via>().unwrap().branch().unwrap().to_owned();
+            let is_repeat = !harness.seen.insert(branch);
+            if !is_repeat && !matches!(request.method, Method::ACK | Method::CANCEL) {
                 log.push(Sent { at: harness.now - start, to, request });
             }
         }
@@ -380,15 +376,7 @@ fn run_with_dns(harness: &mut Harness, up: &[&str], duration: Duration, ttl: u64
         let step = harness.agent.poll_timeout().map_or(end, |(at, _)| at.max(before)).min(end) - before;
         for mut sent in run(harness, up, step.max(Duration::from_millis(1)).min(end - before)) {
             sent.at += before - start;
-            let is_repeat = log.iter().any(|old: &Sent| {
-                old.to == sent.to
-                    && seq(&old.request) == seq(&sent.request)
-                    && old.request.headers.get::<CallId>() == sent.request.headers.get::<CallId>()
-                    && old.request.method == sent.request.method
-            });
-            if !is_repeat {
-                log.push(sent);
-            }
+            log.push(sent);
         }
     }
     log

@@ -89,7 +89,10 @@ impl World {
             if let Some((_, since)) = self.open.get(&call_id) {
                 assert!(now >= *since + Duration::from_secs(32), "seed {seed}: two REGISTERs at once");
             }
-            assert!(self.wanted || !asks_for_time(request), "seed {seed}: a REGISTER after unregistering");
+            assert!(
+                self.wanted || !asks_for_time(request),
+                "seed {seed}: a REGISTER after unregistering at {now}"
+            );
             self.open.insert(call_id.clone(), (branch, now));
         }
         let bind = |bindings: &mut [Option<Instant>; 2]| {
@@ -141,6 +144,7 @@ impl World {
     fn register(&mut self) {
         self.wanted = true;
         self.harness.agent.register(self.harness.now, self.account).unwrap();
+        self.run(Duration::ZERO);
     }
 
     fn unregister(&mut self) {

@@ -9,7 +9,7 @@ use sidetone_sip_core::{
     Header, Input, Limits, Message, Method, NameAddr, Request, Response, StatusCode, Uri,
 };
 use sidetone_sip_ua::{AccountConfig, AccountId, Agent, AgentConfig, Answer, CallId, EndCause, Event};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 pub const LOCAL: &str = "192.0.2.1:5060";
 pub const PEER: &str = "192.0.2.2:5060";
@@ -37,6 +37,8 @@ pub struct Harness {
     /// What the agent sent and no test has looked at.
     sent: VecDeque<(SocketAddr, Message)>,
     branch: u32,
+    /// Branches of the transactions that a test has seen.
+    pub seen: BTreeSet<String>,
     /// The peer sends rubbish, so the 400 to it may lack what the rubbish lacks.
     pub lenient: bool,
 }
@@ -55,6 +57,7 @@ impl Harness {
             flow,
             sent: VecDeque::new(),
             branch: 0,
+            seen: BTreeSet::new(),
             lenient: false,
         }
     }
