@@ -9,7 +9,7 @@
 //! Two things are different, and so this is not bit-exact with the ITU-T STL. Appendix I holds all speech
 //! back by 3.75 ms, so that it can cross-fade the beginning of the loss too. Here nothing is delayed: a ramp
 //! takes away the step at that joint instead. And periods are only added that are not much stronger than the
-//! last one, so that a loss in the pause after a word does not bring the word back. `tests/plc.rs` measures
+//! last one, so that a loss in the pause after a word does not bring the word back. `tests/codecs/plc.rs` measures
 //! both beside the STL: the result is as near to what was lost, in the mean.
 //!
 //! At other rates than 8 kHz all times are the same.

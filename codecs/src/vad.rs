@@ -6,7 +6,7 @@
 //! active if the bands together stand out of their floors, with a hangover that grows with the length of the speech
 //! before it. There is no look-ahead: the decision is about the frame given.
 //!
-//! Measured (`tests/vad.rs`): on seeded talk spurts over white noise 17 to 45 dB below them, no onset loses a frame,
+//! Measured (`tests/codecs/vad.rs`): on seeded talk spurts over white noise 17 to 45 dB below them, no onset loses a frame,
 //! less than 1 % of the frames with a voice are called noise, and less than 0.5 % of the frames without one are
 //! called a voice. On the vectors' speech no frame is lost that G.729 Annex B or WebRTC's detector keeps; on `mix`, where
 //! noise comes and goes, it is active for 674 of 810 frames, G.729B for 678, WebRTC (aggressive) for 671.

@@ -48,6 +48,9 @@ impl Account {
         if slots.len() > slot::MAX_SLOTS {
             return Err(ConfigError::TooManyServers(slot::MAX_SLOTS));
         }
+        if config.session.timer.interval() == 0 || config.session.timer.shortest() == 0 {
+            return Err(ConfigError::SessionTimer);
+        }
         let digest = DigestClient::with_config(config.digest.clone());
         let logins = logins(&config);
         let locate = Arc::new(config.locate.clone());

@@ -1,7 +1,7 @@
 //! The façade: bytes, answers and commands in; bytes, questions and events out.
 
 use crate::account::Account;
-use crate::call::{Call, Calls, Phase};
+use crate::call::{Call, CallRequest, Calls, Phase};
 use crate::config::{AccountConfig, AgentConfig};
 use crate::context::{Context, Timer};
 use crate::dialog::DialogKey;
@@ -11,6 +11,9 @@ use crate::exchange::{Outcome, Owner, Step};
 use crate::reach::Reach;
 use crate::refusal::Refusal;
 use crate::registration::Registration;
+use crate::request::Requests;
+use crate::subscription::Subscriptions;
+use crate::transfer::ReferProgress;
 use alloc::collections::BTreeMap;
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -20,7 +23,8 @@ use sidetone_hal::timer::Soonest;
 use sidetone_sip_core::header::ContentType;
 use sidetone_sip_core::locate::{Answer, Locator, Query, QueryId};
 use sidetone_sip_core::{
-    Endpoint, Event as EndpointEvent, FlowRequest, Input, Request, StatusCode, TransactionId, Uri,
+    Endpoint, Event as EndpointEvent, FlowRequest, Headers, Input, NameAddr, Request, StatusCode,
+    TransactionId, Uri,
 };
 
 /// A SIP user agent without I/O: registrations and calls over one [`Endpoint`].
@@ -43,6 +47,10 @@ pub struct Agent {
     pub(crate) calls: Calls,
     /// Server transactions of INVITEs without a final response.
     pub(crate) by_server_invite: HashMap<TransactionId, CallId>,
+    /// Calls that take the place of others once they are answered (RFC 3891).
+    pub(crate) replacing: BTreeMap<CallId, CallId>,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) requests: Requests,
     pub(crate) last_call: u64,
     last_account: u32,
 }
@@ -61,7 +69,12 @@ pub enum Reason {
     Location,
     /// A server that says nothing, while there is another one.
     NextServer,
-    /// Something about a call: a 2xx to repeat, an ACK that did not come, the end of ringing, a wait after a 491.
+    /// A subscription, ours or somebody else's: to refresh, to try again, to end.
+    Subscription,
+    /// A request that the user did not answer.
+    Request,
+    /// Something about a call: a response to repeat, an ACK or a PRACK that did not come, the end of ringing, a wait after
+    /// a 491, a session to refresh or to end.
     Call(CallId),
 }
 
@@ -75,6 +88,9 @@ impl Agent {
             reaches: BTreeMap::new(),
             calls: Calls::default(),
             by_server_invite: HashMap::new(),
+            replacing: BTreeMap::new(),
+            subscriptions: Subscriptions::default(),
+            requests: Requests::default(),
             last_call: 0,
             last_account: 0,
         }
@@ -251,6 +267,20 @@ impl Agent {
         to: &Uri,
         offer: Option<Bytes>,
     ) -> Result<CallId, CommandError> {
+        let request = CallRequest { offer, ..CallRequest::new(to.clone()) };
+        self.call_with(now, account, request)
+    }
+
+    /// Calls with all that may be said of a call.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn call_with(
+        &mut self,
+        now: Instant,
+        account: AccountId,
+        request: CallRequest,
+    ) -> Result<CallId, CommandError> {
         let most = self.context.config.max_calls;
         if self.calls.len() >= most {
             return Err(CommandError::TooManyCalls(most));
@@ -259,8 +289,12 @@ impl Agent {
             return Err(CommandError::NotRegistered);
         }
         let id = self.next_call_id();
-        let call = Call::outgoing(&mut self.context, now, id, account, to, offer)?;
+        let refer = request.refer;
+        let call = Call::outgoing(&mut self.context, now, id, account, request)?;
         self.calls.insert(call);
+        if let Some(refer) = refer {
+            self.subscriptions.referred_calls.insert(id, refer);
+        }
         self.pump(now);
         Ok(id)
     }
@@ -273,9 +307,14 @@ impl Agent {
         self.progress(now, call, StatusCode::RINGING, None)
     }
 
-    /// Sends a provisional response, with a session description for early media or without.
+    /// Sends a provisional response, with a session description for early media or without: reliably where the account
+    /// says so and the caller can take it ([`SessionConfig::reliable`](crate::SessionConfig::reliable)). A reliable one
+    /// waits for the PRACK of the one before, and has the description only once: the answer to the caller's offer, or
+    /// our offer, whose answer [`Event::Answer`] has.
     ///
     /// # Errors
+    /// [`CommandError::QueueFull`] when 8 wait for PRACKs, [`CommandError::WrongState`] for an offer that would not go
+    /// reliably too,
     /// [`CommandError::Status`] for 100 and everything above 199, [`CommandError::NoSuchCall`], [`CommandError::WrongState`].
     pub fn progress(
         &mut self,
@@ -284,15 +323,51 @@ impl Agent {
         status: StatusCode,
         body: Option<Bytes>,
     ) -> Result<(), CommandError> {
-        self.command(now, call, |call, context| call.progress(context, now, status, body))
+        self.progress_with(now, call, status, body, &Headers::new())
     }
 
-    /// Answers an incoming call: with the answer to its offer, or with our offer if it made none.
+    /// The same with further headers.
+    ///
+    /// # Errors
+    /// As [`progress`](Self::progress).
+    pub fn progress_with(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        status: StatusCode,
+        body: Option<Bytes>,
+        headers: &Headers,
+    ) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.progress(context, now, status, body, headers))
+    }
+
+    /// Answers an incoming call: with the answer to its offer, or with our offer if it made none. What a reliable
+    /// provisional response said already is not said again, and the 200 waits for its PRACK.
+    /// A call that it takes the place of ([`Invite::replaces`](crate::Invite::replaces)) is hung up.
     ///
     /// # Errors
     /// [`CommandError::NoSuchCall`], [`CommandError::WrongState`].
     pub fn answer(&mut self, now: Instant, call: CallId, body: Bytes) -> Result<(), CommandError> {
-        self.command(now, call, |call, context| call.answer(context, now, body))
+        self.answer_with(now, call, body, &Headers::new())
+    }
+
+    /// The same with further headers.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer).
+    pub fn answer_with(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        body: Bytes,
+        headers: &Headers,
+    ) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.answer(context, now, body, headers))?;
+        if let Some(replaced) = self.replacing.remove(&call) {
+            // It may have ended by itself meanwhile.
+            let _ = self.hangup(now, replaced);
+        }
+        Ok(())
     }
 
     /// Refuses an incoming call, by a status alone or with what is wrong with its session description.
@@ -332,13 +407,31 @@ impl Agent {
         })
     }
 
-    /// Offers a change of the session in a re-INVITE. [`Event::Answer`] or [`Event::OfferRejected`] follows.
+    /// Offers a change of the session: of an established call in a re-INVITE, for the other side's user may have to
+    /// decide; before the call is answered in an UPDATE, which is possible once an offer and its answer went through in
+    /// reliable responses (RFC 3311 §5.1). [`Event::Answer`] or [`Event::OfferRejected`] follows.
     ///
     /// # Errors
+    /// [`CommandError::Unsupported`] when an UPDATE would be needed and the other side does not take it,
     /// [`CommandError::OfferPending`]: [`Event::OfferDue`] tells when it can be made. [`CommandError::NoSuchCall`],
     /// [`CommandError::WrongState`].
     pub fn reoffer(&mut self, now: Instant, call: CallId, offer: Bytes) -> Result<(), CommandError> {
         self.command(now, call, |call, context| call.reoffer(context, now, offer))
+    }
+
+    /// Names us otherwise to the other side of an established call from now on (RFC 4916), in an UPDATE: as after a
+    /// transfer, or when somebody else takes the receiver. The tag stays, whatever `identity` has.
+    ///
+    /// # Errors
+    /// [`CommandError::Unsupported`] when the other side has not said that it takes UPDATE and a changed From
+    /// (`from-change`), [`CommandError::NoSuchCall`], [`CommandError::WrongState`] before the call is answered.
+    pub fn update_identity(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        identity: NameAddr,
+    ) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.update_identity(context, now, identity))
     }
 
     /// Answers [`Event::Offer`], or an [`Event::Answered`] that carried an offer.
@@ -411,7 +504,10 @@ impl Agent {
     /// Whether nothing is under way: no call, no request, no binding that was to be taken back.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.calls.is_empty() && self.registrations.values().all(Registration::is_quiet)
+        self.calls.is_empty()
+            && self.requests.is_empty()
+            && self.subscriptions.is_empty()
+            && self.registrations.values().all(Registration::is_quiet)
     }
 
     fn command(
@@ -420,17 +516,25 @@ impl Agent {
         id: CallId,
         command: impl FnOnce(&mut Call, &mut Context) -> Result<(), CommandError>,
     ) -> Result<(), CommandError> {
+        let shared = self.subscriptions.shares(id);
         let call = self.calls.get_mut(id).filter(|call| !call.ended).ok_or(CommandError::NoSuchCall)?;
+        call.shared = shared;
         let result = command(call, &mut self.context);
-        self.sweep(id);
+        self.sweep(now, id);
         self.pump(now);
         result
     }
 
     /// Forgets a call of which nothing is left.
-    pub(crate) fn sweep(&mut self, id: CallId) {
-        if self.calls.get(id).is_some_and(Call::is_over) {
+    pub(crate) fn sweep(&mut self, now: Instant, id: CallId) {
+        if let Some(call) = self.calls.get_mut(id).filter(|call| call.is_over()) {
+            let (tag, left) = (call.local_tag, call.left.take());
             self.calls.remove(id);
+            self.replacing.remove(&id);
+            self.referred_call_over(now, id);
+            if let Some(dialog) = left {
+                self.subscriptions.inherit(id, tag, &dialog);
+            }
         }
     }
 
@@ -482,11 +586,13 @@ impl Agent {
                 if self.reach_response(now, transaction, None) {
                     return;
                 }
+                self.forget_received(transaction);
+                self.watcher_lost(transaction);
                 if let Some(id) = self.by_server_invite.remove(&transaction) {
                     if let Some(call) = self.calls.get_mut(id) {
                         call.handle_invite_lost(&mut self.context, transaction);
                     }
-                    self.sweep(id);
+                    self.sweep(now, id);
                 }
                 self.context.handle_failure(now, transaction, &cause);
             }
@@ -498,6 +604,7 @@ impl Agent {
             }
             EndpointEvent::Terminated { transaction } => {
                 self.by_server_invite.remove(&transaction);
+                self.forget_received(transaction);
                 self.context.handle_terminated(transaction);
             }
             EndpointEvent::KeepAlivePong { flow } => self.reach_pong(now, flow),
@@ -513,22 +620,37 @@ impl Agent {
         if !call.handle_reinvite_cancel(&mut self.context, now, transaction) {
             call.handle_cancel(&mut self.context, now, cancel);
         }
-        self.sweep(id);
+        self.sweep(now, id);
     }
 
     fn handle_outcome(&mut self, now: Instant, outcome: Outcome) {
         let Outcome { owner, exchange, result } = outcome;
+        let status = result.as_ref().map_or_else(|failure| failure.status(), |(response, _)| response.status);
         let context = &mut self.context;
         match owner {
+            Owner::Request(id) => self.handle_request_outcome(id, result),
+            Owner::Subscribe(id) => self.handle_subscribe_outcome(now, id, exchange, result),
+            Owner::Notify(id) => self.handle_notify_outcome(now, id, result),
+            Owner::Refer(id) => self.handle_refer_outcome(now, id, exchange, result),
             Owner::Register(binding) => {
                 if let Some(registration) = self.registrations.get_mut(&binding.account) {
                     registration.handle_outcome(context, now, binding.slot(), result);
                 }
                 self.update_reach(now, binding);
             }
-            Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) | Owner::Info(id) => {
+            Owner::Invite(id)
+            | Owner::Reinvite(id)
+            | Owner::Bye(id)
+            | Owner::Info(id)
+            | Owner::Prack(id, _)
+            | Owner::Update(id, _) => {
                 let Some(call) = self.calls.get_mut(id) else { return };
+                call.shared = self.subscriptions.shares(id);
                 match owner {
+                    Owner::Prack(_, early) => call.handle_prack_outcome(context, now, early, result),
+                    Owner::Update(_, early) => {
+                        call.handle_update_outcome(context, now, exchange, early, result);
+                    }
                     Owner::Info(_) => call.handle_info_outcome(context, now, result),
                     Owner::Invite(_) => call.handle_invite_outcome(context, now, exchange, result),
                     Owner::Reinvite(_) => call.handle_reinvite_outcome(context, now, exchange, result),
@@ -538,7 +660,12 @@ impl Agent {
                         call.handle_bye_outcome(context, provisional);
                     }
                 }
-                self.sweep(id);
+                // A refusal that is seen to, as a 422, is no end.
+                let is_news = !status.is_final() || status.is_success() || call.ended;
+                if matches!(owner, Owner::Invite(_)) && is_news {
+                    self.referred_call_has(now, id, status);
+                }
+                self.sweep(now, id);
             }
             Owner::Nobody => {}
         }
@@ -553,9 +680,28 @@ impl Agent {
             Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) | Owner::Info(id) => {
                 self.calls.get_mut(id).map(|call| call.next_seq(used))
             }
+            Owner::Request(id) => {
+                let call = self.requests.call_of(id);
+                call.and_then(|call| self.calls.get_mut(call)).map(|call| call.next_seq(used))
+            }
+            Owner::Subscribe(id) => Some(self.next_subscribe_seq(id, used)),
+            Owner::Notify(id) => Some(self.next_notify_seq(id, used)),
+            Owner::Refer(id) => Some(self.next_refer_seq(id, used)),
+            Owner::Prack(id, early) | Owner::Update(id, Some(early)) => {
+                self.calls.get_mut(id).map(|call| call.next_seq_in(early, used))
+            }
+            Owner::Update(id, None) => self.calls.get_mut(id).map(|call| call.next_seq(used)),
             Owner::Nobody => None,
         }
         .unwrap_or_else(|| used.saturating_add(1))
+    }
+
+    /// Says whether a call's dialog has to outlive it, before anything may end the call.
+    pub(crate) fn mark_shared(&mut self, id: CallId) {
+        let shared = self.subscriptions.shares(id);
+        if let Some(call) = self.calls.get_mut(id) {
+            call.shared = shared;
+        }
     }
 
     fn handle_timer(&mut self, now: Instant, timer: Timer) {
@@ -569,22 +715,34 @@ impl Agent {
             }
             Timer::Reach(account) => return self.reach_timeout(now, account),
             Timer::NextServer(exchange) => return context.give_up_server(now, exchange),
+            Timer::Resubscribe(id) => return self.resubscribe(now, id),
+            Timer::Silence(id) => return self.subscription_silent(now, id),
+            Timer::Watcher(id) => return self.watcher_timeout(now, id),
+            Timer::Referral(id) => return self.tell_refer_progress(id, ReferProgress::Lost),
+            Timer::Unanswered(id) => return self.leave_unanswered(now, id),
             Timer::Repeat2xx(id)
             | Timer::NoAck(id)
             | Timer::RingLimit(id)
             | Timer::KeepRinging(id)
-            | Timer::Glare(id) => id,
+            | Timer::Glare(id)
+            | Timer::Reliable(id)
+            | Timer::Session(id) => id,
         };
+        self.mark_shared(id);
+        let context = &mut self.context;
         let Some(call) = self.calls.get_mut(id) else { return };
         match timer {
-            Timer::Register(_) | Timer::Reach(_) | Timer::NextServer(_) => {}
             Timer::Repeat2xx(_) => call.repeat_2xx(context, now),
             Timer::NoAck(_) => call.no_ack(context, now),
             Timer::RingLimit(_) => call.stop_waiting(context, now),
             Timer::KeepRinging(_) => call.keep_ringing(context, now),
             Timer::Glare(_) => call.glare_over(context),
+            Timer::Reliable(_) => call.repeat_reliable(context, now),
+            Timer::Session(_) => call.session_due(context, now),
+            // Everything else was seen to above.
+            _ => {}
         }
-        self.sweep(id);
+        self.sweep(now, id);
     }
 }
 
@@ -602,10 +760,16 @@ const fn reason(timer: Timer) -> Reason {
         Timer::Register(binding) => Reason::Registration(binding.account),
         Timer::NextServer(_) => Reason::NextServer,
         Timer::Reach(account) => Reason::Reachability(account),
+        Timer::Resubscribe(_) | Timer::Silence(_) | Timer::Watcher(_) | Timer::Referral(_) => {
+            Reason::Subscription
+        }
+        Timer::Unanswered(_) => Reason::Request,
         Timer::Repeat2xx(call)
         | Timer::NoAck(call)
         | Timer::RingLimit(call)
         | Timer::KeepRinging(call)
-        | Timer::Glare(call) => Reason::Call(call),
+        | Timer::Glare(call)
+        | Timer::Reliable(call)
+        | Timer::Session(call) => Reason::Call(call),
     }
 }

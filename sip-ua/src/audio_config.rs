@@ -57,10 +57,15 @@ pub struct AudioConfig {
     /// | optional | optional | `RTP/AVP` with both (RFC 8643); who knows both takes DTLS |
     /// | optional | off | `RTP/AVP` with `a=fingerprint` (RFC 8643) |
     ///
-    /// So `dtls` compulsory and `srtp` off is DTLS and nothing else. A call whose handshake fails, or is not done 30
-    /// seconds after the call is answered, ends; its reason says why.
+    /// So `dtls` compulsory and `srtp` off is DTLS and nothing else. A call whose handshake fails, or is not done
+    /// within [`dtls_limit`](Self::dtls_limit), ends; its reason says why.
     #[cfg(feature = "dtls")]
     pub dtls: SrtpPolicy,
+    /// How long a handshake of DTLS may take, from when the other side's RTP address is known; where that is before the
+    /// answer, the handshake begins again until the call is answered. 30 seconds by default: a lost flight is repeated
+    /// four times within it. With less than a few seconds, calls over a network that loses packets end.
+    #[cfg(feature = "dtls")]
+    pub dtls_limit: Duration,
 }
 
 /// How key presses are sent and heard.
@@ -106,6 +111,8 @@ impl AudioConfig {
             srtp_suites: Suite::USUAL.into(),
             #[cfg(feature = "dtls")]
             dtls: SrtpPolicy::Off,
+            #[cfg(feature = "dtls")]
+            dtls_limit: Duration::from_secs(30),
         }
     }
 
@@ -126,7 +133,7 @@ impl AudioConfig {
         self.srtp_suites.clone_from(&other.srtp_suites);
         #[cfg(feature = "dtls")]
         {
-            self.dtls = other.dtls;
+            (self.dtls, self.dtls_limit) = (other.dtls, other.dtls_limit);
         }
         self
     }

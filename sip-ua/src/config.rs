@@ -11,13 +11,15 @@ pub use refresh::{RefreshRule, RetryRule};
 pub use registration::{ExpiresIn, MacPlace, RegistrationConfig, SendMac};
 
 use crate::error::ConfigError;
+use crate::session::SessionConfig;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 use sidetone_hal::net::Protocol;
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::locate::{LocateOptions, LocatorConfig};
 use sidetone_sip_core::nat::{KeepAlive, PublicAddress};
-use sidetone_sip_core::{CredentialStore, DigestClientConfig, EndpointConfig, Secret, Uri};
+use sidetone_sip_core::{CredentialStore, DigestClientConfig, EndpointConfig, Method, Secret, Uri};
 
 /// Settings of an [`Agent`](crate::Agent).
 #[derive(Clone, Debug)]
@@ -36,6 +38,27 @@ pub struct AgentConfig {
     pub max_calls: usize,
     /// How long an outgoing call may ring before it is cancelled, and an incoming one before it is answered 480.
     pub ring_timeout: Duration,
+    /// Methods whose requests are given to the user as [`Event::Request`](crate::Event::Request), who answers them, beside
+    /// those that the agent serves by itself: MESSAGE, PUBLISH and so on. None by default: they are answered 405.
+    pub methods: Vec<Method>,
+    /// Event packages that others may subscribe to here ([`Event::Subscribe`](crate::Event::Subscribe)). None by default:
+    /// others are answered 489.
+    pub packages: Vec<String>,
+    /// Event packages whose NOTIFY is taken without a subscription, outside of dialogs and within calls, as
+    /// [`Event::Request`](crate::Event::Request): `check-sync`, `message-summary`, `talk`, `hold`. None by default: they are
+    /// answered 481 (RFC 6665 §4.1.3).
+    pub unsolicited: Vec<String>,
+    /// Whose REFER is taken.
+    pub refer: ReferPolicy,
+    /// Subscriptions at once at most, ours and others' counted apart. A further one of others is answered 503.
+    pub max_subscriptions: usize,
+    /// The shortest subscription of others that is granted; whoever asks for less is told so by 423 (RFC 6665 §4.2.1.1).
+    /// Whole seconds.
+    pub min_subscription: Duration,
+    /// The longest subscription of others that is granted. Whole seconds.
+    pub max_subscription: Duration,
+    /// Requests without a response at once at most, sent and received counted apart.
+    pub max_requests: usize,
     /// The first step of the registration back-off (RFC 5626 §4.5 calls it base-time); it doubles with each failure.
     pub retry_base: Duration,
     /// The longest registration back-off (RFC 5626 §4.5 calls it max-time).
@@ -59,10 +82,31 @@ impl AgentConfig {
             max_accounts: 16,
             max_calls: 256,
             ring_timeout: Duration::from_secs(180),
+            methods: Vec::new(),
+            packages: Vec::new(),
+            unsolicited: Vec::new(),
+            refer: ReferPolicy::InCalls,
+            max_subscriptions: 512,
+            min_subscription: Duration::from_secs(60),
+            max_subscription: Duration::from_secs(3600),
+            max_requests: 64,
             retry_base: Duration::from_secs(30),
             retry_max: Duration::from_secs(1800),
         }
     }
+}
+
+/// Whose REFER is given to the user ([`Event::Referred`](crate::Event::Referred)), who takes or refuses it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReferPolicy {
+    /// Nobody's: 403.
+    Never,
+    /// That of the other side of a call: a transfer.
+    #[default]
+    InCalls,
+    /// Also one outside of any call, which makes us call somebody: click to dial. Only where others are trusted.
+    Always,
 }
 
 /// One identity at one provider.
@@ -130,6 +174,8 @@ pub struct AccountConfig {
     pub public_address: PublicAddress,
     /// Whether requests ask for `rport` (RFC 3581). On by default; off, responses go to the port in Via.
     pub rport: bool,
+    /// What calls use of session timers, reliable provisional responses and connected identity.
+    pub session: SessionConfig,
     /// How this account's calls sound and are negotiated. `None`, the default: as the user agent's.
     #[cfg(feature = "media")]
     pub audio: Option<crate::AudioConfig>,
@@ -162,6 +208,7 @@ impl AccountConfig {
             keep_alive: KeepAlive::off(),
             public_address: PublicAddress::default(),
             rport: true,
+            session: SessionConfig::default(),
             #[cfg(feature = "media")]
             audio: None,
         }
@@ -272,6 +319,13 @@ impl AccountConfig {
         self
     }
 
+    /// The same account, its calls with other extensions.
+    #[must_use]
+    pub const fn with_session(mut self, session: SessionConfig) -> Self {
+        self.session = session;
+        self
+    }
+
     /// The same account, which changes its UDP port after a failed registration.
     #[must_use]
     pub fn with_new_port_on_failure(mut self) -> Self {
@@ -343,7 +397,8 @@ impl fmt::Debug for AccountConfig {
             .field("new_port_on_failure", &self.new_port_on_failure)
             .field("keep_alive", &self.keep_alive)
             .field("public_address", &self.public_address)
-            .field("rport", &self.rport);
+            .field("rport", &self.rport)
+            .field("session", &self.session);
         #[cfg(feature = "media")]
         shown_config.field("audio", &self.audio);
         shown_config.finish()

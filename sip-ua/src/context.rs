@@ -1,23 +1,27 @@
 //! What every part of the agent works with: the endpoint, the accounts, the exchanges, and the queues outwards.
 
 use crate::account::{Account, contact_uri};
-use crate::config::AgentConfig;
+use crate::config::{AgentConfig, ReferPolicy};
 use crate::deadlines::Deadlines;
 use crate::event::{AccountId, CallId, Event};
 use crate::exchange::{Exchange, ExchangeId, Outcome};
 use crate::registration::{BindingId, Wish};
+use crate::request::IncomingId;
 use crate::resolve::{RecordEnds, Waiter};
-use alloc::collections::{BTreeMap, VecDeque};
+use crate::session::{OPTIONS, SessionConfig};
+use crate::subscription::{SubscriptionId, WatcherId};
+use crate::transfer::ReferId;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{Accept, Allow, Contact, ContentType, Server, UserAgent};
+use sidetone_sip_core::header::{Accept, Allow, Contact, ContentType, Require, Server, Supported, UserAgent};
 use sidetone_sip_core::locate::{Locator, LookupId, Query};
 use sidetone_sip_core::{
-    Endpoint, Headers, Method, Request, Response, Source, StatusCode, TransactionId, Uri, ViaOptions,
+    Endpoint, Header, Headers, Method, Request, Response, Source, StatusCode, TransactionId, Uri, ViaOptions,
 };
 
 /// What the agent waits for, apart from the transaction layer's own timers.
@@ -37,13 +41,39 @@ pub(crate) enum Timer {
     KeepRinging(CallId),
     /// The wait after a 491 is over.
     Glare(CallId),
+    /// A subscription of ours to refresh, or to try again.
+    Resubscribe(SubscriptionId),
+    /// The NOTIFY that a SUBSCRIBE brings did not come.
+    Silence(SubscriptionId),
+    /// A subscription of somebody else ends, or was not decided on.
+    Watcher(WatcherId),
+    /// Nothing more was heard of a REFER.
+    Referral(ReferId),
+    /// A request was not answered by the user.
+    Unanswered(IncomingId),
+    /// Repeat a reliable provisional response, or give up waiting for its PRACK.
+    Reliable(CallId),
+    /// Refresh a session, or end it.
+    Session(CallId),
     /// A server has been silent for as many repeats as it gets while there is another one.
     NextServer(ExchangeId),
 }
 
-/// The methods we take, for Allow.
-pub(crate) const METHODS: [Method; 6] =
-    [Method::INVITE, Method::ACK, Method::CANCEL, Method::BYE, Method::OPTIONS, Method::INFO];
+/// The methods that every agent takes, for Allow.
+pub(crate) const METHODS: [Method; 9] = [
+    Method::INVITE,
+    Method::ACK,
+    Method::CANCEL,
+    Method::BYE,
+    Method::OPTIONS,
+    Method::INFO,
+    Method::PRACK,
+    Method::UPDATE,
+    Method::NOTIFY,
+];
+
+/// The extensions that every agent understands, for Supported, and that others may require.
+pub(crate) const EXTENSIONS: [&str; 2] = ["replaces", "norefersub"];
 
 pub(crate) struct Context {
     pub(crate) endpoint: Endpoint,
@@ -62,6 +92,8 @@ pub(crate) struct Context {
     pub(crate) hosts: VecDeque<(LookupId, Vec<SocketAddr>)>,
     /// What requests want of the registrations. There are never more than exchanges.
     pub(crate) wishes: VecDeque<(BindingId, Wish)>,
+    /// Requests that wait for a REGISTER at the server that they fail over to.
+    pub(crate) held: BTreeSet<ExchangeId>,
     /// Until when the DNS records of addresses hold.
     pub(crate) record_ends: RecordEnds,
 }
@@ -92,6 +124,7 @@ impl Context {
             waiting: BTreeMap::new(),
             hosts: VecDeque::new(),
             wishes: VecDeque::new(),
+            held: BTreeSet::new(),
             record_ends: RecordEnds::default(),
         }
     }
@@ -104,6 +137,11 @@ impl Context {
     /// T2 of the endpoint.
     pub(crate) fn t2(&self) -> Duration {
         self.config.endpoint.timers.t2
+    }
+
+    /// How long a request waits for the user: a little less than its sender does (timer F).
+    pub(crate) fn patience(&self) -> Duration {
+        self.t1() * 60
     }
 
     /// A new tag or Call-ID: 64 random bits in hexadecimal (RFC 3261 §19.3).
@@ -172,6 +210,32 @@ impl Context {
         options
     }
 
+    /// What the calls of an account use of the extensions to INVITE.
+    pub(crate) fn session_config(&self, account: Option<AccountId>) -> SessionConfig {
+        let account = account.and_then(|id| self.accounts.get(&id));
+        account.map(|account| account.config.session).unwrap_or_default()
+    }
+
+    /// Whether we, or any account, have the extension with this option tag.
+    pub(crate) fn knows_option(&self, option: &str) -> bool {
+        EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(option))
+            || self.accounts.values().any(|account| account.config.session.usage(option).is_on())
+    }
+
+    /// Says what we can, in the calls of this account (RFC 3261 §20.1, §20.5, §20.37).
+    pub(crate) fn push_abilities(&self, headers: &mut Headers, account: Option<AccountId>) {
+        let config = self.session_config(account);
+        let mut methods = self.methods();
+        if !config.reliable.is_on() {
+            methods.retain(|method| *method != Method::PRACK);
+        }
+        headers.set(&Allow(methods));
+        headers.set(&Accept([ContentType::SDP].into()));
+        let on = OPTIONS.into_iter().filter(|option| config.usage(option).is_on());
+        add_options::<Supported>(headers, EXTENSIONS.into_iter().chain(on));
+        self.push_events(headers);
+    }
+
     /// Whether a REGISTER of the account offers keep-alives (RFC 6223).
     pub(crate) fn offers_keep(&self, account: Option<AccountId>) -> bool {
         let account = account.and_then(|id| self.accounts.get(&id));
@@ -235,13 +299,51 @@ impl Context {
         }
     }
 
+    /// The methods we take: those of every agent, and those that the settings add.
+    pub(crate) fn methods(&self) -> Vec<Method> {
+        let mut methods: Vec<Method> = METHODS.into();
+        if self.config.refer != ReferPolicy::Never {
+            methods.push(Method::REFER);
+        }
+        if !self.config.packages.is_empty() {
+            methods.push(Method::SUBSCRIBE);
+        }
+        methods.extend(self.config.methods.iter().cloned());
+        methods
+    }
+
     pub(crate) fn poll_query(&mut self) -> Option<Query> {
         self.locator.poll_query()
     }
 }
 
-/// Says what we can (RFC 3261 §20.5, §20.1).
-pub(crate) fn push_abilities(headers: &mut Headers) {
-    headers.set(&Allow(METHODS.into()));
-    headers.set(&Accept([ContentType::SDP].into()));
+/// A header that is a set of option tags.
+pub(crate) trait OptionSet: Header + FromIterator<&'static str> {
+    /// Whether the option is named.
+    fn names(&self, option: &str) -> bool;
+}
+
+impl OptionSet for Supported {
+    fn names(&self, option: &str) -> bool {
+        self.has(option)
+    }
+}
+
+impl OptionSet for Require {
+    fn names(&self, option: &str) -> bool {
+        self.has(option)
+    }
+}
+
+/// Whether a header of option tags names one.
+pub(crate) fn names_option<H: OptionSet>(headers: &Headers, option: &str) -> bool {
+    matches!(headers.get::<H>(), Some(Ok(set)) if set.names(option))
+}
+
+/// Adds option tags to those that are named already.
+pub(crate) fn add_options<H: OptionSet>(headers: &mut Headers, options: impl Iterator<Item = &'static str>) {
+    let options: Vec<&'static str> = options.filter(|option| !names_option::<H>(headers, option)).collect();
+    if !options.is_empty() {
+        headers.push(&options.into_iter().collect::<H>());
+    }
 }

@@ -19,6 +19,9 @@ pub enum ConfigError {
     /// The servers and edge proxies of an account make more bindings than that.
     #[error("more than {0} servers and edge proxies")]
     TooManyServers(usize),
+    /// The session interval or the shortest one is below one second.
+    #[error("session intervals must be 1 to 4294967295 s")]
+    SessionTimer,
     /// [`AgentConfig::max_accounts`](crate::AgentConfig::max_accounts) is reached.
     #[error("there are already {0} accounts, the most allowed")]
     TooManyAccounts(usize),
@@ -50,9 +53,25 @@ pub enum CommandError {
     /// As many requests of that kind wait for their turn as may.
     #[error("already {0} requests wait, the most allowed")]
     QueueFull(usize),
+    /// No such request, or it was answered.
+    #[error("no such request, or it was answered")]
+    NoSuchRequest,
+    /// No such subscription, or it is over.
+    #[error("no such subscription, or it is over")]
+    NoSuchSubscription,
+    /// There are as many subscriptions as
+    /// [`AgentConfig::max_subscriptions`](crate::AgentConfig::max_subscriptions) allows.
+    #[error("there are already {0} subscriptions, the most allowed")]
+    TooManySubscriptions(usize),
+    /// The method has a command of its own.
+    #[error("the method has a command of its own")]
+    Method,
     /// The URI cannot be called.
     #[error("expected a URI of the form sip:user@host")]
     NotSip,
+    /// The other side has not said that it takes that.
+    #[error("the other side does not support that")]
+    Unsupported,
     /// Not a provisional or a refusing status where one is needed.
     #[error("status {0} is not of the needed class")]
     Status(u16),

@@ -1,5 +1,8 @@
 //! What the agent tells its user, and the small types that the events carry.
 
+use crate::request::{IncomingId, RequestId};
+use crate::subscription::{SubscribeKind, SubscriptionId, SubscriptionState, WatcherId};
+use crate::transfer::{ReferId, ReferProgress, ReferTarget};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,9 +10,10 @@ use bytes::Bytes;
 use core::fmt;
 use sidetone_hal::net::SocketAddr;
 use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_core::header::{Reason, RemotePartyId, RetryAfter, Warning};
 use sidetone_sip_core::locate::LookupId;
 use sidetone_sip_core::nat::FlowFailure;
-use sidetone_sip_core::{NameAddr, StatusCode, Uri};
+use sidetone_sip_core::{Headers, NameAddr, Request, Response, Source, StatusCode, Uri};
 
 /// Names an account of one agent. Not used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +22,11 @@ pub struct AccountId(pub(crate) u32);
 /// Names a call of one agent. Not used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub(crate) u64);
+
+/// Names an early dialog of a call of ours: one branch of those that a proxy rings (RFC 3261 §12.1). Not used twice in a
+/// call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EarlyDialogId(pub(crate) u32);
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,8 +105,27 @@ pub enum Event {
         call: CallId,
         /// The provisional status.
         status: StatusCode,
-        /// A session description for early media.
+        /// Which of the places that ring says so; `None` when the response makes no dialog, or there are too many.
+        early: Option<EarlyDialogId>,
+        /// Whether a session description of that early dialog has come, by now or by this: without one the caller should
+        /// hear a ring-back tone, and after a 180 when nothing is heard (RFC 3960 §3.2).
+        early_media: bool,
+        /// A session description for early media: the answer to our offer. An offer comes as [`Event::Offer`].
         body: Option<Bytes>,
+    },
+    /// One of the places that rang gave up, and others may ring on (199, RFC 6228).
+    EarlyDialogEnded {
+        /// Which call.
+        call: CallId,
+        /// Which of its early dialogs.
+        early: EarlyDialogId,
+    },
+    /// The other side is, or says to be, somebody else than before (RFC 4916, RFC 3325): as when it was transferred.
+    RemoteIdentity {
+        /// Which call.
+        call: CallId,
+        /// Who, as far as it was told.
+        identity: Box<RemoteIdentity>,
     },
     /// An outgoing call was answered. `body` is the answer to our offer; when we sent none it is an offer, and
     /// [`answer_offer`](crate::Agent::answer_offer) must follow, which sends the ACK.
@@ -113,7 +141,7 @@ pub enum Event {
         call: CallId,
     },
     /// The other side offers a change of the session. Answer with [`answer_offer`](crate::Agent::answer_offer) or
-    /// [`reject_offer`](crate::Agent::reject_offer).
+    /// [`reject_offer`](crate::Agent::reject_offer). It may come before a call is answered too.
     Offer {
         /// Which call.
         call: CallId,
@@ -132,12 +160,14 @@ pub enum Event {
         /// The answer.
         body: Option<Bytes>,
     },
-    /// Our offer was refused; the session stays as it was (RFC 3261 §14.1). After a 491, [`Event::OfferDue`] follows.
+    /// Our offer was refused; the session stays as it was (RFC 3261 §14.1).
     OfferRejected {
         /// Which call.
         call: CallId,
         /// Why.
         status: StatusCode,
+        /// Whether [`Event::OfferDue`] will tell when it may be made again, as after a 491.
+        again: bool,
     },
     /// An offer that had to wait (after a 491, or because another exchange was under way) can be made now with
     /// [`reoffer`](crate::Agent::reoffer), if it is still wanted.
@@ -168,6 +198,80 @@ pub enum Event {
         /// How long it was pressed, if told.
         duration: Option<Duration>,
     },
+    /// The other side of a call, or somebody else, wants us to call somebody by a REFER (RFC 3515): a transfer. Answer with
+    /// [`accept_refer`](crate::Agent::accept_refer) or [`reject_refer`](crate::Agent::reject_refer).
+    Referred {
+        /// Names the progress that the sender of the REFER hears of.
+        refer: WatcherId,
+        /// The call within which it came.
+        call: Option<CallId>,
+        /// The account that it came to.
+        account: Option<AccountId>,
+        /// Whom to call.
+        target: Box<ReferTarget>,
+    },
+    /// What became of a REFER of ours.
+    Refer {
+        /// Which.
+        refer: ReferId,
+        /// The call within which it was sent.
+        call: Option<CallId>,
+        /// How far it is.
+        progress: ReferProgress,
+    },
+    /// A subscription of ours changed. Its states are told in the order in which they come about.
+    Subscription {
+        /// Which.
+        subscription: SubscriptionId,
+        /// To what.
+        state: SubscriptionState,
+    },
+    /// The state that was subscribed to: a NOTIFY came, and was answered 200.
+    Notify {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The NOTIFY: Content-Type, body, and whatever else it says.
+        request: Box<Request>,
+    },
+    /// Somebody subscribes here, refreshes a subscription, or ends it.
+    Subscribe {
+        /// The subscription.
+        watcher: WatcherId,
+        /// What is to be done about it.
+        kind: SubscribeKind,
+        /// The account that it came to.
+        account: Option<AccountId>,
+        /// The SUBSCRIBE: Event, Accept, From, body.
+        request: Box<Request>,
+    },
+    /// The subscription of somebody is over.
+    Unsubscribed {
+        /// The subscription.
+        watcher: WatcherId,
+        /// The status of the NOTIFY that failed; `None` when it ended as it should.
+        status: Option<StatusCode>,
+    },
+    /// A request came that is the user's to answer, by [`respond`](crate::Agent::respond); within 30 s, or it is
+    /// answered 500.
+    Request {
+        /// Which.
+        id: IncomingId,
+        /// The account that it came to.
+        account: Option<AccountId>,
+        /// The call that it is within.
+        call: Option<CallId>,
+        /// What it says, and where it came from.
+        incoming: Box<IncomingRequest>,
+    },
+    /// A [`request`](crate::Agent::request) has its final response.
+    Response {
+        /// Which.
+        request: RequestId,
+        /// Its status; 408 stands for silence, 503 for what could not be sent.
+        status: StatusCode,
+        /// The response, if there was one.
+        response: Option<Box<Response>>,
+    },
     /// The call is over. The last event of a call; what is left to be said on the wire is said in the background.
     Ended {
         /// Which call.
@@ -189,6 +293,34 @@ pub struct Invite {
     pub uri: Uri,
     /// The caller's session description; `None` asks us to offer in the answer.
     pub offer: Option<Bytes>,
+    /// The call that this one takes the place of (RFC 3891): [`answer`](crate::Agent::answer) hangs it up.
+    pub replaces: Option<CallId>,
+    /// All headers of the INVITE: Alert-Info, Call-Info, P-Asserted-Identity, Diversion and so on.
+    pub headers: Headers,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// A request of the other side, and where it came from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct IncomingRequest {
+    /// What it says.
+    pub request: Request,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Who the other side of a call is, as a response or a request within the call says.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RemoteIdentity {
+    /// From of a request within the call whose address is another one than before (RFC 4916): not verified.
+    pub from: Option<NameAddr>,
+    /// P-Asserted-Identity, as the network says (RFC 3325 §9.1).
+    pub asserted: Vec<NameAddr>,
+    /// Remote-Party-ID, the older form of the same.
+    pub remote_party: Option<RemotePartyId>,
 }
 
 /// How an account stands with its registrar; of an account with several servers or flows, the best of them.
@@ -272,11 +404,34 @@ pub struct EndCause {
     pub reason: String,
     /// The Contact addresses of a 3xx: where to try instead (RFC 3261 §8.1.3.4).
     pub contacts: Vec<Uri>,
+    /// The Retry-After of a refusal (RFC 3261 §20.33).
+    pub retry_after: Option<Duration>,
+    /// The first Warning of a refusal (RFC 3261 §20.43).
+    pub warning: Option<Box<Warning>>,
+    /// The first Reason header of a refusal, BYE or CANCEL (RFC 3326, RFC 6432), as with a cause of ISDN.
+    pub header: Option<Box<Reason>>,
 }
 
 impl EndCause {
     pub(crate) fn new(by: EndedBy, status: Option<StatusCode>, reason: impl Into<String>) -> Self {
-        Self { by, status, reason: reason.into(), contacts: Vec::new() }
+        Self {
+            by,
+            status,
+            reason: reason.into(),
+            contacts: Vec::new(),
+            retry_after: None,
+            warning: None,
+            header: None,
+        }
+    }
+
+    /// The same with what a message says of why.
+    pub(crate) fn with_notices(mut self, headers: &Headers) -> Self {
+        let retry = headers.get::<RetryAfter>().and_then(Result::ok);
+        self.retry_after = retry.map(|retry| Duration::from_secs(retry.seconds.into()));
+        self.warning = headers.all::<Warning>().find_map(Result::ok).map(Box::new);
+        self.header = headers.all::<Reason>().find_map(Result::ok).map(Box::new);
+        self
     }
 
     /// Ended by a status, in its own words.
@@ -310,6 +465,7 @@ mod tests {
 
     #[test]
     fn events_are_small() {
-        assert!(size_of::<Event>() <= 88, "{}", size_of::<Event>());
+        // The largest is the end with its cause; an event lives until it is polled.
+        assert!(size_of::<Event>() <= 96, "{}", size_of::<Event>());
     }
 }

@@ -4,13 +4,18 @@
 //! (RFC 3263 §4.3), and one more after each 401 or 407 that we can answer (RFC 3261 §22.2). Its owner hears the
 //! responses that are left.
 
-use crate::account::{Way, same};
+mod ways;
+
+use crate::account::Way;
 use crate::config::Failback;
 use crate::context::{Context, Timer};
 use crate::dialog::Routed;
-use crate::event::{AccountId, CallId};
+use crate::event::{AccountId, CallId, EarlyDialogId};
 use crate::registration::{BindingId, Wish};
+use crate::request::RequestId;
 use crate::resolve::Waiter;
+use crate::subscription::{SubscriptionId, WatcherId};
+use crate::transfer::ReferId;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -39,6 +44,18 @@ pub(crate) enum Owner {
     Bye(CallId),
     /// An INFO within a call.
     Info(CallId),
+    /// A request of the user's.
+    Request(RequestId),
+    /// A SUBSCRIBE of ours.
+    Subscribe(SubscriptionId),
+    /// A NOTIFY of ours.
+    Notify(WatcherId),
+    /// A REFER of ours.
+    Refer(ReferId),
+    /// The PRACK of a reliable provisional response.
+    Prack(CallId, EarlyDialogId),
+    /// An UPDATE within a call, or within an early dialog of it.
+    Update(CallId, Option<EarlyDialogId>),
     /// Nobody: a BYE to a fork that lost.
     Nobody,
 }
@@ -57,8 +74,6 @@ pub(crate) struct Exchange {
     pub(crate) way: Option<Way>,
     /// Somebody else takes over when all of this fails, so that a server that says nothing has its retry count only.
     more: bool,
-    /// The request waits for a REGISTER at the target in use.
-    held: bool,
     /// Targets of the hop that are left to try.
     targets: VecDeque<Target>,
     /// What would have gone first, had no other server been registered at.
@@ -82,15 +97,6 @@ impl Exchange {
     /// Whether somebody else can be asked when the target in use says nothing.
     fn has_more(&self) -> bool {
         !self.targets.is_empty() || !self.ways.is_empty() || self.more
-    }
-
-    /// Whether the target in use is another one than would have gone first, had nothing failed.
-    pub(crate) fn has_failed_over(&self) -> bool {
-        let elsewhere = match (&self.target, &self.primary) {
-            (Some(target), Some(primary)) => !same(target, primary),
-            _ => false,
-        };
-        elsewhere || self.way.as_ref().is_some_and(|way| way.proxy > 0)
     }
 }
 
@@ -153,7 +159,8 @@ pub(crate) enum Step {
 }
 
 impl Context {
-    /// Starts an exchange within a dialog. Its outcome never comes before this returns.
+    /// Starts an exchange. A request outside of dialogs goes by the server and proxies that its account's registration
+    /// says are current, and when they fail by the others. Its outcome never comes before this returns.
     pub(crate) fn start(
         &mut self,
         now: Instant,
@@ -164,66 +171,16 @@ impl Context {
         contact: bool,
     ) -> ExchangeId {
         let Routed { request, hop } = routed;
+        let Some(hop) = hop else {
+            let known = account.and_then(|account| self.accounts.get(&account));
+            let ways = known.map(|account| account.ways(now, &request.uri)).unwrap_or_default();
+            return self.start_by(now, owner, account, request, contact, ways, None);
+        };
         let id = self.add_exchange(owner, account, request, contact);
         if let Err(reason) = self.locate_hop(now, id, &hop, protocol) {
             self.fail(id, Failure::Unresolved(reason));
         }
         id
-    }
-
-    /// Starts an exchange outside of dialogs: the request has no Route yet, and its Request-URI is what is wanted in the
-    /// end. It goes by the server and proxies that its account's registration says are current, and when they fail by
-    /// the others. Its outcome never comes before this returns.
-    pub(crate) fn start_outside(
-        &mut self,
-        now: Instant,
-        owner: Owner,
-        account: AccountId,
-        request: Request,
-        contact: bool,
-    ) -> ExchangeId {
-        let ways = self.accounts.get(&account).map(|account| account.ways(now, &request.uri));
-        self.start_by(now, owner, account, request, contact, ways.unwrap_or_default(), None)
-    }
-
-    /// Starts an exchange that takes one of these ways, the first that serves; `to`: to this target and no other.
-    #[expect(clippy::too_many_arguments, reason = "what an exchange is made of")]
-    pub(crate) fn start_by(
-        &mut self,
-        now: Instant,
-        owner: Owner,
-        account: AccountId,
-        request: Request,
-        contact: bool,
-        ways: Vec<Way>,
-        to: Option<(Target, bool)>,
-    ) -> ExchangeId {
-        let origin = Box::new(request.clone());
-        let id = self.add_exchange(owner, Some(account), request, contact);
-        let Some(exchange) = self.exchanges.get_mut(&id) else { return id };
-        exchange.origin = Some(origin);
-        exchange.ways = ways.into();
-        match to {
-            Some((target, more)) => {
-                exchange.more = more;
-                exchange.way = exchange.ways.pop_front();
-                exchange.ways.clear();
-                exchange.targets.push_back(target.clone());
-                exchange.primary = Some(target);
-                self.write_way(id);
-                self.try_next(now, id, Failure::Transport);
-            }
-            None => self.next_way(now, id, Failure::Transport),
-        }
-        id
-    }
-
-    /// Somebody else takes over when the exchange fails.
-    pub(crate) fn set_more(&mut self, now: Instant, id: ExchangeId) {
-        if let Some(exchange) = self.exchanges.get_mut(&id) {
-            exchange.more = true;
-            self.watch(now, id);
-        }
     }
 
     fn add_exchange(
@@ -245,7 +202,6 @@ impl Context {
             ways: VecDeque::new(),
             way: None,
             more: false,
-            held: false,
             targets: VecDeque::new(),
             primary: None,
             target: None,
@@ -283,44 +239,6 @@ impl Context {
             account.attach(&mut exchange.request, hop);
         }
         exchange.account
-    }
-
-    /// Takes the next way; without one, the exchange fails for this reason.
-    fn next_way(&mut self, now: Instant, id: ExchangeId, mut otherwise: Failure) {
-        loop {
-            let Some(exchange) = self.exchanges.get_mut(&id) else { return };
-            if exchange.cancelled || exchange.ways.is_empty() {
-                return self.fail(id, otherwise);
-            }
-            exchange.way = exchange.ways.pop_front();
-            let Some((hop, protocol)) = self.write_way(id) else { return self.fail(id, otherwise) };
-            match self.locate_hop(now, id, &hop, protocol) {
-                Ok(()) => return,
-                Err(reason) => otherwise = Failure::Unresolved(reason),
-            }
-        }
-    }
-
-    /// Writes the way in use into a fresh copy of the request; the next hop, and the transport where it names none.
-    fn write_way(&mut self, id: ExchangeId) -> Option<(Uri, Protocol)> {
-        let exchange = self.exchanges.get_mut(&id)?;
-        let way = exchange.way.as_ref()?;
-        let mut request = exchange.origin.as_deref()?.clone();
-        let hop = way.apply(&mut request);
-        let protocol = way.protocol;
-        if let Some(Ok(seq)) = exchange.request.headers.get::<CSeq>() {
-            request.headers.set(&seq);
-        }
-        let binding = match exchange.owner {
-            Owner::Register(binding) => Some(binding),
-            _ => None,
-        };
-        match binding {
-            Some(binding) => self.sign_register(binding, &mut request.headers),
-            None => self.sign(&mut request.headers),
-        }
-        self.exchanges.get_mut(&id)?.request = request;
-        Some((hop, protocol))
     }
 
     /// The next hop's targets are known, or that it has none.
@@ -378,47 +296,6 @@ impl Context {
             }
             if self.transmit(now, id) {
                 return self.watch(now, id);
-            }
-        }
-    }
-
-    /// Whether the request waits for a REGISTER at the target in use, another one than the account is registered at
-    /// (Yealink's register-on-failover). The registration says when that is over.
-    fn holds(&mut self, id: ExchangeId) -> bool {
-        let Some(exchange) = self.exchanges.get_mut(&id) else { return false };
-        let (Some(way), Some(target), Some(account)) = (&exchange.way, &exchange.target, exchange.account)
-        else {
-            return false;
-        };
-        if !way.register_on_failover || matches!(exchange.owner, Owner::Register(_)) {
-            return false;
-        }
-        let slot = self.accounts.get(&account).and_then(|account| account.slots.get(way.slot));
-        if !slot.is_some_and(|slot| slot.is_elsewhere(target)) {
-            return false;
-        }
-        let wish = Wish::RegisterAt(target.clone(), exchange.has_failed_over());
-        let binding = BindingId::new(account, way.slot);
-        exchange.held = true;
-        self.wishes.push_back((binding, wish));
-        true
-    }
-
-    /// A binding's REGISTER is over: what waited for it goes to its server, or to the next one.
-    pub(crate) fn release(&mut self, now: Instant, binding: BindingId, registered: bool) {
-        let is_held = |exchange: &Exchange| {
-            let slot = exchange.way.as_ref().map(|way| way.slot);
-            exchange.held && exchange.account == Some(binding.account) && slot == Some(binding.slot())
-        };
-        let held: Vec<ExchangeId> =
-            self.exchanges.iter().filter(|(_, exchange)| is_held(exchange)).map(|(id, _)| *id).collect();
-        for id in held {
-            let Some(exchange) = self.exchanges.get_mut(&id) else { continue };
-            exchange.held = false;
-            if registered && !exchange.cancelled && self.transmit(now, id) {
-                self.watch(now, id);
-            } else {
-                self.try_next(now, id, Failure::Transport);
             }
         }
     }
@@ -625,6 +502,23 @@ impl Context {
         if !self.transmit(now, id) {
             self.fail_over(now, id, Failure::Transport);
         }
+    }
+
+    /// A request that was refused goes again otherwise, to where it went (RFC 3261 §8.1.3.5). Whether it can.
+    pub(crate) fn retry(
+        &mut self,
+        now: Instant,
+        id: ExchangeId,
+        seq: u32,
+        edit: impl FnOnce(&mut Request),
+    ) -> bool {
+        let Some(exchange) = self.exchanges.get_mut(&id).filter(|exchange| !exchange.cancelled) else {
+            return false;
+        };
+        exchange.done = false;
+        edit(&mut exchange.request);
+        self.resend(now, id, seq);
+        true
     }
 
     /// A transaction of an exchange got no response.

@@ -3,13 +3,16 @@
 
 use crate::agent::Agent;
 use crate::call::{Call, Phase};
-use crate::context::{Context, METHODS, push_abilities};
+use crate::context::{Context, add_options};
 use crate::dialog::DialogKey;
 use crate::event::{AccountId, CallId};
-use crate::session::is_foreign_body;
+use crate::session::{self, is_foreign_body};
+use crate::subscription::Usage;
 use alloc::vec::Vec;
 use sidetone_hal::time::Instant;
-use sidetone_sip_core::header::{Accept, Allow, CSeq, ContentType, From, Require, To, Unsupported};
+use sidetone_sip_core::header::{
+    Accept, Allow, CSeq, ContentType, Event as EventHeader, From, Require, Supported, To, Unsupported,
+};
 use sidetone_sip_core::{Method, Request, Response, Source, StatusCode, Text, TransactionId, Uri};
 
 impl Agent {
@@ -46,16 +49,19 @@ impl Agent {
         if request.method == Method::OPTIONS {
             return answer_options(context, now, transaction, &request);
         }
-        let status = if request.method == Method::SUBSCRIBE || request.method == Method::NOTIFY {
-            // We know no event package (RFC 6665 §4.2.1.1).
-            StatusCode::BAD_EVENT
-        } else if METHODS.contains(&request.method) {
+        match request.method {
+            Method::SUBSCRIBE => self.handle_subscribe(now, transaction, request, source),
+            Method::NOTIFY => self.handle_unsolicited(now, None, transaction, request, source),
+            Method::REFER => self.handle_refer(now, None, transaction, request, source),
+            _ if context.config.methods.contains(&request.method) => {
+                self.deliver(now, None, transaction, request, source);
+            }
             // BYE and INFO mean something within a dialog only.
-            StatusCode::CALL_DOES_NOT_EXIST
-        } else {
-            return refuse_method(context, now, transaction, &request);
-        };
-        context.refuse(now, transaction, &request, status);
+            _ if context.methods().contains(&request.method) => {
+                context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
+            }
+            _ => refuse_method(context, now, transaction, &request),
+        }
     }
 
     /// A new call.
@@ -72,10 +78,30 @@ impl Agent {
         if let Some(status) = status {
             return self.context.refuse(now, transaction, &request, status);
         }
+        let replaces = match self.replaced_call(&request) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.context.refuse(now, transaction, &request, status),
+        };
         let account = self.called_account(&request);
+        if let Some(response) = session::refusal(&mut self.context, account, &request) {
+            return self.context.respond(now, transaction, response);
+        }
         let id = self.next_call_id();
-        match Call::incoming(&mut self.context, now, id, account, transaction, request.clone(), source) {
+        let request_again = request.clone();
+        match Call::incoming(
+            &mut self.context,
+            now,
+            id,
+            account,
+            transaction,
+            request_again,
+            source,
+            replaces,
+        ) {
             Ok(call) => {
+                if let Some(replaced) = replaces {
+                    self.replacing.insert(id, replaced);
+                }
                 self.by_server_invite.insert(transaction, id);
                 self.calls.insert(call);
             }
@@ -84,7 +110,7 @@ impl Agent {
     }
 
     /// The account that was called: by To, else by the user part of the Request-URI.
-    fn called_account(&self, request: &Request) -> Option<AccountId> {
+    pub(crate) fn called_account(&self, request: &Request) -> Option<AccountId> {
         let To(to) = request.headers.get::<To>()?.ok()?;
         let accounts = || self.context.accounts.iter();
         let by_user = |uri: &Uri| {
@@ -108,12 +134,16 @@ impl Agent {
     ) {
         let context = &mut self.context;
         let Some(call) = self.calls.find(key).filter(|call| call.is_from_peer(&request)) else {
-            return context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
+            return self.handle_in_subscription(now, key, transaction, request, source);
         };
         let Some(Ok(CSeq { seq, .. })) = request.headers.get::<CSeq>() else {
             return context.refuse(now, transaction, &request, StatusCode::BAD_REQUEST);
         };
-        if !call.accept_seq(seq) {
+        let id = call.id;
+        call.shared = self.subscriptions.shares(id);
+        let from = request.headers.get::<From>().and_then(Result::ok);
+        let tag = from.as_ref().and_then(|from| from.tag()).unwrap_or_default();
+        if !call.accept_seq(tag, seq) {
             return context.refuse(now, transaction, &request, StatusCode::SERVER_INTERNAL_ERROR);
         }
         match request.method {
@@ -125,15 +155,103 @@ impl Agent {
             }
             Method::BYE => {
                 call.handle_bye(context, now, transaction, &request);
-                let id = call.id;
-                self.sweep(id);
+                self.sweep(now, id);
             }
+            Method::PRACK => call.handle_prack(context, now, transaction, request, source),
+            Method::UPDATE => call.handle_update(context, now, transaction, request, source),
             Method::OPTIONS => answer_options(context, now, transaction, &request),
             Method::INFO => call.handle_info(context, now, transaction, &request),
+            Method::REFER => self.handle_refer(now, Some(id), transaction, request, source),
             Method::SUBSCRIBE | Method::NOTIFY => {
-                context.refuse(now, transaction, &request, StatusCode::BAD_EVENT);
+                self.handle_event_in_call(now, id, transaction, request, source);
+            }
+            _ if context.config.methods.contains(&request.method) => {
+                self.deliver(now, Some(id), transaction, request, source);
             }
             _ => refuse_method(context, now, transaction, &request),
+        }
+    }
+
+    /// A SUBSCRIBE or NOTIFY within a call's dialog: of a transfer, or without a subscription (`talk`, `hold`).
+    fn handle_event_in_call(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        transaction: TransactionId,
+        request: Request,
+        source: Source,
+    ) {
+        let event = request.headers.get::<EventHeader>().and_then(Result::ok);
+        let is_notify = request.method == Method::NOTIFY;
+        let found = event.as_ref().and_then(|event| {
+            self.subscriptions.of_call(call).iter().copied().find(|usage| match usage {
+                Usage::Referral(id) => {
+                    is_notify
+                        && self.subscriptions.referrals.get(id).is_some_and(|referral| referral.is_for(event))
+                }
+                Usage::Watcher(id) => {
+                    !is_notify
+                        && self.subscriptions.watchers.get(id).is_some_and(|watcher| watcher.is_for(event))
+                }
+                Usage::Subscriber(_) => false,
+            })
+        });
+        match found {
+            Some(Usage::Referral(id)) => self.handle_refer_notify(now, id, transaction, &request),
+            Some(Usage::Watcher(id)) => self.handle_resubscribe(now, id, transaction, request, source),
+            _ if is_notify => self.handle_unsolicited(now, Some(call), transaction, request, source),
+            _ => {
+                let status = StatusCode::CALL_DOES_NOT_EXIST;
+                self.context.refuse(now, transaction, &request, status);
+            }
+        }
+    }
+
+    /// A request within the dialog of a subscription, or of none at all.
+    fn handle_in_subscription(
+        &mut self,
+        now: Instant,
+        key: &DialogKey,
+        transaction: TransactionId,
+        request: Request,
+        source: Source,
+    ) {
+        let context = &mut self.context;
+        match (self.subscriptions.find(key), &request.method) {
+            (Some(Usage::Subscriber(id)), &Method::NOTIFY) => {
+                self.handle_notify(now, id, transaction, request)
+            }
+            (Some(Usage::Referral(id)), &Method::NOTIFY) => {
+                self.handle_refer_notify(now, id, transaction, &request);
+            }
+            (Some(Usage::Watcher(id)), &Method::SUBSCRIBE) => {
+                match self.subscriptions.watchers.get_mut(&id).map(|watcher| watcher.check(&request)) {
+                    Some(Err(status)) => context.refuse(now, transaction, &request, status),
+                    _ => self.handle_resubscribe(now, id, transaction, request, source),
+                }
+            }
+            (Some(_), &Method::OPTIONS) => answer_options(context, now, transaction, &request),
+            _ => context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST),
+        }
+    }
+
+    /// A NOTIFY without a subscription, as some packages are used: it is the user's, or it is refused (RFC 6665 §4.1.3).
+    fn handle_unsolicited(
+        &mut self,
+        now: Instant,
+        call: Option<CallId>,
+        transaction: TransactionId,
+        request: Request,
+        source: Source,
+    ) {
+        let Some(Ok(event)) = request.headers.get::<EventHeader>() else {
+            return self.context.refuse(now, transaction, &request, StatusCode::BAD_EVENT);
+        };
+        let wanted = self.context.config.unsolicited.iter().any(|package| *package == event.package.as_str());
+        if wanted {
+            self.deliver(now, call, transaction, request, source);
+        } else {
+            self.context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
         }
     }
 
@@ -156,14 +274,6 @@ impl Call {
             Phase::Over => false,
         }
     }
-
-    fn accept_seq(&mut self, seq: u32) -> bool {
-        match &mut self.phase {
-            Phase::Up(session) => session.dialog.accept_seq(seq),
-            Phase::Incoming(incoming) => incoming.accept_seq(seq),
-            Phase::Outgoing(_) | Phase::Over => true,
-        }
-    }
 }
 
 /// The response that refuses a request whatever its dialog: for an address scheme or an extension that we do not know
@@ -172,8 +282,8 @@ fn refusal(context: &mut Context, request: &Request) -> Option<Response> {
     if !request.uri.is_sip() {
         return Some(context.response(request, StatusCode::UNSUPPORTED_URI_SCHEME, None));
     }
-    let required: Vec<Text> =
-        request.headers.all::<Require>().flatten().flat_map(|Require(tags)| tags).collect();
+    let required = request.headers.all::<Require>().flatten().flat_map(|Require(tags)| tags);
+    let required: Vec<Text> = required.filter(|tag| !context.knows_option(tag)).collect();
     if required.is_empty() {
         return None;
     }
@@ -185,12 +295,19 @@ fn refusal(context: &mut Context, request: &Request) -> Option<Response> {
 /// RFC 3261 §11.2.
 fn answer_options(context: &mut Context, now: Instant, transaction: TransactionId, request: &Request) {
     let mut response = context.response(request, StatusCode::OK, None);
-    push_abilities(&mut response.headers);
+    context.push_abilities(&mut response.headers, None);
+    let known = session::OPTIONS.into_iter().filter(|option| context.knows_option(option));
+    add_options::<Supported>(&mut response.headers, known);
     context.respond(now, transaction, response);
 }
 
-fn refuse_method(context: &mut Context, now: Instant, transaction: TransactionId, request: &Request) {
+pub(crate) fn refuse_method(
+    context: &mut Context,
+    now: Instant,
+    transaction: TransactionId,
+    request: &Request,
+) {
     let mut response = context.response(request, StatusCode::METHOD_NOT_ALLOWED, None);
-    response.headers.push(&Allow(METHODS.into()));
+    response.headers.push(&Allow(context.methods()));
     context.respond(now, transaction, response);
 }

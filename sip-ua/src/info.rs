@@ -3,6 +3,7 @@
 
 use crate::call::{Call, Phase};
 use crate::context::Context;
+use crate::dialog::Reach;
 use crate::error::CommandError;
 use crate::event::{EndCause, EndedBy, Event};
 use crate::exchange::{Failure, Owner};
@@ -109,8 +110,8 @@ impl Call {
         if let Phase::Up(session) = &mut self.phase {
             session.infos = None;
         }
-        if status == StatusCode::CALL_DOES_NOT_EXIST {
-            // RFC 3261 §12.2.1.2. Silence is another matter here: some drop what they do not know, and talk on.
+        if status != StatusCode::REQUEST_TIMEOUT && Reach::of(status, &Method::INFO).ends_usage() {
+            // RFC 5057 §5.1. Silence is another matter here: some drop what they do not know, and talk on.
             self.dialog_lost(context, now, EndCause::status(EndedBy::Remote, status));
         }
     }

@@ -28,8 +28,11 @@ pub mod package;
 mod reach;
 mod refusal;
 mod registration;
+mod request;
 mod resolve;
 mod session;
+mod subscription;
+mod transfer;
 
 #[cfg(feature = "tokio")]
 pub mod driver;
@@ -37,14 +40,25 @@ pub mod driver;
 pub use agent::{Agent, Reason};
 #[cfg(feature = "media")]
 pub use audio_config::{AudioConfig, DtmfConfig};
+pub use call::CallRequest;
 pub use config::{
     AccountConfig, AgentConfig, ExpiresIn, Failback, MacPlace, Outbound, Redundancy, RedundancyMode,
-    RefreshRule, RegistrationConfig, RetryRule, SendMac, Server,
+    ReferPolicy, RefreshRule, RegistrationConfig, RetryRule, SendMac, Server,
 };
 pub use error::{CommandError, ConfigError};
-pub use event::{AccountId, CallId, CallState, EndCause, EndedBy, Event, Invite, RegistrationState};
+pub use event::{
+    AccountId, CallId, CallState, EarlyDialogId, EndCause, EndedBy, Event, IncomingRequest, Invite,
+    RegistrationState, RemoteIdentity,
+};
 pub use refusal::Refusal;
 pub use registration::Binding;
+pub use request::{IncomingId, OutgoingRequest, RequestId};
+pub use session::{ExtensionUse, SessionConfig, SessionTimerConfig};
+pub use subscription::{
+    ResubscribeRule, SubscribeKind, SubscribeRequest, SubscriptionId, SubscriptionState, WatcherId,
+    WatcherState,
+};
+pub use transfer::{ReferId, ReferProgress, ReferRequest, ReferTarget};
 
 pub use sidetone_sip_core::locate::{Answer, LocateOptions, LookupId, Query, QueryId};
 
@@ -56,8 +70,9 @@ pub use sidetone_sip_core::nat::{
 
 #[cfg(feature = "tokio")]
 pub use driver::{
-    Account, AccountPath, Call, CallEvent, CallHandle, Error, IncomingCall, IntoUri, UserAgent,
-    UserAgentBuilder, UserAgentEvent,
+    Account, AccountPath, Call, CallEvent, CallHandle, Error, IncomingCall, IncomingRefer,
+    IncomingSubscription, IntoUri, ReceivedRequest, Subscription, SubscriptionEvent, UserAgent,
+    UserAgentBuilder, UserAgentEvent, Watcher, WatcherEvent,
 };
 #[cfg(all(feature = "tokio", feature = "media"))]
 pub use driver::{Conference, MulticastOptions, OutgoingPage, Paging, PortPlan, PortPlanError, PortRules};

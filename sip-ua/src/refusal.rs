@@ -1,10 +1,11 @@
 //! How an INVITE is refused: a status, and what was wrong with its session description.
 
+use crate::request::append;
 use alloc::format;
 use alloc::string::String;
 use sidetone_hal::net::SocketAddr;
 use sidetone_sip_core::header::Warning;
-use sidetone_sip_core::{Response, StatusCode};
+use sidetone_sip_core::{Headers, Response, StatusCode};
 
 /// How an INVITE is refused. A bare [`StatusCode`] becomes one.
 ///
@@ -21,6 +22,8 @@ pub struct Refusal {
     pub status: StatusCode,
     /// What is wrong with the session description: the code and the text of a Warning header (RFC 3261 §20.43).
     pub warning: Option<(u16, String)>,
+    /// Further headers: the Contact and Diversion of a 302, Retry-After, Reason.
+    pub headers: Headers,
 }
 
 impl Refusal {
@@ -31,8 +34,16 @@ impl Refusal {
         self
     }
 
-    /// Puts the Warning into the response; who warns is known by our address, where there is one.
-    pub(crate) fn warn(&self, response: &mut Response, ours: Option<SocketAddr>) {
+    /// The same refusal with further headers.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Headers) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Puts the Warning and the further headers into the response; who warns is known by our address, where there is one.
+    pub(crate) fn write(&self, response: &mut Response, ours: Option<SocketAddr>) {
+        append(&mut response.headers, &self.headers);
         if let Some((code, text)) = &self.warning {
             let agent = ours.map_or_else(|| "sidetone".into(), |address| format!("{address}"));
             response.headers.push(&Warning { code: *code, agent: agent.into(), text: text.as_str().into() });
@@ -42,7 +53,7 @@ impl Refusal {
 
 impl From<StatusCode> for Refusal {
     fn from(status: StatusCode) -> Self {
-        Self { status, warning: None }
+        Self { status, warning: None, headers: Headers::new() }
     }
 }
 

@@ -109,7 +109,8 @@ impl Context {
         let mut request = ack.request.clone();
         self.sign(&mut request.headers);
         // When there are too many look-ups, a peer that repeats its 2xx faster than names are found out gets no ACK.
-        if self.locate(now, Waiter::Ack(Box::new(request), account), account, &ack.hop, protocol).is_ok() {
+        let Some(hop) = &ack.hop else { return };
+        if self.locate(now, Waiter::Ack(Box::new(request), account), account, hop, protocol).is_ok() {
             self.take_located(now);
         }
     }

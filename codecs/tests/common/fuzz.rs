@@ -1,4 +1,4 @@
-//! What no input may do to a codec: the bodies of the fuzz targets in `codecs/fuzz`, which `tests/garbage.rs`
+//! What no input may do to a codec: the bodies of the fuzz targets in `codecs/fuzz`, which `tests/codecs/garbage.rs`
 //! runs on seeded input too.
 #![allow(dead_code, unreachable_pub, reason = "each user has its own part")]
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]

@@ -19,7 +19,7 @@
 //! | | codec (G.711: none, G.729: 5, G.722: 1.4) | 0 |
 //! | sum | | 31–46 |
 //!
-//! `tests/jitter_listening.rs` measures all but the two sound cards.
+//! `tests/stream/jitter_listening.rs` measures all but the two sound cards.
 
 mod buffer;
 mod delay;

@@ -1,11 +1,13 @@
 //! A call as the agent keeps it: one phase after the other, from the first INVITE to the last response.
 
+mod request;
 mod table;
 
+pub use request::CallRequest;
 pub(crate) use table::Calls;
 
 use crate::context::{Context, Timer};
-use crate::dialog::LocalTag;
+use crate::dialog::{Dialog, LocalTag};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, CallState, EndCause, Event};
 use crate::session::{Incoming, Outgoing, Session};
@@ -28,13 +30,19 @@ pub(crate) struct Call {
     pub(crate) caller: bool,
     /// Whether the user was told that the call is over.
     pub(crate) ended: bool,
+    /// Subscriptions share its dialog, which has to outlive it.
+    pub(crate) shared: bool,
+    /// What it leaves to them.
+    pub(crate) left: Option<Box<Dialog>>,
+    /// A number for what the other side last said of who it is.
+    pub(crate) identity: u32,
     pub(crate) phase: Phase,
 }
 
 /// What is going on; each phase has the data that it needs and no other.
 pub(crate) enum Phase {
     /// Our INVITE has no final response yet.
-    Outgoing(Outgoing),
+    Outgoing(Box<Outgoing>),
     /// Their INVITE has no final response yet.
     Incoming(Box<Incoming>),
     /// A 2xx was sent or received.
@@ -68,13 +76,24 @@ impl Call {
         self.tell(context, Event::Ended { call: self.id, cause });
         self.ended = true;
         self.stop_ringing(context);
-        context.deadlines.stop(Timer::Glare(self.id));
+        for timer in [Timer::Glare(self.id), Timer::Reliable(self.id), Timer::Session(self.id)] {
+            context.deadlines.stop(timer);
+        }
     }
 
     /// The call is over on the wire too.
     pub(crate) fn finish(&mut self, context: &mut Context) {
-        self.phase = Phase::Over;
-        for timer in [Timer::Repeat2xx(self.id), Timer::NoAck(self.id), Timer::Glare(self.id)] {
+        let phase = core::mem::replace(&mut self.phase, Phase::Over);
+        if let (true, Phase::Up(session)) = (self.shared, phase) {
+            self.left = Some(Box::new(session.dialog));
+        }
+        for timer in [
+            Timer::Repeat2xx(self.id),
+            Timer::NoAck(self.id),
+            Timer::Glare(self.id),
+            Timer::Reliable(self.id),
+            Timer::Session(self.id),
+        ] {
             context.deadlines.stop(timer);
         }
         self.stop_ringing(context);
@@ -87,6 +106,14 @@ impl Call {
 
     pub(crate) const fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over)
+    }
+
+    /// The dialog of a call that is up, even while it is being taken down.
+    pub(crate) fn dialog_mut(&mut self) -> Option<&mut Dialog> {
+        match &mut self.phase {
+            Phase::Up(session) => Some(&mut session.dialog),
+            Phase::Outgoing(_) | Phase::Incoming(_) | Phase::Over => None,
+        }
     }
 
     /// The established session, for commands.
@@ -103,7 +130,8 @@ impl Call {
     pub(crate) fn next_seq(&mut self, used: u32) -> u32 {
         match &mut self.phase {
             Phase::Up(session) => session.dialog.next_seq(),
-            Phase::Outgoing(_) | Phase::Incoming(_) | Phase::Over => used.saturating_add(1),
+            Phase::Incoming(incoming) => incoming.next_seq(),
+            Phase::Outgoing(_) | Phase::Over => used.saturating_add(1),
         }
     }
 }

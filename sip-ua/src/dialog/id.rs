@@ -46,6 +46,11 @@ impl DialogKey {
         Ok(Some(Self { call_id: request.headers.require()?, local_tag: LocalTag::read(tag) }))
     }
 
+    /// The key of the dialog with this Call-ID and, as it is written, this tag of ours.
+    pub(crate) fn of_tag(call_id: &CallId, tag: &str) -> Self {
+        Self { call_id: call_id.clone(), local_tag: LocalTag::read(tag) }
+    }
+
     /// The key that a response to a request of ours names.
     pub(crate) fn of_response(headers: &Headers) -> Result<Option<Self>, ParseError> {
         let from: From = headers.require()?;

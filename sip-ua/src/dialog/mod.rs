@@ -1,9 +1,11 @@
 //! Dialog state proper (RFC 3261 §12): identifiers, sequence numbers, remote target, route set.
 
+mod failure;
 mod id;
 mod route;
 mod target;
 
+pub(crate) use failure::Reach;
 pub(crate) use id::{DialogKey, LocalTag, call_id_header};
 pub(crate) use route::RouteSet;
 
@@ -13,7 +15,7 @@ use alloc::sync::Arc;
 use core::fmt::Display;
 use core::str::FromStr;
 use sidetone_sip_core::header::{CSeq, From, HeaderName, To};
-use sidetone_sip_core::{Method, ParseError, Request, Response, Uri};
+use sidetone_sip_core::{Method, NameAddr, ParseError, Request, Response, Uri};
 
 /// One dialog, as one side keeps it. There may be 100 000 of them, so what is only repeated is kept as text.
 #[derive(Clone, Debug)]
@@ -33,11 +35,13 @@ pub(crate) struct Dialog {
     routes: RouteSet,
 }
 
-/// A request ready to be sent but for its Via, and the URI whose host it goes to.
+/// A request ready to be sent but for its Via, and the URI whose host it goes to. Outside of dialogs that is `None`, the
+/// request has no Route yet, and its Request-URI is what is wanted in the end: the account's registration says by which
+/// server and proxies it goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Routed {
     pub(crate) request: Request,
-    pub(crate) hop: Uri,
+    pub(crate) hop: Option<Uri>,
 }
 
 impl Dialog {
@@ -85,14 +89,64 @@ impl Dialog {
         })
     }
 
+    /// The client's side, from a NOTIFY that came before the 2xx to the request which begins the dialog (RFC 6665
+    /// §4.4.1), or in its place.
+    pub(crate) fn notified(
+        call_id: &Arc<str>,
+        local_tag: LocalTag,
+        seq: u32,
+        notify: &Request,
+    ) -> Result<Self, ParseError> {
+        Ok(Self { local_seq: seq, ..Self::server(call_id, local_tag, notify)? })
+    }
+
+    /// A dialog whose other side has not answered: as our request has it.
+    pub(crate) fn begun(call_id: &Arc<str>, request: &Request) -> Option<Self> {
+        let (From(local), To(remote)) = (request.headers.require().ok()?, request.headers.require().ok()?);
+        let cseq: CSeq = request.headers.require().ok()?;
+        Some(Self {
+            call_id: Arc::clone(call_id),
+            local: text(&local),
+            remote: text(&remote),
+            remote_tag: Box::default(),
+            local_seq: cseq.seq,
+            remote_seq: None,
+            target: own(request.uri.clone()),
+            routes: RouteSet::default(),
+        })
+    }
+
+    /// The other side with its tag, as From and To have it.
+    pub(crate) fn remote(&self) -> &str {
+        &self.remote
+    }
+
+    /// Goes on where an early dialog of the same tags stood: with its sequence numbers (RFC 3261 §13.2.2.4).
+    pub(crate) fn go_on(&mut self, early: &Self) {
+        self.local_seq = self.local_seq.max(early.local_seq);
+        self.remote_seq = early.remote_seq;
+    }
+
+    /// Names ourselves otherwise from now on, with the same tag (RFC 4916 §4.4.1).
+    pub(crate) fn set_local(&mut self, address: NameAddr) {
+        if let Ok(tag) = self.local.parse::<From>().map(|local| local.tag().unwrap_or_default().to_string()) {
+            self.local = text(&From(address.with_tag(&tag)));
+        }
+    }
+
+    /// Takes the other side's new name for itself (RFC 4916 §4.4.2); whether it is another one than before. Tags are
+    /// what tells dialogs apart, so nothing else changes.
+    pub(crate) fn hear_remote(&mut self, from: &From) -> bool {
+        let changed = self.remote.parse::<From>().is_ok_and(|known| known.uri != from.uri);
+        if changed {
+            self.remote = text(from);
+        }
+        changed
+    }
+
     /// The other side's tag; empty for a peer that gave none.
     pub(crate) fn remote_tag(&self) -> &str {
         &self.remote_tag
-    }
-
-    /// The other side's last sequence number.
-    pub(crate) const fn remote_seq(&self) -> Option<u32> {
-        self.remote_seq
     }
 
     /// Takes the next sequence number of ours.
@@ -120,7 +174,7 @@ impl Dialog {
         let _ = request.headers.push_raw(HeaderName::TO, &*self.remote);
         request.headers.push(&call_id_header(&self.call_id));
         request.headers.push(&CSeq::new(seq, method));
-        Routed { request, hop }
+        Routed { request, hop: Some(hop) }
     }
 
     /// Whether a request of the other side comes in order; if so it is the last one from now on (RFC 3261 §12.2.2).

@@ -160,13 +160,26 @@ impl Account {
         to: impl super::IntoUri,
         audio: impl sidetone_hal::audio::AudioPort + 'static,
     ) -> Result<super::Call, Error> {
-        let to = to.into_uri(&self.aor)?;
-        let (reply, answer) = oneshot::channel();
-        let audio = std::boxed::Box::new(audio);
-        let command = Command::Call { account: self.id, to, audio, reply };
-        self.commands.send(command).await.map_err(|_| Error::Closed)?;
-        let new = answer.await.map_err(|_| Error::Closed)??;
-        Ok(super::Call::new(new))
+        let request = crate::CallRequest::new(to.into_uri(&self.aor)?);
+        place_call(&self.commands, self.id, request, std::boxed::Box::new(audio)).await
+    }
+
+    /// Calls with all that may be said of a call: another name, further headers such as Replaces (to pick up or take over
+    /// a call), Alert-Info, Call-Info (intercom). Its offer is made here.
+    ///
+    /// # Errors
+    /// As [`Account::call`].
+    #[cfg(feature = "media")]
+    pub async fn call_with(
+        &self,
+        request: crate::CallRequest,
+        audio: impl sidetone_hal::audio::AudioPort + 'static,
+    ) -> Result<super::Call, Error> {
+        place_call(&self.commands, self.id, request, std::boxed::Box::new(audio)).await
+    }
+
+    pub(super) const fn commands(&self) -> &mpsc::Sender<Command> {
+        &self.commands
     }
 
     async fn ask(&self, command: impl FnOnce(AccountId, Reply<()>) -> Command) -> Result<(), Error> {
@@ -174,4 +187,19 @@ impl Account {
         self.commands.send(command(self.id, reply)).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
+}
+
+/// Has a call made, and waits until it is on its way.
+#[cfg(feature = "media")]
+pub(super) async fn place_call(
+    commands: &mpsc::Sender<Command>,
+    account: AccountId,
+    request: crate::CallRequest,
+    audio: std::boxed::Box<dyn sidetone_hal::audio::AudioPort>,
+) -> Result<super::Call, Error> {
+    let (reply, answer) = oneshot::channel();
+    let command = Command::Call { account, request, audio, reply };
+    commands.send(command).await.map_err(|_| Error::Closed)?;
+    let new = answer.await.map_err(|_| Error::Closed)??;
+    Ok(super::Call::new(new))
 }

@@ -6,7 +6,9 @@ use super::media::{MediaCommand, MediaParts, Notice, StreamSettings};
 use super::negotiation::Audio;
 use super::task::Task;
 use super::{Error, ports};
-use crate::{AccountId, AudioConfig, CallId, CommandError, Event, LookupId, Refusal};
+use crate::{
+    AccountId, AudioConfig, CallId, CallRequest, CommandError, EarlyDialogId, Event, LookupId, Refusal,
+};
 use bytes::Bytes;
 use sidetone_hal::audio::AudioPort;
 use sidetone_hal::net::{IpAddr, SocketAddr};
@@ -15,7 +17,7 @@ use sidetone_media::Negotiated;
 use sidetone_media::resample::is_pcm_rate;
 use sidetone_media::sdp::{Direction, Negotiator, SdpError};
 use sidetone_media::srtp::{Sdes, SrtpPolicy};
-use sidetone_sip_core::{NameAddr, StatusCode, Uri};
+use sidetone_sip_core::{NameAddr, StatusCode};
 use std::borrow::Cow;
 use std::boxed::Box;
 #[cfg(feature = "dtls")]
@@ -24,7 +26,7 @@ use {super::dtls::Failure, std::format, std::string::String};
 /// A call that waits for the address of its next hop.
 pub(super) struct PendingCall {
     account: AccountId,
-    to: Uri,
+    request: CallRequest,
     audio: Box<dyn AudioPort>,
     reply: Reply<NewCall>,
 }
@@ -32,8 +34,8 @@ pub(super) struct PendingCall {
 impl Task {
     pub(super) async fn handle_audio_command(&mut self, command: Command) {
         match command {
-            Command::Call { account, to, audio, reply } => {
-                self.begin_call(PendingCall { account, to, audio, reply }).await;
+            Command::Call { account, request, audio, reply } => {
+                self.begin_call(PendingCall { account, request, audio, reply }).await;
             }
             Command::Answer { call, audio, reply } => {
                 let result = self.answer(call, audio).await;
@@ -57,7 +59,7 @@ impl Task {
 
     /// Our own address in the offer depends on where the call goes, so the next hop's address comes first.
     async fn begin_call(&mut self, call: PendingCall) {
-        match self.agent.find_next_hop(self.io.now(), call.account, &call.to) {
+        match self.agent.find_next_hop(self.io.now(), call.account, &call.request.to) {
             // `Event::NextHop` follows, at once where nobody has to be asked.
             Ok(lookup) => drop(self.pending.insert(lookup, call)),
             // The call fails in the agent, which says why.
@@ -73,15 +75,15 @@ impl Task {
     }
 
     async fn place_call(&mut self, call: PendingCall, toward: Option<SocketAddr>) {
-        let PendingCall { account, to, audio, reply } = call;
-        let result = self.try_call(account, to, audio, toward).await;
+        let PendingCall { account, request, audio, reply } = call;
+        let result = self.try_call(account, request, audio, toward).await;
         reply.send(result).ok();
     }
 
     async fn try_call(
         &mut self,
         account: AccountId,
-        to: Uri,
+        request: CallRequest,
         port: Box<dyn AudioPort>,
         toward: Option<SocketAddr>,
     ) -> Result<NewCall, Error> {
@@ -89,11 +91,12 @@ impl Task {
             self.io.learn_route(self.agent.endpoint_mut(), toward);
         }
         let protocol = self.agent.account_config(account).map(|config| config.transport);
+        let to = request.to.clone();
         let protocol = to.transport().or(protocol).ok_or(CommandError::NoSuchAccount)?;
         let local = self.agent.endpoint().local_address(protocol, toward).ok_or(Error::NoRoute)?;
         let mut audio = self.open_audio(local.ip(), Some(account), port).await?;
         let offer = audio.negotiator.offer(Direction::SendRecv);
-        let id = self.agent.call(self.io.now(), account, &to, Some(offer.into()))?;
+        let id = self.agent.call_with(self.io.now(), account, request.with_offer(offer.into()))?;
         let new = self.open_slot(id, Some(account), NameAddr::new(to)).ok_or(Error::Closed)?;
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.audio = Some(audio);
@@ -131,7 +134,8 @@ impl Task {
             stream,
             jobs: self.job_sender.clone(),
             #[cfg(feature = "dtls")]
-            keying: (config.dtls != SrtpPolicy::Off).then(|| super::dtls::Keying::new(self.identity.clone())),
+            keying: (config.dtls != SrtpPolicy::Off)
+                .then(|| super::dtls::Keying::new(self.identity.clone(), config.dtls_limit)),
         };
         Ok(Audio::new(negotiator, parts))
     }
@@ -301,7 +305,17 @@ impl Task {
 
     pub(super) fn handle_audio_event(&mut self, event: Event) {
         match event {
-            Event::Progress { call, body, .. } => self.progress(call, body),
+            Event::Progress { call, early, early_media, body, .. } => {
+                self.progress(call, early.filter(|_| early_media), body);
+            }
+            Event::EarlyDialogEnded { call, early } => {
+                if let Some(slot) = self.slots.get_mut(&call)
+                    && slot.heard.take_if(|heard| *heard == early).is_some()
+                {
+                    // What was heard came from there.
+                    slot.events.send(CallEvent::Ringing { early_media: false });
+                }
+            }
             Event::Answered { call, body } => self.answered(call, body),
             Event::Confirmed { call } => {
                 if let Some(slot) = self.slots.get_mut(&call) {
@@ -312,9 +326,9 @@ impl Task {
             Event::InfoRefused { call, status } => self.info_refused(call, status),
             Event::Offer { call, body } => self.offered(call, body),
             Event::Answer { call, body } => self.answer_came(call, body),
-            Event::OfferRejected { call, status } => {
+            Event::OfferRejected { call, status, again } => {
                 if let Some(audio) = self.slots.get_mut(&call).and_then(|slot| slot.audio.as_mut()) {
-                    audio.change_failed(status, status == StatusCode::REQUEST_PENDING);
+                    audio.change_failed(status, again);
                 }
                 self.change_over(call);
             }
@@ -329,7 +343,8 @@ impl Task {
         }
     }
 
-    fn progress(&mut self, call: CallId, body: Option<Bytes>) {
+    /// `media` is the early dialog that says so, if a session description of it has come.
+    fn progress(&mut self, call: CallId, media: Option<EarlyDialogId>, body: Option<Bytes>) {
         let Some(slot) = self.slots.get_mut(&call) else { return };
         let Some(audio) = &mut slot.audio else { return };
         if let Some(body) = body {
@@ -339,7 +354,11 @@ impl Task {
                 Err(error) => tracing::debug!(%error, "early media"),
             }
         }
-        slot.events.send(CallEvent::Ringing { early_media: audio.is_running() });
+        let early_media = media.is_some() && audio.is_running();
+        if early_media {
+            slot.heard = media;
+        }
+        slot.events.send(CallEvent::Ringing { early_media });
     }
 
     fn answered(&mut self, call: CallId, body: Option<Bytes>) {

@@ -2,9 +2,11 @@
 
 use super::Error;
 use super::command::{Command, Reply};
-use crate::{AccountId, CallId, EndCause};
+use super::features::Dropped;
+use crate::{AccountId, CallId, EndCause, Refusal, RemoteIdentity};
 use core::ops::Deref;
-use sidetone_sip_core::{NameAddr, StatusCode, Uri};
+use sidetone_sip_core::header::Contact;
+use sidetone_sip_core::{Headers, NameAddr, Source, StatusCode, Uri};
 use std::boxed::Box;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{mpsc, oneshot};
@@ -30,6 +32,10 @@ pub enum CallEvent {
     Resumed,
     /// The other side pressed a key, and let it go: told by an RFC 4733 event, an INFO, or a tone in the speech.
     Dtmf(char),
+    /// How far a transfer that we asked for is. Nothing to do about it: [`CallHandle::transfer`] sees to the rest.
+    Transfer(crate::ReferProgress),
+    /// The other side is somebody else than before, or the network says who it is.
+    RemoteIdentity(Box<RemoteIdentity>),
     /// The call is over: the last event.
     Ended(EndCause),
 }
@@ -41,7 +47,7 @@ pub(super) struct NewCall {
     pub(super) remote: NameAddr,
     pub(super) events: CallEvents,
     pub(super) commands: mpsc::Sender<Command>,
-    pub(super) dropped: mpsc::UnboundedSender<CallId>,
+    pub(super) dropped: mpsc::UnboundedSender<Dropped>,
 }
 
 /// What is known once a call is over.
@@ -117,7 +123,7 @@ impl CallEvents {
 pub struct Call {
     handle: CallHandle,
     events: CallEvents,
-    dropped: mpsc::UnboundedSender<CallId>,
+    dropped: mpsc::UnboundedSender<Dropped>,
 }
 
 /// The commands of a call, to be cloned and given away. Dropping it changes nothing.
@@ -168,7 +174,7 @@ impl Deref for Call {
 impl Drop for Call {
     fn drop(&mut self) {
         // The task may have ended before: then there is no call to hang up.
-        self.dropped.send(self.handle.id).ok();
+        self.dropped.send(Dropped::Call(self.handle.id)).ok();
     }
 }
 
@@ -284,6 +290,10 @@ impl CallHandle {
         self.ask(|call, reply| Command::Stats { call, reply }).await
     }
 
+    pub(super) const fn commands(&self) -> &mpsc::Sender<Command> {
+        &self.commands
+    }
+
     async fn ask<T>(&self, command: impl FnOnce(CallId, Reply<T>) -> Command) -> Result<T, Error> {
         ask(&self.commands, self.id, command).await
     }
@@ -310,15 +320,18 @@ pub struct IncomingCall {
 
 /// Whom an incoming call is for.
 #[derive(Debug)]
-struct Called {
-    to: NameAddr,
-    uri: Uri,
+pub(super) struct Called {
+    pub(super) to: NameAddr,
+    pub(super) uri: Uri,
+    pub(super) replaces: Option<CallId>,
+    pub(super) headers: Headers,
+    pub(super) source: Source,
 }
 
 impl IncomingCall {
-    pub(super) fn new(new: NewCall, to: NameAddr, uri: Uri) -> Self {
+    pub(super) fn new(new: NewCall, called: Called) -> Self {
         let call = Call::new(new);
-        Self { handle: call.handle(), call: Some(call), called: Box::new(Called { to, uri }) }
+        Self { handle: call.handle(), call: Some(call), called: Box::new(called) }
     }
 
     /// The call's name within its user agent; it stays the same when the call is answered.
@@ -349,6 +362,25 @@ impl IncomingCall {
     #[must_use]
     pub const fn uri(&self) -> &Uri {
         &self.called.uri
+    }
+
+    /// All headers of the INVITE: Alert-Info, Call-Info, P-Asserted-Identity, Diversion and so on.
+    #[must_use]
+    pub const fn headers(&self) -> &Headers {
+        &self.called.headers
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub const fn source(&self) -> &Source {
+        &self.called.source
+    }
+
+    /// The call of ours that this one takes the place of when it is answered (RFC 3891): the end of an attended transfer, or
+    /// somebody picks up. It should be answered at once.
+    #[must_use]
+    pub const fn replaces(&self) -> Option<CallId> {
+        self.called.replaces
     }
 
     /// Tells the caller that it rings here (180).
@@ -389,6 +421,24 @@ impl IncomingCall {
     /// # Errors
     /// [`Error::Command`] when the caller has given up or `status` is below 300, [`Error::Closed`].
     pub async fn reject(self, status: StatusCode) -> Result<(), Error> {
-        ask(&self.handle.commands, self.id(), |call, reply| Command::Reject { call, status, reply }).await
+        self.reject_with(status.into()).await
+    }
+
+    /// Refuses with further headers: Retry-After, Reason, the Contact of a 302.
+    ///
+    /// # Errors
+    /// As [`IncomingCall::reject`].
+    pub async fn reject_with(self, refusal: Refusal) -> Result<(), Error> {
+        ask(&self.handle.commands, self.id(), |call, reply| Command::Reject { call, refusal, reply }).await
+    }
+
+    /// Sends the caller elsewhere: 302 with this Contact (RFC 3261 §21.3.3).
+    ///
+    /// # Errors
+    /// As [`IncomingCall::reject`].
+    pub async fn redirect(self, to: Uri) -> Result<(), Error> {
+        let mut headers = Headers::new();
+        headers.push(&Contact::new(to));
+        self.reject_with(Refusal::from(StatusCode::MOVED_TEMPORARILY).with_headers(headers)).await
     }
 }

@@ -4,13 +4,11 @@ use super::Error;
 use super::account_state::AccountState;
 use crate::{AccountConfig, AccountId, CallId};
 use core::time::Duration;
-use sidetone_sip_core::StatusCode;
 use std::boxed::Box;
 use tokio::sync::{oneshot, watch};
 #[cfg(feature = "media")]
 use {
-    super::call::NewCall, sidetone_hal::audio::AudioPort, sidetone_media::StreamStats,
-    sidetone_sip_core::Uri, std::string::String,
+    super::call::NewCall, sidetone_hal::audio::AudioPort, sidetone_media::StreamStats, std::string::String,
 };
 
 /// Where an answer goes.
@@ -23,6 +21,8 @@ pub(super) struct NewAccount {
 }
 
 pub(super) enum Command {
+    /// Whatever a handle wants done.
+    Work(super::features::Work),
     AddAccount {
         config: Box<AccountConfig>,
         reply: Reply<NewAccount>,
@@ -38,7 +38,7 @@ pub(super) enum Command {
     #[cfg(feature = "media")]
     Call {
         account: AccountId,
-        to: Uri,
+        request: crate::CallRequest,
         audio: Box<dyn AudioPort>,
         reply: Reply<NewCall>,
     },
@@ -54,7 +54,7 @@ pub(super) enum Command {
     },
     Reject {
         call: CallId,
-        status: StatusCode,
+        refusal: crate::Refusal,
         reply: Reply<()>,
     },
     Hangup {

@@ -9,13 +9,11 @@ use sidetone_media::{Negotiated, Stream};
 use std::string::{String, ToString};
 use tokio::net::UdpSocket;
 
-/// How long a handshake may take, from when its other side's address is known: a lost flight is repeated four times
-/// within it.
-const BOUND: Duration = Duration::from_secs(30);
-
 /// A call's DTLS.
 pub(super) struct Keying {
     identity: DtlsIdentity,
+    /// How long a handshake may take, from when its other side's address is known.
+    limit: Duration,
     association: Option<Association>,
 }
 
@@ -48,8 +46,8 @@ pub(super) enum Failure {
 }
 
 impl Keying {
-    pub(super) const fn new(identity: DtlsIdentity) -> Self {
-        Self { identity, association: None }
+    pub(super) const fn new(identity: DtlsIdentity, limit: Duration) -> Self {
+        Self { identity, limit, association: None }
     }
 
     /// Takes over what was agreed on, of which the stream knows already: begins a handshake, or goes on with the one
@@ -84,7 +82,7 @@ impl Keying {
 
     fn begin(&self, now: Instant, agreed: Dtls, remote: SocketAddr) -> Association {
         let handshake = Handshake::new(&self.identity, agreed.active, &agreed.fingerprints, now);
-        Association { agreed, handshake, said: remote, remote, state: State::Until(now + BOUND) }
+        Association { agreed, handshake, said: remote, remote, state: State::Until(now + self.limit) }
     }
 
     /// Takes a datagram of the socket of RTP if it is for DTLS (RFC 7983 §7).

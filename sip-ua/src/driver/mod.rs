@@ -7,6 +7,8 @@
 //! What dropping does:
 //! - [`Call`]: hangs up. [`CallHandle`]: nothing.
 //! - [`IncomingCall`]: rejects with 480.
+//! - [`IncomingRefer`]: declines with 603. [`ReceivedRequest`]: answers 501. [`IncomingSubscription`]: refuses with 480.
+//! - [`Subscription`]: unsubscribes. [`Watcher`]: ends the subscription.
 //! - [`Account`]: nothing; the account lives on in its user agent.
 //! - [`UserAgent`]: as [`UserAgent::shutdown`], without waiting for it.
 
@@ -21,6 +23,7 @@ mod conference;
 #[cfg(feature = "dtls")]
 mod dtls;
 mod error;
+mod features;
 #[cfg(feature = "media")]
 mod frame_clock;
 #[cfg(feature = "media")]
@@ -39,10 +42,14 @@ mod paging;
 mod port_plan;
 #[cfg(feature = "media")]
 mod ports;
+mod refer;
+mod request;
 mod slot;
+mod subscription;
 mod task;
 mod uri;
 mod user_agent;
+mod watcher;
 
 pub use account::{Account, AccountPath};
 pub use call::{Call, CallEvent, CallHandle, IncomingCall};
@@ -55,5 +62,9 @@ pub use multicast::MulticastOptions;
 pub use paging::{OutgoingPage, Paging};
 #[cfg(feature = "media")]
 pub use port_plan::{PortPlan, PortPlanError, PortRules};
+pub use refer::IncomingRefer;
+pub use request::ReceivedRequest;
+pub use subscription::{Subscription, SubscriptionEvent};
 pub use uri::IntoUri;
 pub use user_agent::{UserAgent, UserAgentBuilder, UserAgentEvent};
+pub use watcher::{IncomingSubscription, Watcher, WatcherEvent};

@@ -15,6 +15,9 @@ pub(super) struct Slot {
     /// Key presses that go in INFO requests.
     #[cfg(feature = "media")]
     pub(super) keys: super::keys::InfoKeys,
+    /// The early dialog whose sound is heard before the answer.
+    #[cfg(feature = "media")]
+    pub(super) heard: Option<crate::EarlyDialogId>,
     /// Whether the user was told that the call is up.
     #[cfg(feature = "media")]
     pub(super) established: bool,
@@ -30,6 +33,8 @@ impl Slot {
             audio: None,
             #[cfg(feature = "media")]
             keys: super::keys::InfoKeys::default(),
+            #[cfg(feature = "media")]
+            heard: None,
             #[cfg(feature = "media")]
             established: false,
         }

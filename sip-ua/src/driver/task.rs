@@ -2,8 +2,9 @@
 
 use super::account::AccountPath;
 use super::account_state::{AccountState, AccountStates};
-use super::call::{CallEvent, NewCall, event_channel};
+use super::call::{CallEvent, Called, NewCall, event_channel};
 use super::command::{Command, NewAccount};
+use super::features::{Dropped, Features};
 use super::slot::Slot;
 use super::{Error, IncomingCall, UserAgentEvent};
 #[cfg(feature = "media")]
@@ -81,6 +82,7 @@ pub(super) async fn start(setup: Setup) -> Result<Started, Error> {
         job_sender,
         dropped,
         dropped_sender,
+        features: Features::default(),
         accounts: AccountStates::default(),
         local: local_sender,
         slots: BTreeMap::new(),
@@ -109,13 +111,14 @@ pub(super) struct Task {
     pub(super) io: Io,
     commands: mpsc::Receiver<Command>,
     /// Weak, so that the channel closes with the last handle.
-    command_sender: mpsc::WeakSender<Command>,
-    events: mpsc::Sender<UserAgentEvent>,
+    pub(super) command_sender: mpsc::WeakSender<Command>,
+    pub(super) events: mpsc::Sender<UserAgentEvent>,
     jobs: mpsc::Receiver<Job>,
     pub(super) job_sender: mpsc::Sender<Job>,
-    /// Calls whose handle was dropped: each call comes once, so the queue is bounded by the calls there are.
-    dropped: mpsc::UnboundedReceiver<CallId>,
-    dropped_sender: mpsc::UnboundedSender<CallId>,
+    /// What lost its handle: each comes once, so the queue is bounded by the handles there are.
+    dropped: mpsc::UnboundedReceiver<Dropped>,
+    pub(super) dropped_sender: mpsc::UnboundedSender<Dropped>,
+    pub(super) features: Features,
     pub(super) accounts: AccountStates,
     local: watch::Sender<LocalAddresses>,
     pub(super) slots: BTreeMap<CallId, Slot>,
@@ -178,7 +181,7 @@ impl Task {
                 }
                 Some(command) = self.commands.recv() => self.handle_command(command).await,
                 Some(job) = self.jobs.recv() => self.handle_job(job),
-                Some(call) = self.dropped.recv() => self.hang_up_dropped(call),
+                Some(dropped) = self.dropped.recv() => self.handle_dropped(dropped),
                 () = self.events.closed(), if self.closing.is_none() => self.close(DROP_BOUND, None),
             }
         }
@@ -257,8 +260,9 @@ impl Task {
             Command::Ring { call, reply } => {
                 reply.send(self.agent.ring(now, call).map_err(Error::from)).ok();
             }
-            Command::Reject { call, status, reply } => {
-                reply.send(self.agent.reject(now, call, status).map_err(Error::from)).ok();
+            Command::Work(work) => work(self, now),
+            Command::Reject { call, refusal, reply } => {
+                reply.send(self.agent.reject(now, call, refusal).map_err(Error::from)).ok();
             }
             Command::Hangup { call, reply } => {
                 reply.send(self.agent.hangup(now, call).map_err(Error::from)).ok();
@@ -270,6 +274,7 @@ impl Task {
     }
 
     fn handle_event(&mut self, event: Event) {
+        let Some(event) = self.handle_feature_event(event) else { return };
         match event {
             Event::Registration { account, state } => {
                 if matches!(state, RegistrationState::Failed { .. }) {
@@ -288,7 +293,8 @@ impl Task {
                 self.events.try_send(UserAgentEvent::PublicAddress { account, address }).ok();
             }
             Event::Incoming { call, account, invite } => {
-                let Invite { from, to, uri, offer } = *invite;
+                let Invite { from, to, uri, offer, replaces, headers, source } = *invite;
+                let called = Called { to, uri, replaces, headers, source };
                 #[cfg(feature = "media")]
                 if let Some(refusal) = offer.as_ref().and_then(|offer| self.refusal(call, offer)) {
                     // The caller may have given up meanwhile: then there is nothing to refuse.
@@ -302,11 +308,16 @@ impl Task {
                 }
                 #[cfg(not(feature = "media"))]
                 drop(offer);
-                self.announce(new, to, uri);
+                self.announce(new, called);
             }
             Event::Ended { call, cause } => {
                 if let Some(slot) = self.slots.remove(&call) {
                     slot.end(cause);
+                }
+            }
+            Event::RemoteIdentity { call, identity } => {
+                if let Some(slot) = self.slots.get(&call) {
+                    slot.events.send(CallEvent::RemoteIdentity(identity));
                 }
             }
             Event::Dtmf { call, digit, .. } => {
@@ -348,11 +359,11 @@ impl Task {
         self.agent.local_address_changed(self.io.now());
     }
 
-    fn announce(&mut self, new: Option<NewCall>, to: NameAddr, uri: Uri) {
+    fn announce(&mut self, new: Option<NewCall>, called: Called) {
         let Some(new) = new else { return };
         let call = new.id;
         if self.closing.is_some()
-            || self.events.try_send(UserAgentEvent::Incoming(IncomingCall::new(new, to, uri))).is_err()
+            || self.events.try_send(UserAgentEvent::Incoming(IncomingCall::new(new, called))).is_err()
         {
             // The caller may have given up meanwhile: then there is nothing to refuse.
             self.agent.reject(self.io.now(), call, StatusCode::BUSY_HERE).ok();
@@ -371,11 +382,6 @@ impl Task {
         let commands = self.command_sender.upgrade();
         let dropped = self.dropped_sender.clone();
         commands.map(|commands| NewCall { id, account, remote, events, commands, dropped })
-    }
-
-    fn hang_up_dropped(&mut self, call: CallId) {
-        // The call may be over already.
-        self.agent.hangup(self.io.now(), call).ok();
     }
 
     /// Tells the endpoint our address towards a numeric next hop.

@@ -6,7 +6,7 @@ use super::command::Command;
 #[cfg(feature = "media")]
 use super::ports::PortOptions;
 use super::task::{self, Setup};
-use super::{Account, Error, IncomingCall};
+use super::{Account, Error, IncomingCall, IncomingRefer, IncomingSubscription, ReceivedRequest};
 #[cfg(feature = "media")]
 use crate::AudioConfig;
 use crate::{AccountConfig, AccountId, AgentConfig, FlowFailure, RegistrationState};
@@ -56,6 +56,13 @@ pub enum UserAgentEvent {
     },
     /// Somebody calls.
     Incoming(IncomingCall),
+    /// Somebody wants us to call somebody: a transfer.
+    Referred(IncomingRefer),
+    /// A request came whose method or event package was asked for ([`AgentConfig::methods`],
+    /// [`AgentConfig::unsolicited`]).
+    Request(ReceivedRequest),
+    /// Somebody subscribes to a package that we offer ([`AgentConfig::packages`]).
+    Subscribe(IncomingSubscription),
 }
 
 /// A SIP user agent that runs in a task of its own.

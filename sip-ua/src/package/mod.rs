@@ -17,6 +17,8 @@ pub mod quality_report;
 pub mod reg_info;
 pub mod resource_list;
 pub mod sipfrag;
+mod version;
 mod xml;
 
 pub use error::PackageError;
+pub use version::Merge;

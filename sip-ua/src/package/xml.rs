@@ -1,6 +1,7 @@
 //! XML as the packages need it: documents read with bounds, and written with everything escaped.
 
 use super::PackageError;
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write as _;
@@ -46,6 +47,36 @@ pub(crate) fn utf8(body: &[u8]) -> Result<&str, PackageError> {
     })
 }
 
+/// A body as text, however it is packed: without the byte order mark, the blank lines before it and the NULs after it
+/// that some servers send, and as ISO 8859-1 when it is not UTF-8, which is what BroadSoft's servers say that it is.
+/// Lines of errors count from the first that is not blank.
+pub(crate) fn loose_text(body: &[u8]) -> Cow<'_, str> {
+    let text = core::str::from_utf8(body)
+        .map_or_else(|_| body.iter().map(|&byte| char::from(byte)).collect::<String>().into(), Cow::Borrowed);
+    let odd = |c: char| c.is_ascii_whitespace() || matches!(c, '\0' | '\u{feff}');
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim_matches(odd)),
+        Cow::Owned(text) => Cow::Owned(text.trim_matches(odd).into()),
+    }
+}
+
+/// The name of a document's root, as far as brackets tell; what is wrong with the document [`parse`] says.
+pub(crate) fn root_name(text: &str) -> Option<&str> {
+    let mut rest = text;
+    loop {
+        rest = rest.split_once('<')?.1;
+        rest = match rest.get(..1)? {
+            "?" => rest.split_once("?>")?.1,
+            "!" if rest.starts_with("!--") => rest.split_once("-->")?.1,
+            "!" => return None,
+            _ => break,
+        };
+    }
+    let end = rest.find(|c: char| c.is_ascii_whitespace() || matches!(c, '>' | '/'))?;
+    let name = rest.get(..end)?;
+    Some(name.rsplit(':').next().unwrap_or(name))
+}
+
 /// An error about a node, at its place.
 pub(crate) fn error_at(node: Node<'_, '_>, what: &str) -> PackageError {
     let position = node.document().text_pos_at(node.range().start);
@@ -86,21 +117,50 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Where elements become too deep, by their brackets alone: what parses them may use the stack.
+/// Where elements become too deep, by their tags alone: what parses or walks them may use the stack. What the parser
+/// is going to refuse is not looked into.
 fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
-    let bytes = text.as_bytes();
-    for (offset, pair) in bytes.windows(2).enumerate() {
-        match pair {
-            b"</" | b"/>" => depth = depth.saturating_sub(1),
-            [b'<', next] if !matches!(next, b'?' | b'!') => depth += 1,
+    let mut at = 0;
+    loop {
+        at += text.get(at..)?.find('<')?;
+        let rest = text.get(at..)?;
+        let after = |skipped: usize, end: &str| Some(skipped + rest.get(skipped..)?.find(end)? + end.len());
+        at += if rest.starts_with("<!--") {
+            after(4, "-->")?
+        } else if rest.starts_with("<![CDATA[") {
+            after(9, "]]>")?
+        } else if rest.starts_with("<?") {
+            after(2, "?>")?
+        } else if rest.starts_with("</") {
+            depth = depth.saturating_sub(1);
+            2
+        } else {
+            depth += 1;
+            if depth > MAX_DEPTH {
+                return Some(at);
+            }
+            let end = tag_end(rest)?;
+            if rest.get(..end).is_some_and(|tag| tag.ends_with('/')) {
+                depth -= 1;
+            }
+            end
+        };
+    }
+}
+
+/// Where the `>` of a tag is, which a value in quotes may have too.
+fn tag_end(tag: &str) -> Option<usize> {
+    let mut quote = None;
+    tag.bytes().position(|byte| {
+        match (quote, byte) {
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'>') => return true,
+            (Some(open), _) if open == byte => quote = None,
             _ => {}
         }
-        if depth > MAX_DEPTH {
-            return Some(offset);
-        }
-    }
-    None
+        false
+    })
 }
 
 fn at(text: &str, offset: usize, what: String) -> PackageError {
@@ -234,9 +294,39 @@ mod tests {
     }
 
     #[test]
+    fn siblings_are_not_deep() {
+        let children = "<b c='>'/><b c=\"/\"></b><!-- <b> --><![CDATA[<b>]]>".repeat(1_000);
+        assert!(parse(&format!("<?xml version='1.0'?><a>{children}</a>"), "a").is_ok());
+    }
+
+    #[test]
+    fn a_body_is_read_however_it_is_packed() {
+        assert_eq!(loose_text("\u{feff}\r\n<a>ü</a>\n\0".as_bytes()), "<a>ü</a>");
+        assert_eq!(loose_text(b"<a>\xfc</a>"), "<a>ü</a>");
+        assert_eq!(root_name("<?xml version=\"1.0\"?><!-- <b> -->\n<p:a x='1'/>"), Some("a"));
+        assert_eq!(root_name("<a>"), Some("a"));
+        for none in ["", "<", "<!DOCTYPE a>", "text", "<?xml", "<!-- "] {
+            assert_eq!(root_name(none), None, "{none}");
+        }
+    }
+
+    #[test]
     fn bombs_are_refused_with_their_place() {
         let deep = "<a>".repeat(100_000);
         assert!(parse(&deep, "a").unwrap_err().what.contains("64 deep"));
+        for disguised in [
+            "<a>/>",
+            "<a><![CDATA[</a>]]>",
+            "<a><!--</a>-->",
+            "<a><?x </a>?>",
+            "<a b='/>'>",
+            "<a b=\"</a>\">",
+        ] {
+            let text = format!("{}{}", disguised.repeat(65), "</a>".repeat(65));
+            assert!(parse(&text, "a").unwrap_err().what.contains("64 deep"), "{disguised}");
+            let text = format!("{}{}", disguised.repeat(64), "</a>".repeat(64));
+            assert!(!parse(&text, "a").is_err_and(|error| error.what.contains("deep")), "{disguised}");
+        }
         let wide = format!("<a>{}</a>", "<b/>".repeat(60_000));
         assert!(parse(&wide, "a").unwrap_err().what.contains("50000 nodes"));
         let entity = "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>";

@@ -277,7 +277,7 @@ impl Upkeep {
         let owner = Owner::Register(self.id);
         let to = self.forcing.clone().map(|(target, _)| (target, true));
         let more = self.probe.is_some() && self.wanted;
-        let id = context.start_by(now, owner, self.id.account, request, true, ways, to);
+        let id = context.start_by(now, owner, Some(self.id.account), request, true, ways, to);
         if more {
             context.set_more(now, id);
         }

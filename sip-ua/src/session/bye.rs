@@ -18,6 +18,7 @@ impl Call {
         match &mut self.phase {
             Phase::Outgoing(outgoing) => {
                 let exchange = outgoing.exchange;
+                self.drop_early_offers(context, now);
                 context.cancel(now, exchange);
             }
             Phase::Incoming(_) => {
@@ -83,7 +84,7 @@ impl Call {
         let response = context.response(request, StatusCode::OK, Some(&tag));
         context.respond(now, transaction, response);
         let reason = reason_text(request).unwrap_or_else(|| "hung up".to_string());
-        self.end(context, EndCause::new(EndedBy::Remote, None, reason));
+        self.end(context, EndCause::new(EndedBy::Remote, None, reason).with_notices(&request.headers));
         self.finish(context);
     }
 }

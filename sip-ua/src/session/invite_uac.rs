@@ -1,19 +1,22 @@
 //! Outgoing calls: INVITE, early media, forks, CANCEL and its race with the 2xx (RFC 3261 §13.2, §9.1).
 
 use super::ack::ack_to;
-use super::{Session, body_of};
-use crate::call::{Call, Phase};
-use crate::context::{Context, Timer, push_abilities};
-use crate::dialog::{Dialog, LocalTag, call_id_header};
+use super::config::{ExtensionUse, RELIABLE};
+use super::early::Early;
+use super::retry::Retries;
+use super::{Session, body_of, timer};
+use crate::call::{Call, CallRequest, Phase};
+use crate::context::{Context, Timer, add_options};
+use crate::dialog::{Dialog, LocalTag, Routed, call_id_header};
 use crate::error::CommandError;
-use crate::event::{AccountId, CallId, EndCause, EndedBy, Event};
+use crate::event::{AccountId, CallId, EarlyDialogId, EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
+use crate::request::append;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use bytes::Bytes;
 use sidetone_hal::time::Instant;
-use sidetone_sip_core::header::{CSeq, Contact, ContentType, From, To};
+use sidetone_sip_core::header::{CSeq, Contact, ContentType, From, Require, To};
 use sidetone_sip_core::{Method, NameAddr, Request, Response, Source, StatusCode, Uri};
 
 /// Forks that answer beside the one that has the call, and are taken down; further ones are left to their timers.
@@ -23,9 +26,23 @@ const MAX_FORKS: u8 = 16;
 pub(crate) struct Outgoing {
     pub(super) exchange: ExchangeId,
     /// The INVITE carried an offer.
-    offered: bool,
+    pub(super) offered: bool,
     /// A provisional response other than 100 came.
     pub(crate) ringing: bool,
+    /// The places that ring.
+    pub(super) early: Vec<Early>,
+    /// The number of the last of them.
+    pub(super) last_early: u32,
+    /// The early dialog whose offer the user was told of.
+    pub(super) asking: Option<EarlyDialogId>,
+    pub(super) retries: Retries,
+}
+
+impl Outgoing {
+    /// Whether there is an early dialog with this tag of the other side.
+    pub(crate) fn has_early(&self, tag: &str) -> bool {
+        self.early.iter().any(|early| !early.ended && early.dialog.remote_tag() == tag)
+    }
 }
 
 impl Call {
@@ -35,14 +52,16 @@ impl Call {
         now: Instant,
         id: CallId,
         account_id: AccountId,
-        to: &Uri,
-        offer: Option<Bytes>,
+        request: CallRequest,
     ) -> Result<Self, CommandError> {
+        let CallRequest { to, offer, headers, from, .. } = request;
+        let to = &to;
         let account = context.accounts.get(&account_id).ok_or(CommandError::NoSuchAccount)?;
         if !to.is_sip() {
             return Err(CommandError::NotSip);
         }
-        let (address, protocol) = (account.address(), account.protocol());
+        let address = from.unwrap_or_else(|| account.address());
+        let protocol = account.protocol();
         let call_id = context.token();
         let local_tag = LocalTag::random(&mut context.rng);
         let mut request = Request::new(Method::INVITE, to.to_request_uri());
@@ -51,12 +70,19 @@ impl Call {
         request.headers.push(&call_id_header(&call_id));
         let seq = 1 + context.rng.below(1 << 16);
         request.headers.push(&CSeq::new(seq, Method::INVITE));
-        push_abilities(&mut request.headers);
+        let config = context.session_config(Some(account_id));
+        context.push_abilities(&mut request.headers, Some(account_id));
+        timer::push_request(&mut request.headers, &config);
+        if config.reliable == ExtensionUse::Required {
+            add_options::<Require>(&mut request.headers, [RELIABLE].into_iter());
+        }
+        append(&mut request.headers, &headers);
         let offered = offer.is_some();
         if let Some(offer) = offer {
             request.set_body(&ContentType::SDP, offer);
         }
-        let exchange = context.start_outside(now, Owner::Invite(id), account_id, request, true);
+        let routed = Routed { request, hop: None };
+        let exchange = context.start(now, Owner::Invite(id), Some(account_id), routed, protocol, true);
         context.deadlines.set(Timer::RingLimit(id), now + context.config.ring_timeout);
         Ok(Self {
             id,
@@ -67,7 +93,18 @@ impl Call {
             protocol,
             caller: true,
             ended: false,
-            phase: Phase::Outgoing(Outgoing { exchange, offered, ringing: false }),
+            shared: false,
+            left: None,
+            identity: 0,
+            phase: Phase::Outgoing(Box::new(Outgoing {
+                exchange,
+                offered,
+                ringing: false,
+                early: Vec::new(),
+                last_early: 0,
+                asking: None,
+                retries: Retries::default(),
+            })),
         })
     }
 
@@ -104,20 +141,25 @@ impl Call {
     ) {
         match (result, &self.phase) {
             (Ok((response, _)), Phase::Outgoing(_)) if response.status.is_provisional() => {
-                self.progress_came(context, &response);
+                self.progress_came(context, now, exchange, &response);
             }
             (Ok((response, source)), Phase::Outgoing(_)) if response.status.is_success() => {
                 self.answered(context, now, exchange, &response, &source);
             }
             (Ok((response, _)), Phase::Outgoing(_)) => {
+                if self.retry_refused(context, now, exchange, &response) {
+                    return;
+                }
+                self.drop_early(context, now);
                 let contacts = if response.status.is_redirect() { contacts(&response) } else { Vec::new() };
                 let reason = response.reason.as_str();
-                let cause =
-                    EndCause { contacts, ..EndCause::new(EndedBy::Remote, Some(response.status), reason) };
+                let cause = EndCause::new(EndedBy::Remote, Some(response.status), reason);
+                let cause = EndCause { contacts, ..cause.with_notices(&response.headers) };
                 self.end(context, cause);
                 self.finish(context);
             }
             (Err(failure), Phase::Outgoing(_)) => {
+                self.drop_early(context, now);
                 let by = if failure == Failure::Timeout { EndedBy::Timeout } else { EndedBy::Network };
                 self.end(context, EndCause::new(by, Some(failure.status()), failure.reason()));
                 self.finish(context);
@@ -129,17 +171,6 @@ impl Call {
         }
     }
 
-    fn progress_came(&mut self, context: &mut Context, response: &Response) {
-        if response.status == StatusCode::TRYING {
-            return;
-        }
-        if let Phase::Outgoing(outgoing) = &mut self.phase {
-            outgoing.ringing = true;
-        }
-        let (status, body) = (response.status, body_of(&response.body));
-        self.tell(context, Event::Progress { call: self.id, status, body });
-    }
-
     /// The first 2xx: this fork has the call.
     fn answered(
         &mut self,
@@ -149,21 +180,42 @@ impl Call {
         response: &Response,
         source: &Source,
     ) {
-        let Phase::Outgoing(Outgoing { offered, .. }) = self.phase else { return };
+        let Phase::Outgoing(outgoing) = &mut self.phase else { return };
+        let offered = outgoing.offered;
         let Some(invite) = context.exchanges.get(&exchange).map(|exchange| exchange.request.clone()) else {
             return;
         };
         // Without From, To or Call-ID a response matches no transaction, so only a broken Record-Route fails here.
         let Ok(dialog) = Dialog::client(&self.call_id, &invite, response) else { return };
+        let early = outgoing.take_early(dialog.remote_tag());
+        self.drop_early(context, now);
         self.stop_ringing(context);
         self.protocol = source.protocol;
-        self.phase = Phase::Up(Box::new(Session::new(dialog, &response.headers)));
-        let body = body_of(&response.body);
+        let mut session = Session::new(dialog, &response.headers);
+        let mut body = body_of(&response.body);
+        let mut settled = offered || body.is_none();
+        let mut local = invite.body.clone();
+        if let Some(early) = early {
+            session.dialog.go_on(&early.dialog);
+            session.offers = early.offers;
+            if early.settled {
+                // What is in the 2xx repeats the first answer at most (RFC 6337 §3.1).
+                (settled, body) = (true, early.answer);
+                local = early.local.unwrap_or(local);
+            } else if early.owed.is_some() {
+                // Its PRACK is late now: the answer goes in the ACK.
+                settled = false;
+            }
+        }
+        self.phase = Phase::Up(Box::new(session));
+        self.hear_timer(context, now, &invite.headers, &response.headers);
+        self.keep_local(&local);
+        self.hear_identity(context, &response.headers, None);
         if self.ended {
             // The CANCEL came too late, or was not understood (RFC 3261 §9.1).
             self.acknowledge(context, now, &invite, None);
             self.send_bye(context, now);
-        } else if offered || body.is_none() {
+        } else if settled {
             self.acknowledge(context, now, &invite, None);
             self.tell(context, Event::Answered { call: self.id, body });
         } else {

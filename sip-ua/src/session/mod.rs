@@ -2,13 +2,25 @@
 
 mod ack;
 mod bye;
+mod config;
+mod early;
+mod identity;
 mod invite_uac;
 mod invite_uas;
+mod offers;
 mod reinvite;
+mod reliable;
+mod retry;
+mod timer;
+mod update;
 
+pub(crate) use config::OPTIONS;
+pub use config::{ExtensionUse, SessionConfig, SessionTimerConfig};
 pub(crate) use invite_uac::Outgoing;
-pub(crate) use invite_uas::Incoming;
+pub(crate) use invite_uas::{Incoming, refusal};
+pub(crate) use timer::too_short;
 
+use crate::context::names_option;
 use crate::dialog::Dialog;
 use crate::exchange::ExchangeId;
 use crate::info::{Infos, allows_info};
@@ -16,9 +28,11 @@ use ack::{SentAck, Unacked};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use reinvite::{Offering, RemoteOffer};
-use sidetone_sip_core::header::{ContentType, HeaderName};
-use sidetone_sip_core::{Headers, Request};
+use config::{FROM_CHANGE, RELIABLE};
+use offers::Offers;
+use sidetone_sip_core::header::{Allow, ContentType, HeaderName, Supported};
+use sidetone_sip_core::{Headers, Method, Request};
+use timer::SessionTimer;
 
 /// A dialog whose INVITE was answered with a 2xx. What is under way for a moment only is boxed, for a call may last for
 /// hours.
@@ -34,17 +48,14 @@ pub(crate) struct Session {
     delayed: Option<Box<Request>>,
     /// Whether the ACK of the first INVITE was sent or received.
     confirmed: bool,
-    /// Our offer.
-    offering: Offering,
-    /// Their offer.
-    remote: Option<Box<RemoteOffer>>,
+    offers: Offers,
     /// Forks that answered too late and were taken down.
     forks: u8,
-    /// The user wants to know when an offer can be made.
-    due: bool,
     bye: Bye,
-    /// Whether the other side takes INFO, as far as it said so.
-    takes_info: bool,
+    /// What the other side takes.
+    peer: Peer,
+    /// The session timer, if there is one.
+    timer: Option<Box<SessionTimer>>,
     /// Our INFO requests that have no answer yet.
     pub(crate) infos: Option<Box<Infos>>,
 }
@@ -67,30 +78,52 @@ impl Session {
             unacked: None,
             delayed: None,
             confirmed: false,
-            offering: Offering::Idle,
-            remote: None,
+            offers: Offers::default(),
             forks: 0,
-            due: false,
             bye: Bye::None,
-            takes_info: allows_info(headers),
+            peer: Peer::of(headers),
+            timer: None,
             infos: None,
         }
     }
 
     /// Whether the other side takes INFO: its last Allow names it, or it never sent one.
     pub(crate) const fn takes_info(&self) -> bool {
-        self.takes_info
-    }
-
-    /// The other side says anew what it can.
-    fn hear_abilities(&mut self, headers: &Headers) {
-        if headers.contains(&HeaderName::ALLOW) {
-            self.takes_info = allows_info(headers);
-        }
+        self.peer.info
     }
 
     pub(crate) const fn is_confirmed(&self) -> bool {
         self.confirmed
+    }
+}
+
+/// What the other side takes, as far as it said so.
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    /// INFO: its last Allow names it, or it never sent one.
+    info: bool,
+    /// UPDATE: its last Allow names it (RFC 3311 §4).
+    update: bool,
+    /// A changed From (RFC 4916).
+    from_change: bool,
+}
+
+impl Peer {
+    fn of(headers: &Headers) -> Self {
+        let mut peer = Self { info: true, update: false, from_change: false };
+        peer.hear(headers);
+        peer
+    }
+
+    /// It says anew what it can.
+    fn hear(&mut self, headers: &Headers) {
+        if headers.contains(&HeaderName::ALLOW) {
+            self.info = allows_info(headers);
+            self.update = matches!(headers.get::<Allow>(), Some(Ok(Allow(methods))) if methods.contains(&Method::UPDATE));
+        }
+        if headers.contains(&HeaderName::SUPPORTED) {
+            self.from_change = names_option::<Supported>(headers, FROM_CHANGE);
+        }
     }
 }
 
@@ -130,7 +163,8 @@ mod tests {
     #[test]
     fn sizes_are_known() {
         // An established call is these two, the texts of the dialog, and an entry in each of two tables.
-        assert!(size_of::<Session>() <= 248, "{}", size_of::<Session>());
+        // 8 bytes of it are the session timer's, 8 that the offers are the same in early dialogs.
+        assert!(size_of::<Session>() <= 264, "{}", size_of::<Session>());
         assert!(size_of::<Call>() <= 88, "{}", size_of::<Call>());
         assert_eq!(size_of::<SentAck>(), 16);
     }

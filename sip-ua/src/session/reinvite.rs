@@ -1,35 +1,20 @@
 //! Offers within a call: re-INVITE both ways, and what happens when both sides make one (RFC 3261 §14, RFC 6337).
 
+use super::offers::{Offering, Offers, RemoteOffer};
 use super::{Session, body_of, copy_routes, is_foreign_body};
 use crate::call::{Call, Phase};
-use crate::context::{Context, Timer, push_abilities};
+use crate::context::Context;
+use crate::dialog::Reach;
 use crate::error::CommandError;
 use crate::event::{EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
 use crate::refusal::Refusal;
 use alloc::boxed::Box;
+use alloc::string::ToString;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{Accept, CSeq, ContentType, RetryAfter, To};
 use sidetone_sip_core::{Method, Request, Response, Source, StatusCode, TransactionId};
-
-/// Where our offer stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Offering {
-    Idle,
-    /// In a re-INVITE.
-    Sent(ExchangeId),
-    /// Refused by 491: none until the time is over.
-    Waiting,
-}
-
-/// A re-INVITE of the other side that waits for the user.
-pub(super) struct RemoteOffer {
-    transaction: TransactionId,
-    request: Request,
-    source: Source,
-    seq: u32,
-}
 
 impl Call {
     /// Offers a change of the session.
@@ -39,17 +24,23 @@ impl Call {
         now: Instant,
         offer: Bytes,
     ) -> Result<(), CommandError> {
+        if !self.ended && matches!(self.phase, Phase::Outgoing(_) | Phase::Incoming(_)) {
+            return self.offer_early(context, now, offer);
+        }
         let session = self.session()?;
         if !session.may_offer() {
-            session.due = true;
+            session.offers.due = true;
             return Err(CommandError::OfferPending);
         }
         let mut invite = session.dialog.request(Method::INVITE);
-        push_abilities(&mut invite.request.headers);
+        if let Some(timer) = &session.timer {
+            timer.push(&mut invite.request.headers);
+        }
+        context.push_abilities(&mut invite.request.headers, self.account);
         invite.request.set_body(&ContentType::SDP, offer);
         let exchange =
             context.start(now, Owner::Reinvite(self.id), self.account, invite, self.protocol, true);
-        self.session()?.offering = Offering::Sent(exchange);
+        self.session()?.offers.offering = Offering::Sent(exchange);
         Ok(())
     }
 
@@ -62,7 +53,7 @@ impl Call {
         result: Result<(Response, Source), Failure>,
     ) {
         let Phase::Up(session) = &mut self.phase else { return };
-        let first = session.offering == Offering::Sent(exchange);
+        let first = session.offers.offering == Offering::Sent(exchange);
         match result {
             Ok((response, _)) if response.status.is_provisional() => {}
             Ok((response, _)) if response.status.is_success() => {
@@ -71,17 +62,23 @@ impl Call {
                     return;
                 };
                 if first {
-                    session.offering = Offering::Idle;
+                    session.offers.offering = Offering::Idle;
                     session.dialog.refresh_target(&response.headers);
-                    session.hear_abilities(&response.headers);
+                    session.peer.hear(&response.headers);
                     self.acknowledge(context, now, &invite, None);
-                    self.tell(context, Event::Answer { call: self.id, body: body_of(&response.body) });
+                    let refresh = self.take_refresh(exchange);
+                    self.hear_timer(context, now, &invite.headers, &response.headers);
+                    self.keep_local(&invite.body);
+                    self.hear_identity(context, &response.headers, None);
+                    if !refresh {
+                        self.tell(context, Event::Answer { call: self.id, body: body_of(&response.body) });
+                    }
                     self.settle(context);
                 } else {
                     self.reinvite_answered_again(context, now, &invite, &response);
                 }
             }
-            Ok((response, _)) if first => self.reinvite_refused(context, now, &response),
+            Ok((response, _)) if first => self.reinvite_refused(context, now, exchange, &response),
             Err(Failure::Timeout) if first => {
                 self.dialog_lost(
                     context,
@@ -89,7 +86,14 @@ impl Call {
                     EndCause::status(EndedBy::Timeout, StatusCode::REQUEST_TIMEOUT),
                 );
             }
-            Err(failure) if first => self.offer_rejected(context, failure.status()),
+            Err(failure) if first => {
+                let status = failure.status();
+                if self.take_refresh(exchange) {
+                    self.refresh_over(context, now, status);
+                } else {
+                    self.offer_rejected(context, None, status);
+                }
+            }
             Ok(_) | Err(_) => {}
         }
     }
@@ -106,71 +110,89 @@ impl Call {
         }
     }
 
-    fn reinvite_refused(&mut self, context: &mut Context, now: Instant, response: &Response) {
-        match response.status {
-            // RFC 3261 §12.2.1.2: the other side does not know the dialog any more.
-            status @ (StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT) => {
-                self.dialog_lost(context, now, EndCause::status(EndedBy::Remote, status));
-            }
-            StatusCode::REQUEST_PENDING => {
-                let wait = self.glare_wait(context);
-                if let Phase::Up(session) = &mut self.phase {
-                    session.offering = Offering::Waiting;
-                    session.due = true;
-                }
-                if !self.ended {
-                    context.deadlines.set(Timer::Glare(self.id), now + wait);
-                }
-                self.tell(
-                    context,
-                    Event::OfferRejected { call: self.id, status: StatusCode::REQUEST_PENDING },
-                );
-            }
-            status => self.offer_rejected(context, status),
+    fn reinvite_refused(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        exchange: ExchangeId,
+        response: &Response,
+    ) {
+        let status = response.status;
+        if Reach::of(status, &Method::INVITE).ends_usage() {
+            return self.dialog_lost(context, now, EndCause::status(EndedBy::Remote, status));
+        }
+        if self.raise_interval(context, now, exchange, response) {
+            return;
+        }
+        if self.take_refresh(exchange) {
+            return self.refresh_over(context, now, status);
+        }
+        match self.wait_to_offer(context, response) {
+            Some(wait) => self.offer_waits(context, now, None, status, wait),
+            None => self.offer_rejected(context, None, status),
         }
     }
 
-    /// The session stays as it was (RFC 3261 §14.1).
-    fn offer_rejected(&mut self, context: &mut Context, status: StatusCode) {
+    /// A refresh by re-INVITE was refused. The user knows nothing of it.
+    fn refresh_over(&mut self, context: &mut Context, now: Instant, status: StatusCode) {
         if let Phase::Up(session) = &mut self.phase {
-            session.offering = Offering::Idle;
+            session.offers.offering = Offering::Idle;
         }
-        self.tell(context, Event::OfferRejected { call: self.id, status });
+        self.refresh_refused(context, now, status);
         self.settle(context);
     }
 
     /// The other side does not know the dialog any more.
     pub(crate) fn dialog_lost(&mut self, context: &mut Context, now: Instant, cause: EndCause) {
         if let Phase::Up(session) = &mut self.phase {
-            session.offering = Offering::Idle;
+            session.offers.offering = Offering::Idle;
         }
         self.end(context, cause);
         self.send_bye(context, now);
     }
 
     /// RFC 3261 §14.1: 2.1 to 4 s for the owner of the Call-ID, 0 to 2 s for the other side, in steps of 10 ms.
-    fn glare_wait(&self, context: &mut Context) -> Duration {
+    pub(super) fn glare_wait(&self, context: &mut Context) -> Duration {
         let steps = if self.caller { 210 + context.rng.below(191) } else { context.rng.below(201) };
         Duration::from_millis(10 * u64::from(steps))
     }
 
     /// The wait after a 491 is over.
     pub(crate) fn glare_over(&mut self, context: &mut Context) {
-        if let Phase::Up(session) = &mut self.phase
-            && session.offering == Offering::Waiting
-        {
-            session.offering = Offering::Idle;
+        let over = |offers: &mut Offers| {
+            if offers.offering == Offering::Waiting {
+                offers.offering = Offering::Idle;
+            }
+        };
+        match &mut self.phase {
+            Phase::Up(session) => over(&mut session.offers),
+            Phase::Incoming(incoming) => over(&mut incoming.offers),
+            Phase::Outgoing(outgoing) => outgoing.early.iter_mut().for_each(|early| over(&mut early.offers)),
+            Phase::Over => {}
         }
         self.settle(context);
     }
 
     /// Tells the user that an offer can be made now, if one had to wait.
     pub(super) fn settle(&mut self, context: &mut Context) {
-        if let Phase::Up(session) = &mut self.phase
-            && session.due
-            && session.may_offer()
-        {
-            session.due = false;
+        let take =
+            |offers: &mut Offers, free: bool| free && offers.is_idle() && core::mem::take(&mut offers.due);
+        let due = match &mut self.phase {
+            Phase::Up(session) => {
+                let free = session.may_offer();
+                take(&mut session.offers, free)
+            }
+            Phase::Incoming(incoming) => {
+                let free = incoming.is_settled() && !incoming.is_answering();
+                take(&mut incoming.offers, free)
+            }
+            Phase::Outgoing(outgoing) => outgoing.early.iter_mut().any(|early| {
+                let free = early.settled && !early.ended;
+                take(&mut early.offers, free)
+            }),
+            Phase::Over => false,
+        };
+        if due {
             self.tell(context, Event::OfferDue { call: self.id });
         }
     }
@@ -190,13 +212,13 @@ impl Call {
         if self.ended || session.is_leaving() {
             return context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
         }
-        if session.remote.is_some() {
+        if session.offers.remote.is_some() {
             // RFC 3261 §14.2: the one before has no final response yet.
             let mut response = context.response(&request, StatusCode::SERVER_INTERNAL_ERROR, None);
             response.headers.push(&RetryAfter::new(context.rng.below(11)));
             return context.respond(now, transaction, response);
         }
-        let offer_out = matches!(session.offering, Offering::Sent(_)) || session.delayed.is_some();
+        let offer_out = matches!(session.offers.offering, Offering::Sent(_)) || session.delayed.is_some();
         if offer_out || session.unacked.as_ref().is_some_and(|unacked| unacked.offered) {
             return context.refuse(now, transaction, &request, StatusCode::REQUEST_PENDING);
         }
@@ -205,10 +227,15 @@ impl Call {
             response.headers.push(&Accept([ContentType::SDP].into()));
             return context.respond(now, transaction, response);
         }
+        if let Some(response) = super::too_short(context, self.account, &request) {
+            return context.respond(now, transaction, response);
+        }
         let body = body_of(&request.body);
         let Some(Ok(CSeq { seq, .. })) = request.headers.get::<CSeq>() else { return };
-        session.hear_abilities(&request.headers);
-        session.remote = Some(Box::new(RemoteOffer { transaction, request, source, seq }));
+        session.peer.hear(&request.headers);
+        self.hear_requester(context, &request);
+        let Phase::Up(session) = &mut self.phase else { return };
+        session.offers.remote = Some(Box::new(RemoteOffer { transaction, request, source, seq }));
         // The other side has our last 2xx, or it could not start anew: only its ACK was lost.
         self.acknowledged(context, now, None);
         self.tell(context, Event::Offer { call: self.id, body });
@@ -222,20 +249,37 @@ impl Call {
         now: Instant,
         body: Bytes,
     ) -> Result<(), CommandError> {
-        let session = self.session()?;
-        if let Some(delayed) = session.delayed.take() {
+        if self.ended {
+            return Err(CommandError::NoSuchCall);
+        }
+        if let Phase::Up(session) = &mut self.phase
+            && let Some(delayed) = session.delayed.take()
+        {
+            self.keep_local(&body);
             self.acknowledge(context, now, &delayed, Some(body));
             self.settle(context);
             return Ok(());
         }
-        let RemoteOffer { transaction, request, source, seq } =
-            *session.remote.take().ok_or(CommandError::WrongState)?;
-        session.dialog.refresh_target(&request.headers);
+        if self.answer_owed(context, now, Some(&body)) {
+            return Ok(());
+        }
+        let (early, remote) = self.take_remote().ok_or(CommandError::WrongState)?;
+        if remote.request.method != Method::INVITE {
+            self.accept_remote(context, now, early, remote, Some(body));
+            self.ask(context);
+            self.go_on(context, now);
+            self.settle(context);
+            return Ok(());
+        }
+        let RemoteOffer { transaction, request, source, seq } = remote;
+        self.session()?.dialog.refresh_target(&request.headers);
         let mut response = context.response(&request, StatusCode::OK, None);
         copy_routes(&mut response.headers, &request);
         let sips = request.uri.is_sips();
         context.push_contact(&mut response.headers, self.account, &self.user, &source, sips);
-        push_abilities(&mut response.headers);
+        context.push_abilities(&mut response.headers, self.account);
+        self.agree_timer(context, now, &request.headers, &mut response.headers);
+        self.keep_local(&body);
         response.set_body(&ContentType::SDP, body);
         self.send_2xx(context, now, transaction, response, seq, request.body.is_empty());
         Ok(())
@@ -252,18 +296,30 @@ impl Call {
         if status.code() < 300 {
             return Err(CommandError::Status(status.code()));
         }
-        let session = self.session()?;
-        if let Some(delayed) = session.delayed.take() {
+        if self.ended {
+            return Err(CommandError::NoSuchCall);
+        }
+        if let Phase::Up(session) = &mut self.phase
+            && let Some(delayed) = session.delayed.take()
+        {
             // The answer was due in the ACK: without a session there is no call (RFC 3261 §13.2.2.4).
             self.acknowledge(context, now, &delayed, None);
             self.end(context, super::ack::by_us(status));
             self.send_bye(context, now);
             return Ok(());
         }
-        let remote = session.remote.take().ok_or(CommandError::WrongState)?;
-        let mut response = context.response(&remote.request, status, None);
-        refusal.warn(&mut response, context.local_address(&remote.source));
+        if self.answer_owed(context, now, None) {
+            // An offer in a provisional response cannot be refused, so the call is (RFC 6337 §3.1).
+            self.hang_up(context, now, None);
+            return Ok(());
+        }
+        let (_, remote) = self.take_remote().ok_or(CommandError::WrongState)?;
+        let tag = self.local_tag.to_string();
+        let mut response = context.response(&remote.request, status, Some(&tag));
+        refusal.write(&mut response, context.local_address(&remote.source));
         context.respond(now, remote.transaction, response);
+        self.ask(context);
+        self.go_on(context, now);
         self.settle(context);
         Ok(())
     }
@@ -276,7 +332,7 @@ impl Call {
         transaction: TransactionId,
     ) -> bool {
         let Phase::Up(session) = &mut self.phase else { return false };
-        let Some(remote) = session.remote.take_if(|remote| remote.transaction == transaction) else {
+        let Some(remote) = session.offers.remote.take_if(|remote| remote.transaction == transaction) else {
             return false;
         };
         context.refuse(now, transaction, &remote.request, StatusCode::REQUEST_TERMINATED);
@@ -285,28 +341,22 @@ impl Call {
         true
     }
 
-    /// The call ends while a re-INVITE waits: it is answered 487 (RFC 3261 §15.1.2).
+    /// The call ends while a re-INVITE, UPDATE or PRACK waits: it is answered 487 (RFC 3261 §15.1.2).
     pub(super) fn drop_remote_offer(&mut self, context: &mut Context, now: Instant) {
-        if let Phase::Up(session) = &mut self.phase
-            && let Some(remote) = session.remote.take()
-        {
-            context.refuse(now, remote.transaction, &remote.request, StatusCode::REQUEST_TERMINATED);
+        if let Some(remote) = self.side(None).and_then(|side| side.offers.remote.take()) {
+            remote.gone(context, now);
         }
     }
 }
 
 impl Session {
     /// Whether no offer and no INVITE transaction is under way in either direction (RFC 3261 §14.1).
-    fn may_offer(&self) -> bool {
-        self.offering == Offering::Idle
-            && self.remote.is_none()
-            && self.unacked.is_none()
-            && self.delayed.is_none()
-            && !self.is_leaving()
+    pub(super) fn may_offer(&self) -> bool {
+        self.offers.is_idle() && self.unacked.is_none() && self.delayed.is_none() && !self.is_leaving()
     }
 
     /// Whether the re-INVITE of this server transaction waits for the user.
     pub(crate) fn waits_for(&self, transaction: TransactionId) -> bool {
-        self.remote.as_ref().is_some_and(|remote| remote.transaction == transaction)
+        self.offers.remote.as_ref().is_some_and(|remote| remote.transaction == transaction)
     }
 }

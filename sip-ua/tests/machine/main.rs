@@ -13,6 +13,7 @@
 mod digest;
 mod incoming;
 mod location;
+mod net;
 mod outgoing;
 mod reach;
 mod refusal;
@@ -24,4 +25,6 @@ mod registration_simulation;
 mod reinvite;
 mod requests;
 mod simulation;
+mod subscription;
 mod support;
+mod transfer;

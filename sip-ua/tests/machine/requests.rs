@@ -26,9 +26,7 @@ fn options_are_answered_with_what_we_can() {
 fn what_we_do_not_serve_is_refused_by_the_right_status() {
     let table = [
         (Method::MESSAGE, 405),
-        (Method::REFER, 405),
-        (Method::UPDATE, 405),
-        (Method::PRACK, 405),
+        (Method::REFER, 403),
         (Method::PUBLISH, 405),
         (Method::REGISTER, 405),
         (Method::parse(b"NONSENSE").unwrap(), 405),
@@ -36,6 +34,8 @@ fn what_we_do_not_serve_is_refused_by_the_right_status() {
         (Method::NOTIFY, 489),
         (Method::BYE, 481),
         (Method::INFO, 481),
+        (Method::UPDATE, 481),
+        (Method::PRACK, 481),
     ];
     let mut harness = Harness::new();
     for (method, code) in table {

@@ -95,10 +95,10 @@ impl Phone {
                     line.remote_held = held;
                     line.held = line.wanted.take().expect("an answer follows an offer");
                 }
-                Event::OfferRejected { call, status } => {
+                Event::OfferRejected { call, status, again } => {
                     assert!(self.calls.contains_key(&call));
                     // The wish stays: `OfferDue` follows.
-                    assert_eq!(status, StatusCode::REQUEST_PENDING);
+                    assert!(again, "refused for good: {status}");
                 }
                 Event::OfferDue { call } => {
                     let line = self.calls.get_mut(&call).unwrap();

@@ -1,7 +1,7 @@
 //! FFmpeg as the other end of an RTP session: it decodes to a WAV file, or encodes one.
 
 use super::process::Process;
-use super::{FFMPEG, Outcome, Stage, cannot_run, find_program, trial};
+use super::{FFMPEG, Outcome, Stage, WAITING, cannot_run, find_program, trial_with_share};
 use core::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use std::path::Path;
@@ -38,7 +38,7 @@ fn list(what: &str) -> String {
 /// A trial that cannot run, either, where FFmpeg was built without what it needs.
 pub(crate) fn coder_trial(name: &'static str, coder: Coder, run: fn(&Stage) -> Outcome) -> Trial {
     match coder.missing().filter(|_| find_program(FFMPEG.program).is_some()) {
-        None => trial(name, &[FFMPEG], run),
+        None => trial_with_share(WAITING, name, &[FFMPEG], run),
         Some(why) => Trial::ignorable_test(name, move || cannot_run(why)),
     }
 }

@@ -9,7 +9,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "each test program uses its own part of this; a panic is a test's way of failing, and it owns the clock"
+    reason = "peers can do more than is asked of them today; a panic is a test's way of failing, and it owns the clock"
 )]
 
 pub(crate) mod baresip;
@@ -30,7 +30,7 @@ use std::net::UdpSocket;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 pub(crate) type Outcome = Result<(), Failed>;
 
@@ -61,6 +61,17 @@ pub(crate) fn cannot_run(why: String) -> Result<Completion, Failed> {
 
 /// A trial that is ignored, saying why, on a machine without the program.
 pub(crate) fn trial(name: &'static str, needs: &'static [Needs], run: fn(&Stage) -> Outcome) -> Trial {
+    let browses = needs.iter().any(|needs| needs.program == CHROMIUM.program);
+    trial_with_share(if browses { BROWSER } else { CALL }, name, needs, run)
+}
+
+/// The same with a share of the machine.
+pub(crate) fn trial_with_share(
+    share: u32,
+    name: &'static str,
+    needs: &'static [Needs],
+    run: fn(&Stage) -> Outcome,
+) -> Trial {
     Trial::ignorable_test(name, move || {
         let missing: Vec<_> = needs.iter().filter(|needs| find_program(needs.program).is_none()).collect();
         if !missing.is_empty() {
@@ -68,6 +79,7 @@ pub(crate) fn trial(name: &'static str, needs: &'static [Needs], run: fn(&Stage)
                 missing.iter().map(|n| format!("{} (Debian package {})", n.program, n.package)).collect();
             return cannot_run(format!("not installed: {}", wanted.join(", ")));
         }
+        let _share = Share::take(share);
         let stage = Stage::new(name);
         // A panic must not skip the logs of the peers: without them an interop failure says nothing.
         let outcome = catch_unwind(AssertUnwindSafe(|| run(&stage))).unwrap_or_else(|panic| {
@@ -79,11 +91,40 @@ pub(crate) fn trial(name: &'static str, needs: &'static [Needs], run: fn(&Stage)
     })
 }
 
-/// Runs the trials, three at a time: they measure audio in real time, and the machine may have two cores, of which a call
-/// takes a few hundredths.
+/// The machine, which may have two cores, in shares of those that run at a time.
+const MACHINE: u32 = 24;
+/// Audio measured in real time, three at a time; a call takes a few hundredths of a core.
+const CALL: u32 = MACHINE / 3;
+/// A browser takes a core until its page is up.
+const BROWSER: u32 = MACHINE / 2;
+/// Mostly waiting, eight at a time: nothing is measured against the clock of the machine.
+pub(crate) const WAITING: u32 = MACHINE / 8;
+
+static FREE: Mutex<u32> = Mutex::new(MACHINE);
+static GIVEN_BACK: Condvar = Condvar::new();
+
+/// A share of the machine while a trial runs.
+struct Share(u32);
+
+impl Share {
+    fn take(share: u32) -> Self {
+        let mut free = GIVEN_BACK.wait_while(FREE.lock().unwrap(), |free| *free < share).unwrap();
+        *free -= share;
+        Self(share)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        *FREE.lock().unwrap() += self.0;
+        GIVEN_BACK.notify_all();
+    }
+}
+
+/// Runs the trials, as many at a time as have a share of the machine.
 pub(crate) fn run(trials: Vec<Trial>) -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(3);
+    arguments.test_threads.get_or_insert((MACHINE / WAITING) as usize);
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

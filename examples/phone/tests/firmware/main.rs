@@ -1,0 +1,12 @@
+//! The telephone in virtual time, what it draws, and its panel.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops on what should not happen"
+)]
+
+mod calls;
+mod panel;
+mod screens;

@@ -1,0 +1,143 @@
+//! Requests beside calls and subscriptions: MESSAGE, PUBLISH, NOTIFY without subscription and so on.
+
+use super::call::CallHandle;
+use super::command::Command;
+use super::features::{Dropped, work, work_now};
+use super::{Account, Error, IntoUri};
+use crate::event::IncomingRequest;
+use crate::{AccountId, CallId, IncomingId, OutgoingRequest};
+use bytes::Bytes;
+use sidetone_sip_core::header::ContentType;
+use sidetone_sip_core::{Headers, Method, Request, Response, Source, StatusCode};
+use std::boxed::Box;
+use std::string::String;
+use tokio::sync::mpsc;
+
+/// A request that waits for our answer. Dropping it answers 501.
+#[derive(Debug)]
+pub struct ReceivedRequest {
+    id: IncomingId,
+    account: Option<AccountId>,
+    call: Option<CallId>,
+    incoming: Box<IncomingRequest>,
+    commands: mpsc::Sender<Command>,
+    dropped: mpsc::UnboundedSender<Dropped>,
+    answered: bool,
+}
+
+impl ReceivedRequest {
+    pub(super) fn new(
+        id: IncomingId,
+        account: Option<AccountId>,
+        call: Option<CallId>,
+        incoming: Box<IncomingRequest>,
+        commands: mpsc::Sender<Command>,
+        dropped: mpsc::UnboundedSender<Dropped>,
+    ) -> Self {
+        Self { id, account, call, incoming, commands, dropped, answered: false }
+    }
+
+    /// What it says.
+    #[must_use]
+    pub const fn request(&self) -> &Request {
+        &self.incoming.request
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub const fn source(&self) -> &Source {
+        &self.incoming.source
+    }
+
+    /// The account that it came to, if one matches.
+    #[must_use]
+    pub const fn account(&self) -> Option<AccountId> {
+        self.account
+    }
+
+    /// The call that it is within.
+    #[must_use]
+    pub const fn call(&self) -> Option<CallId> {
+        self.call
+    }
+
+    /// Answers with a bare status of 200 to 699.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is too old, [`Error::Closed`].
+    pub async fn respond(self, status: StatusCode) -> Result<(), Error> {
+        self.respond_with(status, Headers::new(), None).await
+    }
+
+    /// Answers with further headers and a body.
+    ///
+    /// # Errors
+    /// As [`ReceivedRequest::respond`].
+    pub async fn respond_with(
+        mut self,
+        status: StatusCode,
+        headers: Headers,
+        body: Option<(ContentType, Bytes)>,
+    ) -> Result<(), Error> {
+        self.answered = true;
+        let id = self.id;
+        let answer = work_now(&self.commands, move |task, now| {
+            task.agent.respond(now, id, status, &headers, body).map_err(Error::from)
+        });
+        answer.await
+    }
+}
+
+impl Drop for ReceivedRequest {
+    fn drop(&mut self) {
+        if !self.answered {
+            // The task may have ended before.
+            self.dropped.send(Dropped::Request(self.id)).ok();
+        }
+    }
+}
+
+impl Account {
+    /// Sends a request outside of any dialog and waits for its final response.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for every status but 2xx (408 is silence, 503 what could not be sent), [`Error::Uri`],
+    /// [`Error::Command`], [`Error::Closed`].
+    pub async fn request(&self, to: impl IntoUri, request: OutgoingRequest) -> Result<Response, Error> {
+        let (account, to) = (self.id(), to.into_uri(self.aor())?);
+        let sent = work(self.commands(), move |task, now, reply| {
+            match task.agent.request(now, account, &to, request) {
+                Ok(id) => drop(task.features.requests.insert(id, reply)),
+                Err(error) => drop(reply.send(Err(error.into()))),
+            }
+        });
+        sent.await
+    }
+
+    /// Sends a text (RFC 3428) and waits until the other side, or a server in its place, has taken it.
+    ///
+    /// # Errors
+    /// As [`Account::request`].
+    pub async fn message(&self, to: impl IntoUri, text: impl Into<String>) -> Result<(), Error> {
+        let kind = ContentType::from_static("text", "plain");
+        let request = OutgoingRequest::new(Method::MESSAGE).with_body(kind, text.into().into_bytes());
+        self.request(to, request).await.map(drop)
+    }
+}
+
+impl CallHandle {
+    /// Sends a request within the call and waits for its final response.
+    ///
+    /// # Errors
+    /// As [`Account::request`].
+    pub async fn request(&self, request: OutgoingRequest) -> Result<Response, Error> {
+        let call = self.id();
+        let sent = work(self.commands(), move |task, now, reply| {
+            match task.agent.request_in_call(now, call, request) {
+                Ok(id) => drop(task.features.requests.insert(id, reply)),
+                Err(error) => drop(reply.send(Err(error.into()))),
+            }
+        });
+        sent.await
+    }
+}

@@ -1,0 +1,137 @@
+//! The handle of a subscription of ours.
+
+use super::command::Command;
+use super::features::{Dropped, work_now};
+use super::{Account, Error};
+use crate::{SubscribeRequest, SubscriptionId, SubscriptionState};
+use bytes::Bytes;
+use core::sync::atomic::{AtomicBool, Ordering};
+use sidetone_sip_core::Request;
+use sidetone_sip_core::header::ContentType;
+use std::boxed::Box;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// A subscription. Dropping it unsubscribes.
+#[derive(Debug)]
+pub struct Subscription {
+    id: SubscriptionId,
+    notifies: mpsc::Receiver<Box<Request>>,
+    state: watch::Receiver<SubscriptionState>,
+    lost: Arc<AtomicBool>,
+    commands: mpsc::Sender<Command>,
+    dropped: mpsc::UnboundedSender<Dropped>,
+}
+
+/// The task's end.
+pub(super) struct SubscriptionSender {
+    notifies: mpsc::Sender<Box<Request>>,
+    state: watch::Sender<SubscriptionState>,
+    lost: Arc<AtomicBool>,
+}
+
+/// What happens to a subscription.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SubscriptionEvent {
+    /// It is in another state now. States that passed while nobody looked are left out.
+    State(SubscriptionState),
+    /// The state that was subscribed to: Content-Type and body are the package's.
+    Notify(Box<Request>),
+}
+
+/// NOTIFY requests that wait for a slow reader. What does not fit is dropped, and the whole state asked for anew.
+const QUEUED: usize = 64;
+
+impl SubscriptionSender {
+    pub(super) fn state(&self, state: SubscriptionState) {
+        self.state.send_replace(state);
+    }
+
+    pub(super) fn notify(&self, request: Box<Request>) {
+        if self.notifies.try_send(request).is_err() {
+            self.lost.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Account {
+    /// Subscribes to a state and keeps subscribed, through failures too, until the handle is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Command`], [`Error::Closed`].
+    pub async fn subscribe(&self, request: SubscribeRequest) -> Result<Subscription, Error> {
+        let account = self.id();
+        let (notify_sender, notifies) = mpsc::channel(QUEUED);
+        let (state_sender, state) = watch::channel(SubscriptionState::Subscribing);
+        let lost = Arc::new(AtomicBool::new(false));
+        let sender = SubscriptionSender { notifies: notify_sender, state: state_sender, lost: lost.clone() };
+        let (id, dropped) = work_now(self.commands(), move |task, now| {
+            let id = task.agent.subscribe(now, account, request)?;
+            task.features.subscriptions.insert(id, sender);
+            Ok((id, task.dropped_sender.clone()))
+        })
+        .await?;
+        Ok(Subscription { id, notifies, state, lost, commands: self.commands().clone(), dropped })
+    }
+}
+
+impl Subscription {
+    /// The subscription's name within its user agent.
+    #[must_use]
+    pub const fn id(&self) -> SubscriptionId {
+        self.id
+    }
+
+    /// Where it stands now.
+    #[must_use]
+    pub fn state(&self) -> SubscriptionState {
+        self.state.borrow().clone()
+    }
+
+    /// The next thing that happens; after [`SubscriptionState::Ended`], `None`. Cancel-safe.
+    pub async fn next_event(&mut self) -> Option<SubscriptionEvent> {
+        if self.lost.swap(false, Ordering::Relaxed) {
+            // It may be over already.
+            self.refresh().await.ok();
+        }
+        tokio::select! {
+            biased;
+            Ok(()) = self.state.changed() => {
+                Some(SubscriptionEvent::State(self.state.borrow_and_update().clone()))
+            }
+            notify = self.notifies.recv() => notify.map(SubscriptionEvent::Notify),
+        }
+    }
+
+    /// Asks for the whole state anew, as after a gap in a document's versions.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is over, [`Error::Closed`].
+    pub async fn refresh(&self) -> Result<(), Error> {
+        let id = self.id;
+        work_now(&self.commands, move |task, now| {
+            task.agent.refresh_subscription(now, id).map_err(Error::from)
+        })
+        .await
+    }
+
+    /// Gives its SUBSCRIBE requests another body, and sends one now.
+    ///
+    /// # Errors
+    /// As [`Subscription::refresh`].
+    pub async fn set_body(&self, body: Option<(ContentType, Bytes)>) -> Result<(), Error> {
+        let id = self.id;
+        work_now(&self.commands, move |task, now| {
+            task.agent.resubscribe_with(now, id, body).map_err(Error::from)
+        })
+        .await
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        // The task may have ended before.
+        self.dropped.send(Dropped::Subscription(self.id)).ok();
+    }
+}

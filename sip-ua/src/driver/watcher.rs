@@ -1,0 +1,172 @@
+//! The handles of somebody else's subscription to us.
+
+use super::Error;
+use super::command::Command;
+use super::features::{Dropped, work_now};
+use crate::{AccountId, SubscribeKind, WatcherId, WatcherState};
+use bytes::Bytes;
+use sidetone_sip_core::header::ContentType;
+use sidetone_sip_core::{Request, StatusCode};
+use std::boxed::Box;
+use std::string::String;
+use tokio::sync::mpsc;
+
+/// Somebody wants to subscribe. Dropping it refuses with 480.
+#[derive(Debug)]
+pub struct IncomingSubscription {
+    id: WatcherId,
+    account: Option<AccountId>,
+    request: Box<Request>,
+    commands: mpsc::Sender<Command>,
+    dropped: mpsc::UnboundedSender<Dropped>,
+    decided: bool,
+}
+
+/// A subscription of somebody else. Dropping it ends it (`deactivated`).
+#[derive(Debug)]
+pub struct Watcher {
+    id: WatcherId,
+    events: mpsc::Receiver<WatcherEvent>,
+    commands: mpsc::Sender<Command>,
+    dropped: mpsc::UnboundedSender<Dropped>,
+}
+
+/// What happens to somebody else's subscription.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum WatcherEvent {
+    /// It was refreshed, or is about to end ([`SubscribeKind::Final`]): tell the whole state by [`Watcher::notify`]. The
+    /// SUBSCRIBE may have a body that says something.
+    Refreshed(SubscribeKind, Box<Request>),
+    /// It is over, by this status if a NOTIFY was refused.
+    Ended(Option<StatusCode>),
+}
+
+/// The task's end.
+pub(super) struct WatcherSender(mpsc::Sender<WatcherEvent>);
+
+/// Events that wait for a slow reader. A refresh that does not fit is one of many.
+const QUEUED: usize = 8;
+
+impl WatcherSender {
+    pub(super) fn refreshed(&self, kind: SubscribeKind, request: Box<Request>) {
+        self.0.try_send(WatcherEvent::Refreshed(kind, request)).ok();
+    }
+
+    pub(super) fn ended(self, status: Option<StatusCode>) {
+        self.0.try_send(WatcherEvent::Ended(status)).ok();
+    }
+}
+
+impl IncomingSubscription {
+    pub(super) fn new(
+        id: WatcherId,
+        account: Option<AccountId>,
+        request: Box<Request>,
+        commands: mpsc::Sender<Command>,
+        dropped: mpsc::UnboundedSender<Dropped>,
+    ) -> Self {
+        Self { id, account, request, commands, dropped, decided: false }
+    }
+
+    /// The SUBSCRIBE: Event, Accept, From, body.
+    #[must_use]
+    pub const fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The account that it came to, if one matches.
+    #[must_use]
+    pub const fn account(&self) -> Option<AccountId> {
+        self.account
+    }
+
+    /// Takes it, and tells the state at once.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is too late, [`Error::Closed`].
+    pub async fn accept(
+        mut self,
+        state: WatcherState,
+        content: Option<(ContentType, Bytes)>,
+    ) -> Result<Watcher, Error> {
+        self.decided = true;
+        let (sender, events) = mpsc::channel(QUEUED);
+        let id = self.id;
+        work_now(&self.commands, move |task, now| {
+            task.features.watchers.insert(id, WatcherSender(sender));
+            task.agent.accept_subscription(now, id, state, content).map_err(Error::from)
+        })
+        .await?;
+        Ok(Watcher { id, events, commands: self.commands.clone(), dropped: self.dropped.clone() })
+    }
+
+    /// Refuses with a status of 300 to 699.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is too late, [`Error::Closed`].
+    pub async fn reject(mut self, status: StatusCode) -> Result<(), Error> {
+        self.decided = true;
+        let id = self.id;
+        work_now(&self.commands, move |task, now| {
+            task.agent.reject_subscription(now, id, status).map_err(Error::from)
+        })
+        .await
+    }
+}
+
+impl Drop for IncomingSubscription {
+    fn drop(&mut self) {
+        if !self.decided {
+            // The task may have ended before.
+            self.dropped.send(Dropped::Watcher(self.id)).ok();
+        }
+    }
+}
+
+impl Watcher {
+    /// The subscription's name within its user agent.
+    #[must_use]
+    pub const fn id(&self) -> WatcherId {
+        self.id
+    }
+
+    /// The next thing that happens; after [`WatcherEvent::Ended`], `None`. Cancel-safe.
+    pub async fn next_event(&mut self) -> Option<WatcherEvent> {
+        self.events.recv().await
+    }
+
+    /// Tells the state, or a change of it.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is over, or as many NOTIFY requests wait as may: then the whole state is due later;
+    /// [`Error::Closed`].
+    pub async fn notify(&self, kind: ContentType, body: impl Into<Bytes>) -> Result<(), Error> {
+        let (id, content) = (self.id, Some((kind, body.into())));
+        work_now(&self.commands, move |task, now| task.agent.notify(now, id, content).map_err(Error::from))
+            .await
+    }
+
+    /// Ends it, with a reason of RFC 6665 §4.2.2 and a last state.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is over, [`Error::Closed`].
+    pub async fn end(
+        &self,
+        reason: impl Into<String>,
+        content: Option<(ContentType, Bytes)>,
+    ) -> Result<(), Error> {
+        let (id, reason) = (self.id, reason.into());
+        work_now(&self.commands, move |task, now| {
+            task.agent.end_subscription(now, id, &reason, content).map_err(Error::from)
+        })
+        .await
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        // The task may have ended before.
+        self.dropped.send(Dropped::Watcher(self.id)).ok();
+    }
+}

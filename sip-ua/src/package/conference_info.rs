@@ -1,1 +1,0 @@
-//! The package `conference` (RFC 4575): who is in a conference.

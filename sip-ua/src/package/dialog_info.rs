@@ -1,1 +1,0 @@
-//! The package `dialog` (RFC 4235): the dialogs of an extension, in full or in part, with versions.

@@ -1,0 +1,49 @@
+//! Subscriptions to events (RFC 6665), both sides.
+//!
+//! `subscriber` asks others for their state and keeps asking; `notifier` tells others ours. What is told is the packages'
+//! (`package/`). A REFER's implicit subscription has its other half in `transfer`.
+
+mod notifier;
+mod subscriber;
+mod table;
+
+pub use notifier::{SubscribeKind, WatcherState};
+pub use subscriber::{ResubscribeRule, SubscribeRequest, SubscriptionState};
+
+pub(crate) use notifier::{Asked, ReferIn, Watcher};
+pub(crate) use subscriber::Subscriber;
+pub(crate) use table::{Subscriptions, Usage};
+
+use crate::dialog::Dialog;
+use crate::event::CallId;
+use alloc::boxed::Box;
+use core::fmt;
+
+/// Names a subscription of ours. Not used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId(pub(crate) u64);
+
+/// Names a subscription of somebody else to us. Not used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WatcherId(pub(crate) u64);
+
+impl fmt::Display for SubscriptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "subscription {}", self.0)
+    }
+}
+
+impl fmt::Display for WatcherId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "watcher {}", self.0)
+    }
+}
+
+/// The dialog that a subscription is within (RFC 5057: a dialog may have several usages).
+#[derive(Debug)]
+pub(crate) enum Within {
+    /// One of its own, or what a call left to it.
+    Own(Box<Dialog>),
+    /// A call's, while there is the call.
+    Call(CallId),
+}

@@ -1,0 +1,593 @@
+//! Subscriptions of others: who may know our state, and NOTIFY requests that tell it (RFC 6665 §4.2).
+
+use super::subscriber::ends_dialog;
+use super::{Usage, WatcherId, Within};
+use crate::agent::Agent;
+use crate::context::Timer;
+use crate::dialog::{Dialog, LocalTag, Routed};
+use crate::error::CommandError;
+use crate::event::{AccountId, CallId, Event};
+use crate::exchange::{ExchangeId, Failure, Owner};
+use crate::request::append;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use bytes::Bytes;
+use sidetone_hal::net::Protocol;
+use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_core::header::{
+    AllowEvents, CSeq, CallId as CallIdHeader, ContentType, Event as EventHeader, Expires, From, HeaderName,
+    MinExpires, RetryAfter, SubscriptionState as StateHeader,
+};
+use sidetone_sip_core::{Headers, Method, Request, Response, Source, StatusCode, TransactionId};
+
+/// What is to be done about a SUBSCRIBE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubscribeKind {
+    /// A new one, which waits for [`accept_subscription`](Agent::accept_subscription) or
+    /// [`reject_subscription`](Agent::reject_subscription); within 30 s, or it is answered 480.
+    New,
+    /// A refresh, answered 200 already: the whole state is due in a [`notify`](Agent::notify).
+    Refresh,
+    /// The end, or a question that is asked once: the whole state is due in a [`notify`](Agent::notify), which says that the
+    /// subscription is over; without one it ends in 32 s.
+    Final,
+}
+
+/// How a subscription of somebody else stands, as its NOTIFY requests say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WatcherState {
+    /// Nobody has allowed it yet.
+    Pending,
+    /// It gets the state.
+    Active,
+}
+
+/// A subscription of somebody else to us.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    account: Option<AccountId>,
+    protocol: Protocol,
+    pub(crate) call_id: Arc<str>,
+    local_tag: LocalTag,
+    pub(crate) within: Within,
+    event: EventHeader,
+    stage: Stage,
+    until: Instant,
+    exchange: Option<ExchangeId>,
+    queue: VecDeque<Told>,
+    /// What a REFER asked for.
+    pub(crate) refer: Option<ReferIn>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The SUBSCRIBE or REFER waits for the user.
+    Asked(Box<Asked>),
+    Up(WatcherState),
+    /// The next NOTIFY is the last.
+    Final,
+    /// The last NOTIFY is on its way.
+    Over,
+}
+
+/// A SUBSCRIBE or REFER that was not answered.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) transaction: TransactionId,
+    pub(crate) request: Request,
+    pub(crate) source: Source,
+    /// How long it is to last; zero asks once.
+    pub(crate) seconds: u32,
+}
+
+/// What there is to know about a REFER that came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReferIn {
+    /// Its sender wants to hear what becomes of it (RFC 4488).
+    pub(crate) subscribed: bool,
+}
+
+/// A NOTIFY that waits for its turn.
+#[derive(Debug)]
+struct Told {
+    state: StateHeader,
+    content: Option<(ContentType, Bytes)>,
+}
+
+/// NOTIFY requests of a subscription that may wait for the one under way. Documents that tell changes only must not be
+/// lost in the middle, so the user hears of it and sends the whole state later.
+const MAX_QUEUED: usize = 16;
+
+impl Agent {
+    /// Takes a new subscription: 200, and a NOTIFY with the state at once, which RFC 6665 §4.2.2 wants, or without a body
+    /// where there is none to tell yet.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchSubscription`], [`CommandError::WrongState`] when it was decided on before.
+    pub fn accept_subscription(
+        &mut self,
+        now: Instant,
+        id: WatcherId,
+        state: WatcherState,
+        content: Option<(ContentType, Bytes)>,
+    ) -> Result<(), CommandError> {
+        let watcher = self.subscriptions.watchers.get_mut(&id).ok_or(CommandError::NoSuchSubscription)?;
+        if watcher.refer.is_some() || !matches!(watcher.stage, Stage::Asked(_)) {
+            return Err(CommandError::WrongState);
+        }
+        let stage = core::mem::replace(&mut watcher.stage, Stage::Up(state));
+        if let Stage::Asked(asked) = stage {
+            if asked.seconds == 0 {
+                watcher.stage = Stage::Final;
+            }
+            self.respond_subscribe(now, id, &asked, StatusCode::OK);
+        }
+        let result = self.queue_notify(now, id, content);
+        self.pump(now);
+        result
+    }
+
+    /// Refuses a new subscription, by 300 to 699: 403 for those who may not know, 404 for what there is not, 603.
+    ///
+    /// # Errors
+    /// [`CommandError::Status`], [`CommandError::NoSuchSubscription`], [`CommandError::WrongState`].
+    pub fn reject_subscription(
+        &mut self,
+        now: Instant,
+        id: WatcherId,
+        status: StatusCode,
+    ) -> Result<(), CommandError> {
+        if status.code() < 300 {
+            return Err(CommandError::Status(status.code()));
+        }
+        let watcher = self.subscriptions.watchers.get(&id).ok_or(CommandError::NoSuchSubscription)?;
+        let Stage::Asked(asked) = &watcher.stage else { return Err(CommandError::WrongState) };
+        let tag = watcher.local_tag.to_string();
+        let response = self.context.response(&asked.request, status, Some(&tag));
+        let transaction = asked.transaction;
+        self.context.respond(now, transaction, response);
+        self.forget_watcher(id);
+        self.pump(now);
+        Ok(())
+    }
+
+    /// Tells a subscriber the state, or a change of it. Requests go one at a time, in their order.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchSubscription`], [`CommandError::WrongState`] before it was accepted, and after
+    /// [`CommandError::QueueFull`] the whole state is due when there is room again.
+    pub fn notify(
+        &mut self,
+        now: Instant,
+        id: WatcherId,
+        content: Option<(ContentType, Bytes)>,
+    ) -> Result<(), CommandError> {
+        let result = self.queue_notify(now, id, content);
+        self.pump(now);
+        result
+    }
+
+    /// Allows a subscription that was accepted as pending; the state is due in a [`notify`](Self::notify).
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchSubscription`], [`CommandError::WrongState`].
+    pub fn activate_subscription(&mut self, id: WatcherId) -> Result<(), CommandError> {
+        let watcher = self.subscriptions.watchers.get_mut(&id).ok_or(CommandError::NoSuchSubscription)?;
+        match &mut watcher.stage {
+            Stage::Up(state) => {
+                *state = WatcherState::Active;
+                Ok(())
+            }
+            _ => Err(CommandError::WrongState),
+        }
+    }
+
+    /// Ends a subscription of somebody else, with a last state and a reason of RFC 6665 §4.2.2: `deactivated` (subscribe
+    /// anew), `probation` (later), `rejected`, `noresource`, `giveup`, `timeout`.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchSubscription`], [`CommandError::WrongState`] before it was accepted.
+    pub fn end_subscription(
+        &mut self,
+        now: Instant,
+        id: WatcherId,
+        reason: &str,
+        content: Option<(ContentType, Bytes)>,
+    ) -> Result<(), CommandError> {
+        self.queue_last(now, id, reason, content)?;
+        self.pump(now);
+        Ok(())
+    }
+
+    /// How many subscriptions of others there are.
+    #[must_use]
+    pub fn watcher_count(&self) -> usize {
+        self.subscriptions.watchers.len()
+    }
+
+    /// A SUBSCRIBE outside of any dialog.
+    pub(crate) fn handle_subscribe(
+        &mut self,
+        now: Instant,
+        transaction: TransactionId,
+        request: Request,
+        source: Source,
+    ) {
+        let context = &mut self.context;
+        let Some(Ok(event)) = request.headers.get::<EventHeader>() else {
+            return context.refuse(now, transaction, &request, StatusCode::BAD_EVENT);
+        };
+        let known = context.config.packages.iter().any(|package| *package == event.package.as_str());
+        if !known {
+            let mut response = context.response(&request, StatusCode::BAD_EVENT, None);
+            context.push_events(&mut response.headers);
+            return context.respond(now, transaction, response);
+        }
+        let asked = request.headers.get::<Expires>().and_then(Result::ok);
+        let most = seconds(context.config.max_subscription);
+        let least = seconds(context.config.min_subscription);
+        let granted = asked.map_or(most, |Expires(seconds)| seconds.min(most));
+        if granted > 0 && granted < least {
+            let mut response = context.response(&request, StatusCode::INTERVAL_TOO_BRIEF, None);
+            response.headers.push(&MinExpires(least));
+            return context.respond(now, transaction, response);
+        }
+        if self.subscriptions.watchers.len() >= context.config.max_subscriptions {
+            let mut response = context.response(&request, StatusCode::SERVICE_UNAVAILABLE, None);
+            response.headers.push(&RetryAfter::new(least.max(1)));
+            return context.respond(now, transaction, response);
+        }
+        let account = self.called_account(&request);
+        let asked = Asked { transaction, request: request.clone(), source, seconds: granted };
+        match self.open_watcher(now, asked, account, event) {
+            Ok(watcher) => {
+                let (kind, request) = (SubscribeKind::New, Box::new(request));
+                self.context.events.push_back(Event::Subscribe { watcher, kind, account, request });
+            }
+            Err((_, status)) => self.context.refuse(now, transaction, &request, status),
+        }
+    }
+
+    /// A watcher in a dialog of its own, from the request that begins it.
+    pub(crate) fn open_watcher(
+        &mut self,
+        now: Instant,
+        asked: Asked,
+        account: Option<AccountId>,
+        event: EventHeader,
+    ) -> Result<WatcherId, (Box<Asked>, StatusCode)> {
+        let local_tag = LocalTag::random(&mut self.context.rng);
+        let made = asked.request.headers.require::<CallIdHeader>().and_then(|call_id| {
+            let call_id: Arc<str> = call_id.as_str().into();
+            let dialog = Dialog::server(&call_id, local_tag, &asked.request)?;
+            Ok((call_id, dialog))
+        });
+        let (call_id, dialog) = match made {
+            Ok(made) => made,
+            Err(error) => return Err((Box::new(asked), error.status())),
+        };
+        let within = Within::Own(Box::new(dialog));
+        let id = self.add_watcher(now, within, call_id, local_tag, account, event, asked);
+        self.subscriptions.bind(local_tag, Usage::Watcher(id));
+        Ok(id)
+    }
+
+    /// A watcher that shares a call's dialog: a REFER within it.
+    pub(crate) fn open_watcher_in_call(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        asked: Asked,
+        event: EventHeader,
+    ) -> Result<WatcherId, (Box<Asked>, StatusCode)> {
+        let Some(found) = self.calls.get(call) else {
+            return Err((Box::new(asked), StatusCode::CALL_DOES_NOT_EXIST));
+        };
+        let (account, call_id, tag) = (found.account, Arc::clone(&found.call_id), found.local_tag);
+        let id = self.add_watcher(now, Within::Call(call), call_id, tag, account, event, asked);
+        self.subscriptions.bind_call(call, Usage::Watcher(id));
+        Ok(id)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "all of them come from one request")]
+    fn add_watcher(
+        &mut self,
+        now: Instant,
+        within: Within,
+        call_id: Arc<str>,
+        local_tag: LocalTag,
+        account: Option<AccountId>,
+        event: EventHeader,
+        asked: Asked,
+    ) -> WatcherId {
+        let id = WatcherId(self.subscriptions.next_id());
+        let watcher = Watcher {
+            account,
+            protocol: asked.source.protocol,
+            call_id,
+            local_tag,
+            within,
+            event,
+            until: now,
+            stage: Stage::Asked(Box::new(asked)),
+            exchange: None,
+            queue: VecDeque::new(),
+            refer: None,
+        };
+        self.subscriptions.watchers.insert(id, Box::new(watcher));
+        self.context.deadlines.set(Timer::Watcher(id), now + self.context.patience());
+        id
+    }
+
+    /// A SUBSCRIBE within the dialog of a watcher: a refresh, or the end.
+    pub(crate) fn handle_resubscribe(
+        &mut self,
+        now: Instant,
+        id: WatcherId,
+        transaction: TransactionId,
+        request: Request,
+        source: Source,
+    ) {
+        let most = seconds(self.context.config.max_subscription);
+        let least = seconds(self.context.config.min_subscription);
+        let context = &mut self.context;
+        let Some(watcher) = self.subscriptions.watchers.get_mut(&id) else {
+            return context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
+        };
+        let event = request.headers.get::<EventHeader>().and_then(Result::ok);
+        if !event.is_some_and(|event| event.matches(&watcher.event)) {
+            return context.refuse(now, transaction, &request, StatusCode::BAD_EVENT);
+        }
+        if !matches!(watcher.stage, Stage::Up(_)) {
+            // Its 2xx has not gone out yet, or its last NOTIFY has.
+            return context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
+        }
+        let asked = request.headers.get::<Expires>().and_then(Result::ok);
+        let granted = asked.map_or(most, |Expires(seconds)| seconds.min(most));
+        if granted > 0 && granted < least {
+            let tag = watcher.local_tag.to_string();
+            let mut response = context.response(&request, StatusCode::INTERVAL_TOO_BRIEF, Some(&tag));
+            response.headers.push(&MinExpires(least));
+            return context.respond(now, transaction, response);
+        }
+        if let Within::Own(dialog) = &mut watcher.within {
+            dialog.refresh_target(&request.headers);
+        }
+        let kind = if granted == 0 { SubscribeKind::Final } else { SubscribeKind::Refresh };
+        if kind == SubscribeKind::Final {
+            watcher.stage = Stage::Final;
+        }
+        let account = watcher.account;
+        let asked = Asked { transaction, request: request.clone(), source, seconds: granted };
+        self.respond_subscribe(now, id, &asked, StatusCode::OK);
+        let request = Box::new(request);
+        self.context.events.push_back(Event::Subscribe { watcher: id, kind, account, request });
+    }
+
+    /// The 2xx to a SUBSCRIBE or REFER (RFC 6665 §4.2.1.1); the subscription lasts from now.
+    fn respond_subscribe(&mut self, now: Instant, id: WatcherId, asked: &Asked, status: StatusCode) {
+        let Some(watcher) = self.subscriptions.watchers.get_mut(&id) else { return };
+        let context = &mut self.context;
+        let mut response = context.response(&asked.request, status, Some(&watcher.local_tag.to_string()));
+        response.headers.copy_all(&HeaderName::RECORD_ROUTE, &asked.request.headers);
+        let user = asked.request.uri.user().unwrap_or_default();
+        let sips = asked.request.uri.is_sips();
+        context.push_contact(&mut response.headers, watcher.account, &user, &asked.source, sips);
+        if asked.request.method == Method::SUBSCRIBE {
+            response.headers.push(&Expires(asked.seconds));
+        }
+        if let Some(refer) = watcher.refer.filter(|refer| !refer.subscribed) {
+            response.headers.push(&sidetone_sip_core::header::ReferSub::new(refer.subscribed));
+        }
+        context.respond(now, asked.transaction, response);
+        let life = match asked.seconds {
+            // The last NOTIFY is due.
+            0 => context.t1() * 64,
+            seconds => Duration::from_secs(u64::from(seconds)),
+        };
+        watcher.until = now + life;
+        context.deadlines.set(Timer::Watcher(id), watcher.until);
+    }
+
+    /// Takes a REFER: 202. Whether its sender wants to hear what becomes of it.
+    pub(crate) fn respond_refer(&mut self, now: Instant, id: WatcherId) -> Result<bool, CommandError> {
+        let watcher = self.subscriptions.watchers.get_mut(&id).ok_or(CommandError::NoSuchSubscription)?;
+        let Some(refer) = watcher.refer else { return Err(CommandError::WrongState) };
+        if !matches!(watcher.stage, Stage::Asked(_)) {
+            return Err(CommandError::WrongState);
+        }
+        let stage = core::mem::replace(&mut watcher.stage, Stage::Up(WatcherState::Active));
+        if let Stage::Asked(asked) = stage {
+            self.respond_subscribe(now, id, &asked, StatusCode::ACCEPTED);
+        }
+        Ok(refer.subscribed)
+    }
+
+    pub(crate) fn queue_notify(
+        &mut self,
+        now: Instant,
+        id: WatcherId,
+        content: Option<(ContentType, Bytes)>,
+    ) -> Result<(), CommandError> {
+        let watcher = self.subscriptions.watchers.get_mut(&id).ok_or(CommandError::NoSuchSubscription)?;
+        let left = watcher.until.saturating_since(now).as_secs();
+        let left = u32::try_from(left).unwrap_or(u32::MAX).max(1);
+        let state = match watcher.stage {
+            Stage::Asked(_) | Stage::Over => return Err(CommandError::WrongState),
+            Stage::Up(WatcherState::Active) => StateHeader::active(left),
+            Stage::Up(WatcherState::Pending) => StateHeader::pending(left),
+            Stage::Final => return self.queue_last(now, id, "timeout", content),
+        };
+        if watcher.queue.len() >= MAX_QUEUED {
+            return Err(CommandError::QueueFull(MAX_QUEUED));
+        }
+        watcher.queue.push_back(Told { state, content });
+        self.send_notify(now, id);
+        Ok(())
+    }
+
+    /// The last NOTIFY. What waits before it goes first; it is never turned away.
+    pub(crate) fn queue_last(
+        &mut self,
+        now: Instant,
+        id: WatcherId,
+        reason: &str,
+        content: Option<(ContentType, Bytes)>,
+    ) -> Result<(), CommandError> {
+        let watcher = self.subscriptions.watchers.get_mut(&id).ok_or(CommandError::NoSuchSubscription)?;
+        if matches!(watcher.stage, Stage::Asked(_) | Stage::Over) {
+            return Err(CommandError::WrongState);
+        }
+        watcher.stage = Stage::Over;
+        watcher.queue.push_back(Told { state: StateHeader::terminated(reason), content });
+        self.context.deadlines.stop(Timer::Watcher(id));
+        self.send_notify(now, id);
+        Ok(())
+    }
+
+    fn send_notify(&mut self, now: Instant, id: WatcherId) {
+        let Some(watcher) = self.subscriptions.watchers.get_mut(&id) else { return };
+        if watcher.exchange.is_some() {
+            return;
+        }
+        let Some(told) = watcher.queue.pop_front() else { return };
+        let routed = match &mut watcher.within {
+            Within::Own(dialog) => Some(dialog.request(Method::NOTIFY)),
+            Within::Call(call) => {
+                self.calls.get_mut(*call).and_then(|call| Some(call.dialog_mut()?.request(Method::NOTIFY)))
+            }
+        };
+        let Some(Routed { mut request, hop }) = routed else { return self.forget_watcher(id) };
+        request.headers.push(&watcher.event);
+        request.headers.push(&told.state);
+        if let Some((kind, body)) = told.content {
+            request.set_body(&kind, body);
+        }
+        let (owner, account, protocol) = (Owner::Notify(id), watcher.account, watcher.protocol);
+        let exchange = self.context.start(now, owner, account, Routed { request, hop }, protocol, true);
+        if let Some(watcher) = self.subscriptions.watchers.get_mut(&id) {
+            watcher.exchange = Some(exchange);
+        }
+    }
+
+    pub(crate) fn handle_notify_outcome(
+        &mut self,
+        now: Instant,
+        id: WatcherId,
+        result: Result<(Response, Source), Failure>,
+    ) {
+        let (status, retry) = match result {
+            Ok((response, _)) if response.status.is_provisional() => return,
+            Ok((response, _)) => (response.status, response.headers.contains(&HeaderName::RETRY_AFTER)),
+            Err(failure) => (failure.status(), false),
+        };
+        let Some(watcher) = self.subscriptions.watchers.get_mut(&id) else { return };
+        watcher.exchange = None;
+        let over = matches!(watcher.stage, Stage::Over) && watcher.queue.is_empty();
+        // RFC 6665 §4.2.2: silence and refusals end the subscription, unless they say when to come again.
+        let lost = !status.is_success() && (ends_dialog(status) || !retry);
+        if over || lost {
+            let status = (!over && lost).then_some(status);
+            self.watcher_over(id, status);
+        } else {
+            self.send_notify(now, id);
+        }
+    }
+
+    /// Nobody refreshed a subscription, or nobody decided on it.
+    pub(crate) fn watcher_timeout(&mut self, now: Instant, id: WatcherId) {
+        let Some(watcher) = self.subscriptions.watchers.get(&id) else { return };
+        match &watcher.stage {
+            Stage::Asked(asked) => {
+                let (transaction, request) = (asked.transaction, asked.request.clone());
+                let status = StatusCode::TEMPORARILY_UNAVAILABLE;
+                self.context.refuse(now, transaction, &request, status);
+                self.watcher_over(id, Some(status));
+            }
+            Stage::Up(_) | Stage::Final => {
+                // It has a dialog, so this cannot fail.
+                let _ = self.queue_last(now, id, "timeout", None);
+            }
+            Stage::Over => {}
+        }
+    }
+
+    /// The way back to whoever asked is gone before the user decided.
+    pub(crate) fn watcher_lost(&mut self, transaction: TransactionId) {
+        let of = |watcher: &Watcher| matches!(&watcher.stage, Stage::Asked(asked) if asked.transaction == transaction);
+        let lost = self.subscriptions.watchers.iter().find(|(_, watcher)| of(watcher)).map(|(id, _)| *id);
+        if let Some(id) = lost {
+            self.watcher_over(id, Some(StatusCode::SERVICE_UNAVAILABLE));
+        }
+    }
+
+    fn watcher_over(&mut self, id: WatcherId, status: Option<StatusCode>) {
+        let is_refer = self.subscriptions.watchers.get(&id).is_some_and(|watcher| watcher.refer.is_some());
+        self.forget_watcher(id);
+        if !is_refer {
+            self.context.events.push_back(Event::Unsubscribed { watcher: id, status });
+        }
+    }
+
+    pub(crate) fn forget_watcher(&mut self, id: WatcherId) {
+        let Some(watcher) = self.subscriptions.watchers.remove(&id) else { return };
+        match watcher.within {
+            Within::Own(_) => self.subscriptions.unbind(watcher.local_tag),
+            Within::Call(call) => self.subscriptions.unbind_call(call, Usage::Watcher(id)),
+        }
+        self.context.deadlines.stop(Timer::Watcher(id));
+    }
+
+    /// The number of a NOTIFY that goes again with credentials.
+    pub(crate) fn next_notify_seq(&mut self, id: WatcherId, used: u32) -> u32 {
+        let watcher = self.subscriptions.watchers.get_mut(&id);
+        match watcher.map(|watcher| &mut watcher.within) {
+            Some(Within::Own(dialog)) => dialog.next_seq(),
+            Some(Within::Call(call)) => {
+                let call = *call;
+                self.calls.get_mut(call).map_or_else(|| used.saturating_add(1), |call| call.next_seq(used))
+            }
+            None => used.saturating_add(1),
+        }
+    }
+}
+
+impl Watcher {
+    /// Whether a SUBSCRIBE within a dialog of its own is in order.
+    pub(crate) fn check(&mut self, request: &Request) -> Result<(), StatusCode> {
+        let Within::Own(dialog) = &mut self.within else { return Ok(()) };
+        let (Some(Ok(from)), Some(Ok(cseq))) = (request.headers.get::<From>(), request.headers.get::<CSeq>())
+        else {
+            return Err(StatusCode::BAD_REQUEST);
+        };
+        if dialog.remote_tag() != from.tag().unwrap_or_default() {
+            return Err(StatusCode::CALL_DOES_NOT_EXIST);
+        }
+        if dialog.accept_seq(cseq.seq) { Ok(()) } else { Err(StatusCode::SERVER_INTERNAL_ERROR) }
+    }
+
+    /// Whether an Event names this subscription.
+    pub(crate) fn is_for(&self, event: &EventHeader) -> bool {
+        event.matches(&self.event)
+    }
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+impl crate::context::Context {
+    /// Says which packages we notify of (RFC 6665 §8.2.2).
+    pub(crate) fn push_events(&self, headers: &mut Headers) {
+        if !self.config.packages.is_empty() {
+            let packages = self.config.packages.iter().map(|package| package.as_str().into());
+            let mut said = Headers::new();
+            said.push(&AllowEvents(packages.collect()));
+            append(headers, &said);
+        }
+    }
+}

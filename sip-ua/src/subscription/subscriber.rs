@@ -1,0 +1,689 @@
+//! Our subscriptions: SUBSCRIBE, refresh, the states that come in NOTIFY, and trying again (RFC 6665 §4.1).
+
+use super::{SubscriptionId, Usage};
+use crate::agent::Agent;
+use crate::context::{Context, Timer};
+use crate::dialog::{Dialog, LocalTag};
+use crate::error::CommandError;
+use crate::event::{AccountId, Event};
+use crate::exchange::{ExchangeId, Failure, Owner};
+use crate::request::{OutgoingRequest, fill};
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_core::header::{
+    Accept, CSeq, ContentType, Event as EventHeader, Expires, From, MinExpires, RetryAfter,
+    SubscriptionState as StateHeader,
+};
+use sidetone_sip_core::{Headers, Method, Request, Response, Source, StatusCode, TransactionId, Uri};
+
+/// What to subscribe to.
+///
+/// ```
+/// use sidetone_sip_ua::SubscribeRequest;
+/// let request = SubscribeRequest::new("sip:202@example.org".parse().unwrap(), "dialog".parse().unwrap());
+/// assert_eq!(request.expires.as_secs(), 3600);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SubscribeRequest {
+    /// Whose state.
+    pub to: Uri,
+    /// The package with its parameters.
+    pub event: EventHeader,
+    /// The lifetime to ask for, in whole seconds; 3600 s by default. Zero asks once (RFC 6665 §4.4.3).
+    pub expires: Duration,
+    /// The types of body that are understood.
+    pub accept: Vec<ContentType>,
+    /// Further headers: `Supported: eventlist` and so on.
+    pub headers: Headers,
+    /// The body of each SUBSCRIBE and its type.
+    pub body: Option<(ContentType, Bytes)>,
+    /// What follows when it fails or is ended by the other side.
+    pub again: ResubscribeRule,
+}
+
+impl SubscribeRequest {
+    /// A subscription for an hour.
+    #[must_use]
+    pub const fn new(to: Uri, event: EventHeader) -> Self {
+        Self {
+            to,
+            event,
+            expires: Duration::from_secs(3600),
+            accept: Vec::new(),
+            headers: Headers::new(),
+            body: None,
+            again: ResubscribeRule::DEFAULT,
+        }
+    }
+
+    /// The same with a type of body that is understood.
+    #[must_use]
+    pub fn accepting(mut self, kind: ContentType) -> Self {
+        self.accept.push(kind);
+        self
+    }
+
+    /// The same for another time.
+    #[must_use]
+    pub const fn with_expires(mut self, expires: Duration) -> Self {
+        self.expires = expires;
+        self
+    }
+
+    /// The same with further headers.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Headers) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// The same with a body.
+    #[must_use]
+    pub fn with_body(mut self, kind: ContentType, body: impl Into<Bytes>) -> Self {
+        self.body = Some((kind, body.into()));
+        self
+    }
+}
+
+/// When a subscription that failed or was ended is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResubscribeRule {
+    /// The first wait; it doubles with each failure, and is drawn from its upper half.
+    pub base: Duration,
+    /// The longest wait. A longer Retry-After counts instead.
+    pub max: Duration,
+    /// Whether refusals are tried again that will hardly change: 403, 404, 489 and the like, and the reasons `rejected` and
+    /// `noresource` (RFC 6665 §4.1.3 says not to). Panasonic's phones do, by their retry interval.
+    pub after_refusal: bool,
+}
+
+impl ResubscribeRule {
+    /// 30 s to 30 min, not after refusals.
+    pub const DEFAULT: Self =
+        Self { base: Duration::from_secs(30), max: Duration::from_secs(1800), after_refusal: false };
+    /// Never: the first end is the end.
+    pub const NEVER: Self = Self { base: Duration::ZERO, max: Duration::ZERO, after_refusal: false };
+
+    /// The same wait each time, after refusals too.
+    #[must_use]
+    pub const fn every(wait: Duration) -> Self {
+        Self { base: wait, max: wait, after_refusal: true }
+    }
+
+    fn is_never(&self) -> bool {
+        self.max.is_zero()
+    }
+}
+
+/// Where a subscription of ours stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubscriptionState {
+    /// A SUBSCRIBE is on its way, or its NOTIFY is waited for.
+    Subscribing,
+    /// A NOTIFY said `pending`: somebody still has to allow it. Its body, if there is one, may be neutral.
+    Pending {
+        /// How long it lasts from now; it is refreshed in time.
+        expires: Duration,
+    },
+    /// A NOTIFY said `active`.
+    Active {
+        /// How long it lasts from now; it is refreshed in time.
+        expires: Duration,
+    },
+    /// It failed, or a NOTIFY ended it, and it is tried again.
+    Waiting {
+        /// The status that refused it; 408 stands for silence.
+        status: Option<StatusCode>,
+        /// In words: the reason phrase, or the `reason` of Subscription-State.
+        reason: String,
+        /// When it is tried again.
+        retry_at: Instant,
+    },
+    /// It is over for good: the last that is heard of it.
+    Ended {
+        /// The status that refused it; `None` when it was ended by us, or by a NOTIFY.
+        status: Option<StatusCode>,
+        /// In words.
+        reason: String,
+    },
+}
+
+/// A subscription of ours.
+pub(crate) struct Subscriber {
+    pub(crate) account: AccountId,
+    request: SubscribeRequest,
+    pub(crate) call_id: Arc<str>,
+    local_tag: LocalTag,
+    /// The number of the SUBSCRIBE that begins the dialog.
+    seq: u32,
+    /// The lifetime to ask for, in seconds: what a 423 made of it.
+    expires: u32,
+    dialog: Option<Box<Dialog>>,
+    exchange: Option<ExchangeId>,
+    /// The user still wants it.
+    wanted: bool,
+    /// A SUBSCRIBE is due after the one under way.
+    due: bool,
+    state: SubscriptionState,
+    /// When it ends unless it is refreshed.
+    until: Option<Instant>,
+    /// When the dialog began, for servers that end it as soon as it began.
+    began: Instant,
+    failures: u32,
+}
+
+/// Why a subscription's dialog is gone.
+struct Loss {
+    status: Option<StatusCode>,
+    reason: String,
+    /// The other side says when to come again.
+    retry: Option<Duration>,
+    /// It will hardly be granted then either.
+    refused: bool,
+    /// Nothing speaks against asking at once.
+    at_once: bool,
+}
+
+/// A subscription that was ended sooner than this after it began is not begun anew at once.
+const SHORTEST_LIFE: Duration = Duration::from_secs(10);
+
+impl Agent {
+    /// Subscribes to a state (RFC 6665 §4.1) and keeps subscribed until [`unsubscribe`](Self::unsubscribe):
+    /// [`Event::Subscription`] and [`Event::Notify`] tell what comes of it. Refreshes are drawn between 75 and 90 % of
+    /// the lifetime.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchAccount`], [`CommandError::NotSip`], [`CommandError::TooManySubscriptions`].
+    pub fn subscribe(
+        &mut self,
+        now: Instant,
+        account: AccountId,
+        request: SubscribeRequest,
+    ) -> Result<SubscriptionId, CommandError> {
+        if !self.context.accounts.contains_key(&account) {
+            return Err(CommandError::NoSuchAccount);
+        }
+        if !request.to.is_sip() {
+            return Err(CommandError::NotSip);
+        }
+        let most = self.context.config.max_subscriptions;
+        if self.subscriptions.subscribers.len() >= most {
+            return Err(CommandError::TooManySubscriptions(most));
+        }
+        let id = SubscriptionId(self.subscriptions.next_id());
+        let expires = u32::try_from(request.expires.as_secs()).unwrap_or(u32::MAX);
+        let subscriber = Subscriber {
+            account,
+            request,
+            call_id: Arc::from(""),
+            local_tag: LocalTag::random(&mut self.context.rng),
+            seq: 0,
+            expires,
+            dialog: None,
+            exchange: None,
+            wanted: true,
+            due: false,
+            state: SubscriptionState::Subscribing,
+            until: None,
+            began: now,
+            failures: 0,
+        };
+        self.subscriptions.subscribers.insert(id, Box::new(subscriber));
+        self.begin_subscription(now, id);
+        self.pump(now);
+        Ok(id)
+    }
+
+    /// Ends a subscription. [`SubscriptionState::Ended`] follows when the other side has confirmed it, or has not in 32 s.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchSubscription`].
+    pub fn unsubscribe(&mut self, now: Instant, id: SubscriptionId) -> Result<(), CommandError> {
+        let subscriber =
+            self.subscriptions.subscribers.get_mut(&id).ok_or(CommandError::NoSuchSubscription)?;
+        if !core::mem::replace(&mut subscriber.wanted, false) {
+            return Ok(());
+        }
+        let busy = subscriber.exchange.is_some();
+        let nothing_to_end = subscriber.dialog.is_none() && !busy;
+        self.context.deadlines.stop(Timer::Resubscribe(id));
+        if nothing_to_end {
+            self.subscription_over(id, None, "ended by us");
+        } else {
+            self.context.deadlines.set(Timer::Silence(id), now + self.context.t1() * 64);
+            self.send_subscribe(now, id);
+        }
+        self.pump(now);
+        Ok(())
+    }
+
+    /// Asks for the whole state anew, as after a gap in a document's versions: a SUBSCRIBE within the dialog, which the
+    /// other side has to answer with a full NOTIFY (RFC 6665 §4.1.2.2).
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchSubscription`].
+    pub fn refresh_subscription(&mut self, now: Instant, id: SubscriptionId) -> Result<(), CommandError> {
+        let subscriber = self.subscriptions.subscribers.get(&id).ok_or(CommandError::NoSuchSubscription)?;
+        if subscriber.dialog.is_some() && subscriber.wanted {
+            self.send_subscribe(now, id);
+        }
+        self.pump(now);
+        Ok(())
+    }
+
+    /// Gives the following SUBSCRIBEs of a subscription another body, and sends one now: how the phones tell the server of
+    /// `as-feature-event` what the user has set.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchSubscription`].
+    pub fn resubscribe_with(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        body: Option<(ContentType, Bytes)>,
+    ) -> Result<(), CommandError> {
+        let subscriber =
+            self.subscriptions.subscribers.get_mut(&id).ok_or(CommandError::NoSuchSubscription)?;
+        subscriber.request.body = body;
+        self.refresh_subscription(now, id)
+    }
+
+    /// Where a subscription stands; `None` when it is over.
+    #[must_use]
+    pub fn subscription_state(&self, id: SubscriptionId) -> Option<&SubscriptionState> {
+        self.subscriptions.subscribers.get(&id).map(|subscriber| &subscriber.state)
+    }
+
+    /// Begins a dialog anew.
+    fn begin_subscription(&mut self, now: Instant, id: SubscriptionId) {
+        let call_id: Arc<str> = self.context.token().into();
+        let tag = LocalTag::random(&mut self.context.rng);
+        let seq = 1 + self.context.rng.below(1 << 16);
+        let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) else { return };
+        let before = core::mem::replace(&mut subscriber.local_tag, tag);
+        subscriber.call_id = call_id;
+        subscriber.seq = seq;
+        subscriber.dialog = None;
+        subscriber.until = None;
+        subscriber.began = now;
+        self.subscriptions.unbind(before);
+        self.subscriptions.bind(tag, Usage::Subscriber(id));
+        if let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) {
+            subscriber.tell(&mut self.context, id, SubscriptionState::Subscribing);
+        }
+        self.send_subscribe(now, id);
+    }
+
+    /// Sends a SUBSCRIBE, or remembers to: one at a time keeps them in order.
+    fn send_subscribe(&mut self, now: Instant, id: SubscriptionId) {
+        let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) else { return };
+        if subscriber.exchange.is_some() {
+            subscriber.due = true;
+            return;
+        }
+        subscriber.due = false;
+        let (account, tag) = (subscriber.account, subscriber.local_tag);
+        let mut content = subscriber.content();
+        let in_dialog = subscriber.dialog.as_mut().map(|dialog| dialog.request(Method::SUBSCRIBE));
+        let (call_id, seq, to) =
+            (Arc::clone(&subscriber.call_id), subscriber.seq, subscriber.request.to.clone());
+        let routed = match in_dialog {
+            Some(mut routed) => {
+                fill(&mut routed.request, content);
+                Ok(routed)
+            }
+            None => {
+                content.method = Method::SUBSCRIBE;
+                self.outside_as(account, &to, content, &call_id, tag, seq)
+            }
+        };
+        self.context.deadlines.stop(Timer::Resubscribe(id));
+        let protocol = self.context.accounts.get(&account).map(|account| account.protocol());
+        let (Ok(mut routed), Some(protocol)) = (routed, protocol) else {
+            return self.subscription_over(id, None, "the account is gone");
+        };
+        self.context.push_abilities(&mut routed.request.headers, Some(account));
+        let owner = Owner::Subscribe(id);
+        let exchange = self.context.start(now, owner, Some(account), routed, protocol, true);
+        if let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) {
+            subscriber.exchange = Some(exchange);
+        }
+    }
+
+    pub(crate) fn handle_subscribe_outcome(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        exchange: ExchangeId,
+        result: Result<(Response, Source), Failure>,
+    ) {
+        let (status, response) = match result {
+            Ok((response, _)) if response.status.is_provisional() => return,
+            Ok((response, _)) => (response.status, Some(response)),
+            Err(failure) => (failure.status(), None),
+        };
+        let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) else { return };
+        if subscriber.exchange.take_if(|other| *other == exchange).is_none() {
+            return;
+        }
+        match response {
+            Some(response) if status.is_success() => self.subscribed(now, id, exchange, &response),
+            Some(response) if status == StatusCode::INTERVAL_TOO_BRIEF && subscriber.lengthen(&response) => {
+                self.send_again(now, id);
+            }
+            response => self.subscribe_failed(now, id, status, response.as_ref()),
+        }
+    }
+
+    /// A 2xx: the subscription is there, and its state comes in a NOTIFY (RFC 6665 §4.1.2.1).
+    fn subscribed(&mut self, now: Instant, id: SubscriptionId, exchange: ExchangeId, response: &Response) {
+        let request = self.context.exchanges.get(&exchange).map(|exchange| exchange.request.clone());
+        let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) else { return };
+        let first = subscriber.dialog.is_none();
+        if first && let Some(request) = request {
+            subscriber.dialog = Dialog::client(&subscriber.call_id, &request, response).ok().map(Box::new);
+        } else if let Some(dialog) = &mut subscriber.dialog {
+            dialog.refresh_target(&response.headers);
+        }
+        let asked = if subscriber.wanted { subscriber.expires } else { 0 };
+        let granted = response.headers.get::<Expires>().and_then(Result::ok);
+        // A server that grants more than was asked for is not believed (RFC 6665 §4.2.1.1).
+        let granted = granted.map_or(asked, |Expires(seconds)| seconds.min(asked));
+        subscriber.failures = 0;
+        if core::mem::take(&mut subscriber.due) {
+            return self.send_subscribe(now, id);
+        }
+        if granted > 0 {
+            self.keep(now, id, granted);
+        }
+        if first || granted == 0 {
+            // Timer N: the NOTIFY has to come (RFC 6665 §4.1.2.4).
+            let silence = Timer::Silence(id);
+            self.context.deadlines.set(silence, now + self.context.t1() * 64);
+        }
+    }
+
+    /// The subscription holds for so many seconds from now.
+    fn keep(&mut self, now: Instant, id: SubscriptionId, seconds: u32) {
+        let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) else { return };
+        let life = Duration::from_secs(u64::from(seconds));
+        subscriber.until = Some(now + life);
+        if subscriber.wanted && subscriber.expires > 0 {
+            let refresh = life.mul_f64(0.75 + 0.15 * self.context.rng.unit());
+            self.context.deadlines.set(Timer::Resubscribe(id), now + refresh);
+        }
+    }
+
+    fn subscribe_failed(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        status: StatusCode,
+        response: Option<&Response>,
+    ) {
+        let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) else { return };
+        let reason =
+            response.map_or_else(|| status.reason().into(), |response| response.reason.as_str().into());
+        let retry = response.and_then(|response| response.headers.get::<RetryAfter>()?.ok());
+        let retry = retry.map(|after| Duration::from_secs(u64::from(after.seconds)));
+        let lives = subscriber.dialog.is_some() && !ends_dialog(status);
+        let left = subscriber.until.map(|until| until.saturating_since(now)).filter(|left| !left.is_zero());
+        if let (true, true, Some(left)) = (lives, subscriber.wanted, left) {
+            // The subscription holds until it runs out (RFC 6665 §4.1.2.2): once more at half of what is left, and in the
+            // end anew.
+            let wait = retry.unwrap_or(left / 2).max(Duration::from_secs(1)).min(left);
+            subscriber.due = false;
+            self.context.deadlines.set(Timer::Resubscribe(id), now + wait);
+            return;
+        }
+        // A server that began anew knows no dialogs: nothing speaks against asking at once.
+        let forgotten = status == StatusCode::CALL_DOES_NOT_EXIST;
+        let refused = is_refusal(status);
+        let loss = Loss { status: Some(status), reason, retry, refused, at_once: forgotten };
+        self.subscription_lost(now, id, loss);
+    }
+
+    /// The dialog of a subscription is gone. It is begun anew, now or later, or it is over.
+    fn subscription_lost(&mut self, now: Instant, id: SubscriptionId, loss: Loss) {
+        let Loss { status, reason, retry, refused, at_once } = loss;
+        let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) else { return };
+        let rule = subscriber.request.again;
+        let hopeless = refused && !rule.after_refusal || rule.is_never() || subscriber.expires == 0;
+        if !subscriber.wanted || hopeless {
+            return self.subscription_over(id, status, &reason);
+        }
+        self.context.deadlines.stop(Timer::Silence(id));
+        let lived = now.saturating_since(subscriber.began) >= SHORTEST_LIFE;
+        if at_once && lived && retry.is_none() {
+            return self.begin_when_free(now, id);
+        }
+        subscriber.failures = subscriber.failures.saturating_add(1);
+        let doublings = subscriber.failures.saturating_sub(1).min(16);
+        let bound = rule.base.saturating_mul(1 << doublings).min(rule.max);
+        let drawn = bound.mul_f64(0.5 + 0.5 * self.context.rng.unit());
+        // Refused for good, and still to be tried: that is a rule of exact intervals.
+        let wait = if rule.after_refusal { bound } else { drawn };
+        let retry_at = now + wait.max(retry.unwrap_or(Duration::ZERO));
+        subscriber.dialog = None;
+        subscriber.until = None;
+        let tag = subscriber.local_tag;
+        subscriber.tell(&mut self.context, id, SubscriptionState::Waiting { status, reason, retry_at });
+        self.subscriptions.unbind(tag);
+        self.context.deadlines.set(Timer::Resubscribe(id), retry_at);
+    }
+
+    /// Begins anew; a SUBSCRIBE of the old dialog that is still under way speaks for nobody any more.
+    fn begin_when_free(&mut self, now: Instant, id: SubscriptionId) {
+        if let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) {
+            subscriber.exchange = None;
+        }
+        self.begin_subscription(now, id);
+    }
+
+    fn send_again(&mut self, now: Instant, id: SubscriptionId) {
+        if let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id)
+            && subscriber.dialog.is_none()
+        {
+            subscriber.seq = subscriber.seq.saturating_add(1);
+        }
+        self.send_subscribe(now, id);
+    }
+
+    /// Nothing more is heard of it.
+    fn subscription_over(&mut self, id: SubscriptionId, status: Option<StatusCode>, reason: &str) {
+        let Some(mut subscriber) = self.subscriptions.subscribers.remove(&id) else { return };
+        self.subscriptions.unbind(subscriber.local_tag);
+        self.context.deadlines.stop(Timer::Resubscribe(id));
+        self.context.deadlines.stop(Timer::Silence(id));
+        let state = SubscriptionState::Ended { status, reason: reason.to_string() };
+        subscriber.tell(&mut self.context, id, state);
+    }
+
+    /// A NOTIFY within the dialog of a subscription, or the one that begins it: it may come before the 2xx (RFC 6665
+    /// §4.1.2.4).
+    pub(crate) fn handle_notify(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        transaction: TransactionId,
+        request: Request,
+    ) {
+        let context = &mut self.context;
+        let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) else {
+            return context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
+        };
+        if let Err(status) = subscriber.check(&request) {
+            return context.refuse(now, transaction, &request, status);
+        }
+        let Some(Ok(state)) = request.headers.get::<StateHeader>() else {
+            // RFC 6665 §8.2.3: it is compulsory.
+            return context.refuse(now, transaction, &request, StatusCode::BAD_REQUEST);
+        };
+        let tag = subscriber.local_tag.to_string();
+        let mut response = context.response(&request, StatusCode::OK, Some(&tag));
+        context.push_abilities(&mut response.headers, Some(subscriber.account));
+        context.respond(now, transaction, response);
+        context.deadlines.stop(Timer::Silence(id));
+        let left = state.expires();
+        if state.is_terminated() {
+            context.events.push_back(Event::Notify { subscription: id, request: Box::new(request) });
+            return self.notified_end(now, id, &state);
+        }
+        let seconds = left.unwrap_or_else(|| subscriber.left(now));
+        let expires = Duration::from_secs(u64::from(seconds));
+        let told = if state.is_pending() {
+            SubscriptionState::Pending { expires }
+        } else {
+            SubscriptionState::Active { expires }
+        };
+        // The state is told before the body; a further NOTIFY is no change of it.
+        if core::mem::discriminant(&told) != core::mem::discriminant(&subscriber.state) {
+            subscriber.tell(context, id, told);
+        } else {
+            subscriber.state = told;
+        }
+        context.events.push_back(Event::Notify { subscription: id, request: Box::new(request) });
+        let shorter = left.is_some_and(|left| {
+            subscriber.until.is_none_or(|until| now + Duration::from_secs(u64::from(left)) < until)
+        });
+        if shorter && let Some(left) = left.filter(|left| *left > 0) {
+            self.keep(now, id, left);
+        }
+    }
+
+    /// The other side ended it, and says why (RFC 6665 §4.1.3).
+    fn notified_end(&mut self, now: Instant, id: SubscriptionId, state: &StateHeader) {
+        let reason = state.reason().map(|reason| reason.to_ascii_lowercase()).unwrap_or_default();
+        let retry = state.retry_after().map(|seconds| Duration::from_secs(u64::from(seconds)));
+        let (refused, at_once) = match reason.as_str() {
+            "rejected" | "noresource" | "invariant" => (true, false),
+            "probation" | "giveup" => (false, retry.is_none() && reason == "giveup"),
+            // `deactivated`, `timeout`, none and unknown ones: anew at once.
+            _ => (false, true),
+        };
+        let retry = retry.filter(|_| matches!(reason.as_str(), "probation" | "giveup"));
+        let words = if reason.is_empty() { "ended by the other side".to_string() } else { reason };
+        let loss = Loss { status: None, reason: words, retry, refused, at_once };
+        self.subscription_lost(now, id, loss);
+    }
+
+    /// Time to refresh, or to try again.
+    pub(crate) fn resubscribe(&mut self, now: Instant, id: SubscriptionId) {
+        let Some(subscriber) = self.subscriptions.subscribers.get(&id) else { return };
+        let gone = subscriber.until.is_none_or(|until| until <= now);
+        if subscriber.dialog.is_none() || gone {
+            self.begin_when_free(now, id);
+        } else {
+            self.send_subscribe(now, id);
+        }
+    }
+
+    /// No NOTIFY came.
+    pub(crate) fn subscription_silent(&mut self, now: Instant, id: SubscriptionId) {
+        let reason = "no NOTIFY came".to_string();
+        let status = Some(StatusCode::REQUEST_TIMEOUT);
+        if let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) {
+            subscriber.exchange = None;
+        }
+        let loss = Loss { status, reason, retry: None, refused: false, at_once: false };
+        self.subscription_lost(now, id, loss);
+    }
+
+    /// The number of a SUBSCRIBE that goes again with credentials.
+    pub(crate) fn next_subscribe_seq(&mut self, id: SubscriptionId, used: u32) -> u32 {
+        let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) else {
+            return used.saturating_add(1);
+        };
+        match &mut subscriber.dialog {
+            Some(dialog) => dialog.next_seq(),
+            None => {
+                subscriber.seq = used.saturating_add(1);
+                subscriber.seq
+            }
+        }
+    }
+}
+
+impl Subscriber {
+    fn tell(&mut self, context: &mut Context, id: SubscriptionId, state: SubscriptionState) {
+        self.state = state.clone();
+        context.events.push_back(Event::Subscription { subscription: id, state });
+    }
+
+    /// What each SUBSCRIBE says.
+    fn content(&self) -> OutgoingRequest {
+        let mut headers = self.request.headers.clone();
+        headers.set(&self.request.event);
+        headers.set(&Expires(if self.wanted { self.expires } else { 0 }));
+        if !self.request.accept.is_empty() {
+            headers.set(&Accept(self.request.accept.clone()));
+        }
+        // What is asked for at the end needs no body.
+        let body = self.request.body.clone().filter(|_| self.wanted);
+        OutgoingRequest { method: Method::SUBSCRIBE, headers, body }
+    }
+
+    /// Whether a NOTIFY is this subscription's and in order; it makes the dialog if there is none.
+    fn check(&mut self, request: &Request) -> Result<(), StatusCode> {
+        let event = request.headers.get::<EventHeader>().and_then(Result::ok);
+        if !event.is_some_and(|event| event.matches(&self.request.event)) {
+            return Err(StatusCode::BAD_EVENT);
+        }
+        let (Some(Ok(from)), Some(Ok(cseq))) = (request.headers.get::<From>(), request.headers.get::<CSeq>())
+        else {
+            return Err(StatusCode::BAD_REQUEST);
+        };
+        match &mut self.dialog {
+            // A fork: one dialog is enough, and the others are told so (RFC 6665 §4.4.1).
+            Some(dialog) if dialog.remote_tag() != from.tag().unwrap_or_default() => {
+                Err(StatusCode::CALL_DOES_NOT_EXIST)
+            }
+            Some(dialog) => {
+                if !dialog.accept_seq(cseq.seq) {
+                    return Err(StatusCode::SERVER_INTERNAL_ERROR);
+                }
+                dialog.refresh_target(&request.headers);
+                Ok(())
+            }
+            None => {
+                let made = Dialog::notified(&self.call_id, self.local_tag, self.seq, request);
+                self.dialog = Some(Box::new(made.map_err(|error| error.status())?));
+                Ok(())
+            }
+        }
+    }
+
+    /// Seconds that are left of it.
+    fn left(&self, now: Instant) -> u32 {
+        let left = self.until.map_or(0, |until| until.saturating_since(now).as_secs());
+        u32::try_from(left).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// A 423 says how long it has to be at least. Whether that is longer than what was asked for.
+    fn lengthen(&mut self, response: &Response) -> bool {
+        let Some(Ok(MinExpires(least))) = response.headers.get() else { return false };
+        let longer = self.wanted && least > self.expires;
+        if longer {
+            self.expires = least;
+        }
+        longer
+    }
+}
+
+/// Statuses after which the subscription's dialog is no more (RFC 6665 §4.1.2.2, RFC 5057 §5.1).
+pub(crate) fn ends_dialog(status: StatusCode) -> bool {
+    matches!(status.code(), 404 | 405 | 410 | 416 | 480..=485 | 489 | 501 | 604)
+}
+
+/// Statuses that will hardly change by themselves.
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_challenge()
+        || matches!(status.code(), 403..=405 | 410 | 414..=416 | 420 | 484 | 485 | 489 | 501 | 505 | 600..)
+}
