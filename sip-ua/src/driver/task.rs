@@ -285,6 +285,12 @@ impl Task {
                 // The state can be read at any time: a full queue loses nothing that counts.
                 self.events.try_send(UserAgentEvent::Registration { account, state }).ok();
             }
+            Event::Binding { account, place, state } => {
+                self.events.try_send(UserAgentEvent::Binding { account, place, state }).ok();
+            }
+            Event::ServerTime { account, time } => {
+                self.events.try_send(UserAgentEvent::ServerTime { account, time }).ok();
+            }
             Event::FlowFailed { account, cause } => {
                 self.accounts.lose_path(account);
                 self.events.try_send(UserAgentEvent::FlowFailed { account, cause }).ok();
