@@ -1,13 +1,18 @@
 //! An account as the agent keeps it: identity, credentials, and the address at which others reach it.
 
+mod slot;
+
+pub(crate) use slot::{Pin, Slot, Way, same};
+
 use crate::config::AccountConfig;
-use crate::dialog::RouteSet;
 use crate::error::ConfigError;
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
+use sidetone_hal::time::Instant;
 use sidetone_sip_core::locate::LocateOptions;
 use sidetone_sip_core::{
     AuthError, CredentialStore, DigestClient, Login, NameAddr, Request, Response, Target, Uri,
@@ -15,8 +20,8 @@ use sidetone_sip_core::{
 
 pub(crate) struct Account {
     pub(crate) config: AccountConfig,
-    /// Lifetime to ask for, in seconds.
-    pub(crate) expires: u32,
+    /// Where it can be registered, what is liked best first. At least one.
+    pub(crate) slots: Vec<Slot>,
     /// The address that the registrar saw, where it differs from our own.
     pub(crate) learned: Option<SocketAddr>,
     /// How its servers are located.
@@ -33,12 +38,15 @@ pub(crate) struct Account {
 
 impl Account {
     pub(crate) fn new(config: AccountConfig, rng: &mut Rng) -> Result<Self, ConfigError> {
-        if !config.aor.is_sip() || config.proxy.as_ref().is_some_and(|proxy| !proxy.is_sip()) {
+        if ![&config.aor].into_iter().chain(&config.proxy).chain(config.further_servers()).all(Uri::is_sip) {
             return Err(ConfigError::NotSip);
         }
-        let seconds = u32::try_from(config.expires.as_secs()).unwrap_or(0);
-        if seconds == 0 {
+        let slots = Slot::all(&config, slot::seconds(config.expires.as_secs()));
+        if slots.iter().any(|slot| slot.expires == 0) {
             return Err(ConfigError::Expires);
+        }
+        if slots.len() > slot::MAX_SLOTS {
+            return Err(ConfigError::TooManyServers(slot::MAX_SLOTS));
         }
         if config.session.timer.interval() == 0 || config.session.timer.shortest() == 0 {
             return Err(ConfigError::SessionTimer);
@@ -48,7 +56,7 @@ impl Account {
         let locate = Arc::new(config.locate.clone());
         Ok(Self {
             config,
-            expires: seconds,
+            slots,
             learned: None,
             locate,
             draw: rng.next_u64(),
@@ -66,22 +74,44 @@ impl Account {
         address
     }
 
-    /// The Request-URI of a REGISTER: the domain of the address of record, without a user (RFC 3261 §10.2).
-    pub(crate) fn registrar(&self) -> Uri {
+    /// The domain of the address of record, without a user: the Request-URI of a REGISTER (RFC 3261 §10.2).
+    pub(crate) fn domain(&self) -> Uri {
         let mut uri = self.config.aor.without_params();
         uri.set_user(None);
         uri
     }
 
-    /// Where requests outside a dialog go first.
-    pub(crate) fn routes(&self) -> RouteSet {
-        self.config.proxy.as_ref().map(RouteSet::proxy).unwrap_or_default()
+    /// The first place that holds a binding.
+    pub(crate) fn current(&self) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.binding.is_some())
     }
 
-    /// The transport towards the first hop: as configured, or what DNS chose last if it is to.
+    /// The ways that a request outside of dialogs may take, in the order in which they are tried: those to places that
+    /// hold a binding first.
+    pub(crate) fn ways(&self, now: Instant, target: &Uri) -> Vec<Way> {
+        let slots = || self.slots.iter().enumerate();
+        let registered = slots().filter(|(_, slot)| slot.binding.is_some());
+        let others = slots().filter(|(_, slot)| slot.binding.is_none());
+        let is_ours = target.host() == self.config.aor.host();
+        let mut ways = Vec::new();
+        for (index, slot) in registered.chain(others) {
+            let direct = !is_ours && !slot.takes_everything();
+            if direct && !ways.is_empty() {
+                continue;
+            }
+            ways.extend(slot.ways(index, &self.config, now));
+            if direct {
+                ways.iter_mut().for_each(|way| way.register_on_failover = false);
+                // Another domain than ours, and nobody who would take calls to it: it is asked itself.
+                break;
+            }
+        }
+        ways
+    }
+
+    /// The transport towards the first hop: that of the server that answered last, else as configured.
     pub(crate) fn protocol(&self) -> Protocol {
-        let located = self.server.as_ref().filter(|_| self.config.transport_by_dns);
-        located.map_or(self.config.transport, |server| server.protocol)
+        self.server.as_ref().map_or(self.config.transport, |server| server.protocol)
     }
 
     /// A socket or listener of ours at `local` as others see it, when that was found out or is in the settings. What
@@ -99,9 +129,18 @@ impl Account {
         self.config.aor.user().unwrap_or_default()
     }
 
-    /// Whether the address in a To header is ours.
+    /// Whether the address in a To header is ours: the address of record, at whichever of our servers, or one that the
+    /// registrar says is ours too (P-Associated-URI).
     pub(crate) fn is(&self, uri: &Uri) -> bool {
-        uri.user() == self.config.aor.user() && uri.host() == self.config.aor.host()
+        let is_at = |home: &Uri| uri.host() == home.host();
+        let servers = self.slots.iter().filter(|slot| slot.server.own_domain);
+        let mut domains = servers.filter_map(|slot| slot.server.uri.as_ref());
+        if uri.user() == self.config.aor.user() && (is_at(&self.config.aor) || domains.any(is_at)) {
+            return true;
+        }
+        let bindings = self.slots.iter().filter_map(|slot| slot.binding.as_ref());
+        let mut associated = bindings.flat_map(|binding| &binding.associated);
+        associated.any(|address| address.uri.user() == uri.user() && is_at(&address.uri))
     }
 
     /// Answers a 401 or 407 in the headers of the request that it refused; `None` when that cannot be done.
@@ -122,9 +161,9 @@ impl Account {
 
     /// Adds the credentials that the provider asked for before, to what goes to the provider.
     pub(crate) fn attach(&mut self, request: &mut Request, hop: &Uri) {
-        let Self { config, digest, logins, .. } = self;
-        let first = config.proxy.as_ref().unwrap_or(&config.aor);
-        if hop.host() == first.host() {
+        let Self { config, digest, logins, slots, .. } = self;
+        let is_home = config.proxy.is_none() && hop.host() == config.aor.host();
+        if is_home || slots.iter().any(|slot| slot.knows(hop)) {
             digest.attach(request, logins);
         }
     }

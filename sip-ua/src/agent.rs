@@ -258,7 +258,8 @@ impl Agent {
     /// [`answer_offer`](Self::answer_offer) follows [`Event::Answered`].
     ///
     /// # Errors
-    /// [`CommandError::NoSuchAccount`], [`CommandError::NotSip`], [`CommandError::TooManyCalls`].
+    /// [`CommandError::NoSuchAccount`], [`CommandError::NotSip`], [`CommandError::TooManyCalls`],
+    /// [`CommandError::NotRegistered`].
     pub fn call(
         &mut self,
         now: Instant,
@@ -283,6 +284,9 @@ impl Agent {
         let most = self.context.config.max_calls;
         if self.calls.len() >= most {
             return Err(CommandError::TooManyCalls(most));
+        }
+        if self.context.accounts.contains_key(&account) && !self.may_call(account) {
+            return Err(CommandError::NotRegistered);
         }
         let id = self.next_call_id();
         let refer = request.refer;
@@ -541,6 +545,8 @@ impl Agent {
                 self.handle_outcome(now, outcome);
             } else if let Some(event) = self.context.endpoint.poll_event() {
                 self.handle_event(now, event);
+            } else if let Some((binding, wish)) = self.context.wishes.pop_front() {
+                self.handle_wish(now, binding, wish);
             } else if let Some((lookup, addresses)) = self.context.hosts.pop_front() {
                 self.host_located(now, lookup, addresses);
             } else {
@@ -626,11 +632,11 @@ impl Agent {
             Owner::Subscribe(id) => self.handle_subscribe_outcome(now, id, exchange, result),
             Owner::Notify(id) => self.handle_notify_outcome(now, id, result),
             Owner::Refer(id) => self.handle_refer_outcome(now, id, exchange, result),
-            Owner::Register(account) => {
-                if let Some(registration) = self.registrations.get_mut(&account) {
-                    registration.handle_outcome(context, now, result);
+            Owner::Register(binding) => {
+                if let Some(registration) = self.registrations.get_mut(&binding.account) {
+                    registration.handle_outcome(context, now, binding.slot(), result);
                 }
-                self.update_reach(now, account);
+                self.update_reach(now, binding);
             }
             Owner::Invite(id)
             | Owner::Reinvite(id)
@@ -668,7 +674,9 @@ impl Agent {
     /// The next sequence number for the owner of a request that goes again.
     fn next_seq(&mut self, owner: Owner, used: u32) -> u32 {
         match owner {
-            Owner::Register(account) => self.registrations.get_mut(&account).map(Registration::next_seq),
+            Owner::Register(binding) => {
+                self.registrations.get_mut(&binding.account).and_then(|own| own.next_seq(binding.slot()))
+            }
             Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) | Owner::Info(id) => {
                 self.calls.get_mut(id).map(|call| call.next_seq(used))
             }
@@ -699,9 +707,9 @@ impl Agent {
     fn handle_timer(&mut self, now: Instant, timer: Timer) {
         let context = &mut self.context;
         let id = match timer {
-            Timer::Register(account) => {
-                if let Some(registration) = self.registrations.get_mut(&account) {
-                    registration.handle_timeout(context, now);
+            Timer::Register(binding) => {
+                if let Some(registration) = self.registrations.get_mut(&binding.account) {
+                    registration.handle_timeout(context, now, binding.slot());
                 }
                 return;
             }
@@ -749,7 +757,7 @@ impl core::fmt::Debug for Agent {
 
 const fn reason(timer: Timer) -> Reason {
     match timer {
-        Timer::Register(account) => Reason::Registration(account),
+        Timer::Register(binding) => Reason::Registration(binding.account),
         Timer::NextServer(_) => Reason::NextServer,
         Timer::Reach(account) => Reason::Reachability(account),
         Timer::Resubscribe(_) | Timer::Silence(_) | Timer::Watcher(_) | Timer::Referral(_) => {

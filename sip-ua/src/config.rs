@@ -1,5 +1,15 @@
 //! What an agent and an account are made from: plain data with documented defaults.
 
+mod outbound;
+mod redundancy;
+mod refresh;
+mod registration;
+
+pub use outbound::Outbound;
+pub use redundancy::{Failback, Redundancy, RedundancyMode, Server};
+pub use refresh::{RefreshRule, RetryRule};
+pub use registration::{ExpiresIn, MacPlace, RegistrationConfig, SendMac};
+
 use crate::error::ConfigError;
 use crate::session::SessionConfig;
 use alloc::string::{String, ToString};
@@ -141,6 +151,15 @@ pub struct AccountConfig {
     pub display_name: Option<String>,
     /// Whether to register. An account that does not register can call and be called all the same.
     pub register: bool,
+    /// Whether calls can be made while nothing is registered (Dinstar's "call without registration"). On by default; it
+    /// counts only for accounts that are to register.
+    pub call_unregistered: bool,
+    /// How it registers: refresh, retry, what a REGISTER says.
+    pub registration: RegistrationConfig,
+    /// Further servers and backup proxies.
+    pub redundancy: Redundancy,
+    /// Flows and GRUU (RFC 5626, RFC 5627). `None`, the default: neither.
+    pub outbound: Option<Outbound>,
     /// Whether the address that the registrar saw (`received` and `rport`, RFC 3581) replaces our own in Contact
     /// when they differ, which keeps the account reachable behind a NAT. On by default.
     pub rewrite_contact: bool,
@@ -180,6 +199,10 @@ impl AccountConfig {
             expires: Duration::from_secs(3600),
             display_name: None,
             register: true,
+            call_unregistered: true,
+            registration: RegistrationConfig::default(),
+            redundancy: Redundancy::default(),
+            outbound: None,
             rewrite_contact: true,
             new_port_on_failure: false,
             keep_alive: KeepAlive::off(),
@@ -211,6 +234,31 @@ impl AccountConfig {
             (Some(Protocol::Ws | Protocol::Wss), true) => Protocol::Wss,
             (_, true) => Protocol::Tls,
             (transport, false) => transport.unwrap_or(Protocol::Udp),
+        };
+        Ok(account)
+    }
+
+    /// An account of a user at its own server, or at the one that the telephone has for every account (SayHi's "Global
+    /// SIP") when it has none of its own.
+    ///
+    /// ```
+    /// use sidetone_sip_ua::AccountConfig;
+    /// let global = "sip:pbx.example.org".parse().ok();
+    /// let account = AccountConfig::of_user("200", None, global.as_ref())?;
+    /// assert_eq!(account.aor.to_string(), "sip:200@pbx.example.org");
+    /// # Ok::<(), sidetone_sip_ua::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError::NotSip`] when neither names a SIP server.
+    pub fn of_user(user: &str, own: Option<&Uri>, global: Option<&Uri>) -> Result<Self, ConfigError> {
+        let server = own.or(global).filter(|server| server.is_sip()).ok_or(ConfigError::NotSip)?;
+        let mut aor = server.without_params();
+        aor.set_user(Some(user));
+        let mut account = Self::new(aor);
+        account.transport = match server.is_sips() {
+            true => Protocol::Tls,
+            false => server.transport().unwrap_or(Protocol::Udp),
         };
         Ok(account)
     }
@@ -285,11 +333,42 @@ impl AccountConfig {
         self
     }
 
+    /// The same account, registered so.
+    #[must_use]
+    pub fn with_registration(mut self, registration: RegistrationConfig) -> Self {
+        self.registration = registration;
+        self
+    }
+
+    /// The same account with several servers.
+    #[must_use]
+    pub fn with_redundancy(mut self, redundancy: Redundancy) -> Self {
+        self.redundancy = redundancy;
+        self
+    }
+
+    /// The same account with flows and GRUU.
+    #[must_use]
+    pub fn with_outbound(mut self, outbound: Outbound) -> Self {
+        self.outbound = Some(outbound);
+        self
+    }
+
     /// The same account, not registered: calls go straight to their URI's host.
     #[must_use]
     pub fn without_registration(mut self) -> Self {
         self.register = false;
         self
+    }
+}
+
+impl AccountConfig {
+    /// The servers and proxies beside the address of record's domain and the outbound proxy.
+    pub(crate) fn further_servers(&self) -> impl Iterator<Item = &Uri> {
+        let servers = self.redundancy.servers.iter();
+        let servers = servers.flat_map(|server| server.uri.iter().chain(&server.proxy));
+        let edges = self.outbound.iter().flat_map(|outbound| &outbound.proxies);
+        self.redundancy.backup_proxies.iter().chain(servers).chain(edges)
     }
 }
 
@@ -310,6 +389,10 @@ impl fmt::Debug for AccountConfig {
             .field("expires", &self.expires)
             .field("display_name", &self.display_name)
             .field("register", &self.register)
+            .field("call_unregistered", &self.call_unregistered)
+            .field("registration", &self.registration)
+            .field("redundancy", &self.redundancy)
+            .field("outbound", &self.outbound)
             .field("rewrite_contact", &self.rewrite_contact)
             .field("new_port_on_failure", &self.new_port_on_failure)
             .field("keep_alive", &self.keep_alive)

@@ -5,12 +5,13 @@ use crate::config::{AgentConfig, ReferPolicy};
 use crate::deadlines::Deadlines;
 use crate::event::{AccountId, CallId, Event};
 use crate::exchange::{Exchange, ExchangeId, Outcome};
+use crate::registration::{BindingId, Wish};
 use crate::request::IncomingId;
-use crate::resolve::Waiter;
+use crate::resolve::{RecordEnds, Waiter};
 use crate::session::{OPTIONS, SessionConfig};
 use crate::subscription::{SubscriptionId, WatcherId};
 use crate::transfer::ReferId;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
@@ -27,7 +28,7 @@ use sidetone_sip_core::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
     /// Refresh a registration, or try it again.
-    Register(AccountId),
+    Register(BindingId),
     /// Keep-alives and the public address of an account.
     Reach(AccountId),
     /// Repeat a 2xx whose ACK has not come.
@@ -89,6 +90,12 @@ pub(crate) struct Context {
     pub(crate) waiting: BTreeMap<LookupId, Waiter>,
     /// Hosts that were asked for and found, or not.
     pub(crate) hosts: VecDeque<(LookupId, Vec<SocketAddr>)>,
+    /// What requests want of the registrations. There are never more than exchanges.
+    pub(crate) wishes: VecDeque<(BindingId, Wish)>,
+    /// Requests that wait for a REGISTER at the server that they fail over to.
+    pub(crate) held: BTreeSet<ExchangeId>,
+    /// Until when the DNS records of addresses hold.
+    pub(crate) record_ends: RecordEnds,
 }
 
 impl Context {
@@ -116,6 +123,9 @@ impl Context {
             locator,
             waiting: BTreeMap::new(),
             hosts: VecDeque::new(),
+            wishes: VecDeque::new(),
+            held: BTreeSet::new(),
+            record_ends: RecordEnds::default(),
         }
     }
 
@@ -139,9 +149,31 @@ impl Context {
         self.rng.hex::<16>().iter().map(|byte| char::from(*byte)).collect()
     }
 
+    /// The Contact of a dialog on the way to `toward`: the GRUU that the registrar gave (RFC 5627 §4.4), else the address
+    /// that others reach us at.
+    pub(crate) fn contact(
+        &self,
+        account: Option<AccountId>,
+        user: &str,
+        protocol: Protocol,
+        toward: SocketAddr,
+        sips: bool,
+    ) -> Option<Uri> {
+        let current = account.and_then(|id| self.accounts.get(&id)).and_then(Account::current);
+        let binding = current.and_then(|slot| slot.binding.as_ref());
+        let gruu = binding.and_then(|binding| binding.public_gruu.clone());
+        let uri = gruu.filter(|gruu| gruu.is_sips() || !sips);
+        let mut uri = uri.or_else(|| self.own_contact(account, user, protocol, toward, sips))?;
+        if binding.is_some_and(|binding| binding.outbound) {
+            // RFC 5626 §4.3: the dialog's requests are to come over the flow too.
+            uri.set_param("ob", None);
+        }
+        Some(uri)
+    }
+
     /// The address that others reach us at, on the way to `toward`; a `sips` one for an account that is, and where the
     /// caller says so.
-    pub(crate) fn contact(
+    pub(crate) fn own_contact(
         &self,
         account: Option<AccountId>,
         user: &str,

@@ -16,6 +16,9 @@ pub enum ConfigError {
     /// The lifetime to ask for is below one second or above 2^32 - 1 seconds.
     #[error("the registration lifetime must be 1 to 4294967295 s")]
     Expires,
+    /// The servers and edge proxies of an account make more bindings than that.
+    #[error("more than {0} servers and edge proxies")]
+    TooManyServers(usize),
     /// The session interval or the shortest one is below one second.
     #[error("session intervals must be 1 to 4294967295 s")]
     SessionTimer,
@@ -34,6 +37,10 @@ pub enum CommandError {
     /// No such call, or it is over.
     #[error("no such call, or it is over")]
     NoSuchCall,
+    /// The account is to register, has not, and makes no calls without
+    /// ([`AccountConfig::call_unregistered`](crate::AccountConfig::call_unregistered)).
+    #[error("the account is not registered")]
+    NotRegistered,
     /// The call is not in a state in which the command means something.
     #[error("the call's state does not allow that")]
     WrongState,

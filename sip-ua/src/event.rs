@@ -51,6 +51,23 @@ pub enum Event {
         /// To what.
         state: RegistrationState,
     },
+    /// One of the bindings of an account with several servers or flows changed: told beside [`Event::Registration`], which
+    /// says how the account stands as a whole, and before it.
+    Binding {
+        /// Whose.
+        account: AccountId,
+        /// Which: the places are numbered from 0 in the order of preference, server by server, flow by flow.
+        place: usize,
+        /// To what.
+        state: RegistrationState,
+    },
+    /// A registrar's 2xx to a REGISTER carried a Date (RFC 3261 §20.17): telephones may set their clock by it.
+    ServerTime {
+        /// Whose registrar.
+        account: AccountId,
+        /// Seconds since 1970-01-01 00:00:00 GMT.
+        time: u64,
+    },
     /// Keep-alives found out that the registrar does not reach an account any more; it registers anew by itself.
     FlowFailed {
         /// Whose.
@@ -306,27 +323,32 @@ pub struct RemoteIdentity {
     pub remote_party: Option<RemotePartyId>,
 }
 
-/// How an account stands with its registrar.
+/// How an account stands with its registrar; of an account with several servers or flows, the best of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistrationState {
-    /// A REGISTER is on its way; a binding from before may still hold.
+    /// A REGISTER is on its way; a binding from before may still hold. Told when it is sent after
+    /// [`register`](crate::Agent::register), after a failure, or to take the binding back (`Expires: 0`); a refresh is no
+    /// news. What follows on the wire: 401 or 407 and a REGISTER with credentials, 423 and one that asks for longer, both
+    /// without an event; then one of the states below.
     Registering,
-    /// The registrar holds our binding.
+    /// The registrar holds our binding: `REGISTER` – `200` with our Contact. Told after each refresh too.
     Registered {
         /// For how long, from now. It is refreshed in time.
         expires: Duration,
     },
-    /// The registrar refused or could not be reached.
+    /// The registrar refused (`REGISTER` – `4xx`, `5xx`, `6xx`, or a `200` that does not list us) or could not be reached
+    /// (no response from any of its addresses, no address, no connection).
     Failed {
         /// Its answer, if there was one.
         status: Option<StatusCode>,
         /// In words.
         reason: String,
-        /// When it is tried again; `None` waits for [`register`](crate::Agent::register).
+        /// When it is tried again; `None` waits for [`register`](crate::Agent::register): after credentials that were
+        /// refused, and after 403 where the settings say so.
         retry_at: Option<Instant>,
     },
-    /// No binding: before the first registration, or taken back.
+    /// No binding: before the first registration, or taken back (`REGISTER` with `Expires: 0` – `200`).
     Unregistered,
 }
 

@@ -4,9 +4,14 @@
 //! (RFC 3263 §4.3), and one more after each 401 or 407 that we can answer (RFC 3261 §22.2). Its owner hears the
 //! responses that are left.
 
+mod ways;
+
+use crate::account::Way;
+use crate::config::Failback;
 use crate::context::{Context, Timer};
 use crate::dialog::Routed;
 use crate::event::{AccountId, CallId, EarlyDialogId};
+use crate::registration::{BindingId, Wish};
 use crate::request::RequestId;
 use crate::resolve::Waiter;
 use crate::subscription::{SubscriptionId, WatcherId};
@@ -30,7 +35,7 @@ pub(crate) struct ExchangeId(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     /// A REGISTER.
-    Register(AccountId),
+    Register(BindingId),
     /// The INVITE that makes a call.
     Invite(CallId),
     /// An INVITE within a call.
@@ -62,10 +67,19 @@ pub(crate) struct Exchange {
     pub(crate) request: Request,
     /// The look-up of the next hop, while it is under way.
     lookup: Option<LookupId>,
+    /// Outside of dialogs: the request before any way was written into it, and the ways that are left.
+    origin: Option<Box<Request>>,
+    ways: VecDeque<Way>,
+    /// The way in use.
+    pub(crate) way: Option<Way>,
+    /// Somebody else takes over when all of this fails, so that a server that says nothing has its retry count only.
+    more: bool,
     /// Targets of the hop that are left to try.
     targets: VecDeque<Target>,
+    /// What would have gone first, had no other server been registered at.
+    pub(crate) primary: Option<Target>,
     /// The target in use.
-    target: Option<Target>,
+    pub(crate) target: Option<Target>,
     transaction: Option<TransactionId>,
     /// Whether each attempt gets our Contact for the way it goes.
     contact: bool,
@@ -77,6 +91,13 @@ pub(crate) struct Exchange {
     pub(crate) cancelled: bool,
     /// A final response was handed to the owner.
     done: bool,
+}
+
+impl Exchange {
+    /// Whether somebody else can be asked when the target in use says nothing.
+    fn has_more(&self) -> bool {
+        !self.targets.is_empty() || !self.ways.is_empty() || self.more
+    }
 }
 
 /// Challenges that an exchange answers at most: of a registrar and two proxies, each stale once. The digest client knows
@@ -138,7 +159,8 @@ pub(crate) enum Step {
 }
 
 impl Context {
-    /// Starts an exchange. Its outcome never comes before this returns.
+    /// Starts an exchange. A request outside of dialogs goes by the server and proxies that its account's registration
+    /// says are current, and when they fail by the others. Its outcome never comes before this returns.
     pub(crate) fn start(
         &mut self,
         now: Instant,
@@ -148,19 +170,40 @@ impl Context {
         protocol: Protocol,
         contact: bool,
     ) -> ExchangeId {
+        let Routed { request, hop } = routed;
+        let Some(hop) = hop else {
+            let known = account.and_then(|account| self.accounts.get(&account));
+            let ways = known.map(|account| account.ways(now, &request.uri)).unwrap_or_default();
+            return self.start_by(now, owner, account, request, contact, ways, None);
+        };
+        let id = self.add_exchange(owner, account, request, contact);
+        if let Err(reason) = self.locate_hop(now, id, &hop, protocol) {
+            self.fail(id, Failure::Unresolved(reason));
+        }
+        id
+    }
+
+    fn add_exchange(
+        &mut self,
+        owner: Owner,
+        account: Option<AccountId>,
+        mut request: Request,
+        contact: bool,
+    ) -> ExchangeId {
         self.next_exchange += 1;
         let id = ExchangeId(self.next_exchange);
-        let Routed { mut request, hop } = routed;
         self.sign(&mut request.headers);
-        if let Some(account) = account.and_then(|id| self.accounts.get_mut(&id)) {
-            account.attach(&mut request, &hop);
-        }
         let exchange = Exchange {
             owner,
             account,
             request,
             lookup: None,
+            origin: None,
+            ways: VecDeque::new(),
+            way: None,
+            more: false,
             targets: VecDeque::new(),
+            primary: None,
             target: None,
             transaction: None,
             contact,
@@ -170,16 +213,32 @@ impl Context {
             done: false,
         };
         self.exchanges.insert(id, exchange);
-        match self.locate(now, Waiter::Exchange(id), account, &hop, protocol) {
-            Ok(lookup) => {
-                if let Some(exchange) = self.exchanges.get_mut(&id) {
-                    exchange.lookup = Some(lookup);
-                }
-                self.take_located(now);
-            }
-            Err(reason) => self.fail(id, Failure::Unresolved(reason)),
-        }
         id
+    }
+
+    /// Begins to locate the next hop. Credentials that the provider asked for before go along.
+    fn locate_hop(
+        &mut self,
+        now: Instant,
+        id: ExchangeId,
+        hop: &Uri,
+        protocol: Protocol,
+    ) -> Result<(), LocateError> {
+        let account = self.attach(id, hop);
+        let lookup = self.locate(now, Waiter::Exchange(id), account, hop, protocol)?;
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.lookup = Some(lookup);
+        }
+        self.take_located(now);
+        Ok(())
+    }
+
+    fn attach(&mut self, id: ExchangeId, hop: &Uri) -> Option<AccountId> {
+        let exchange = self.exchanges.get_mut(&id)?;
+        if let Some(account) = exchange.account.and_then(|id| self.accounts.get_mut(&id)) {
+            account.attach(&mut exchange.request, hop);
+        }
+        exchange.account
     }
 
     /// The next hop's targets are known, or that it has none.
@@ -187,20 +246,38 @@ impl Context {
         let account = self.exchanges.get(&id).and_then(|exchange| exchange.account);
         match targets {
             Ok(targets) => {
-                let targets = self.targets_for(account, targets);
+                let mut targets = self.targets_for(account, targets);
                 let Some(exchange) = self.exchanges.get_mut(&id) else { return };
                 exchange.lookup = None;
+                exchange.primary = targets.first().cloned();
+                let account = account.and_then(|account| self.accounts.get(&account));
+                if let Some(way) = &exchange.way
+                    && let Some(slot) = account.and_then(|account| account.slots.get(way.slot))
+                {
+                    slot.arrange(way, now, &mut targets);
+                }
                 exchange.targets = targets.into();
                 self.try_next(now, id, Failure::Transport);
             }
-            Err(failure) => self.fail(id, failure),
+            Err(failure) => {
+                if let Some(exchange) = self.exchanges.get_mut(&id) {
+                    exchange.lookup = None;
+                }
+                self.next_way(now, id, failure);
+            }
         }
     }
 
     /// The target in use failed, and comes last for others too; the next one is tried.
     fn fail_over(&mut self, now: Instant, id: ExchangeId, failure: Failure) {
-        let target = self.exchanges.get(&id).and_then(|exchange| exchange.target.as_ref());
-        if let Some(target) = target {
+        let exchange = self.exchanges.get(&id);
+        // The telephones' failback modes have rules of their own about when the primary is tried again.
+        let avoids = exchange
+            .and_then(|exchange| exchange.way.as_ref())
+            .is_none_or(|way| way.failback == Failback::Avoid);
+        if let Some(target) = exchange.and_then(|exchange| exchange.target.as_ref())
+            && avoids
+        {
             self.locator.failed(now, target, None);
         }
         self.try_next(now, id, failure);
@@ -212,7 +289,10 @@ impl Context {
             let Some(exchange) = self.exchanges.get_mut(&id) else { return };
             exchange.target = exchange.targets.pop_front();
             if exchange.target.is_none() || exchange.cancelled {
-                return self.fail(id, otherwise);
+                return self.next_way(now, id, otherwise);
+            }
+            if self.holds(id) {
+                return;
             }
             if self.transmit(now, id) {
                 return self.watch(now, id);
@@ -226,11 +306,14 @@ impl Context {
         self.deadlines.stop(Timer::NextServer(id));
         let Some(exchange) = self.exchanges.get(&id) else { return };
         let account = exchange.account.and_then(|account| self.accounts.get(&account));
-        let retries = account.and_then(|account| account.config.server_retries);
+        let retries = match &exchange.way {
+            Some(way) => way.retries,
+            None => account.and_then(|account| account.config.server_retries),
+        };
         let is_udp = exchange.target.as_ref().is_some_and(|target| target.protocol == Protocol::Udp);
         if let Some(retries) = retries
             && is_udp
-            && !exchange.targets.is_empty()
+            && exchange.has_more()
         {
             let most = if exchange.request.method == Method::INVITE { Duration::MAX } else { self.t2() };
             let mut interval = self.t1();
@@ -246,7 +329,7 @@ impl Context {
     /// The server in use has been silent for long enough. What it says later is heard only if it is a 2xx to an INVITE.
     pub(crate) fn give_up_server(&mut self, now: Instant, id: ExchangeId) {
         let Some(exchange) = self.exchanges.get_mut(&id) else { return };
-        if exchange.heard || exchange.cancelled || exchange.targets.is_empty() {
+        if exchange.heard || exchange.cancelled || !exchange.has_more() {
             return;
         }
         if let Some(transaction) = exchange.transaction.take()
@@ -263,14 +346,21 @@ impl Context {
         let Some(exchange) = self.exchanges.get(&id) else { return false };
         let (Some(target), account) = (exchange.target.clone(), exchange.account) else { return false };
         let (protocol, address) = (target.protocol, target.address);
-        let is_register = matches!(exchange.owner, Owner::Register(_));
+        let register = match exchange.owner {
+            Owner::Register(binding) => Some(binding),
+            _ => None,
+        };
         let sips = exchange.request.uri.is_sips();
-        let contact = exchange.contact.then(|| self.contact(account, "", protocol, address, sips)).flatten();
+        let contact = match register {
+            _ if !exchange.contact => None,
+            Some(binding) => self.binding_contact(binding, protocol, address, sips, &exchange.request),
+            None => self.contact(account, "", protocol, address, sips).map(Contact::new),
+        };
         let mut via = self.via_options(account, protocol, address);
-        via.keep = is_register && self.offers_keep(account);
+        via.keep = register.is_some() && self.offers_keep(account);
         let Some(exchange) = self.exchanges.get_mut(&id) else { return false };
-        if let Some(uri) = contact {
-            set_contact(&mut exchange.request.headers, uri);
+        if let Some(contact) = contact {
+            set_contact(&mut exchange.request.headers, &contact);
         }
         let request = exchange.request.clone();
         match self.endpoint.request_with(now, request, &target, &via) {
@@ -317,7 +407,7 @@ impl Context {
                 let seconds = Duration::from_secs(retry.seconds.into());
                 self.locator.failed(now, target, Some(seconds));
             }
-            if !exchange.targets.is_empty() && !exchange.cancelled {
+            if (!exchange.targets.is_empty() || !exchange.ways.is_empty()) && !exchange.cancelled {
                 exchange.transaction = None;
                 self.try_next(now, id, Failure::Transport);
                 return Step::Wait;
@@ -328,13 +418,20 @@ impl Context {
             self.locator.succeeded(target);
             if let Some(account) = exchange.account.and_then(|account| self.accounts.get_mut(&account))
                 && (matches!(exchange.owner, Owner::Register(_))
-                    || matches!(exchange.owner, Owner::Invite(_)) && account.config.proxy.is_some())
+                    || exchange.way.is_some() && account.config.proxy.is_some())
             {
                 // Others are peers of a call, or other domains.
                 account.server = Some(target.clone());
             }
         }
         exchange.heard = true;
+        if status == StatusCode::FLOW_FAILED
+            && !matches!(exchange.owner, Owner::Register(_))
+            && let (Some(account), Some(way)) = (exchange.account, &exchange.way)
+        {
+            // RFC 5626 §5.3: the edge proxy has lost the flow that we registered over.
+            self.wishes.push_back((BindingId::new(account, way.slot), Wish::Recover));
+        }
         self.deadlines.stop(Timer::NextServer(id));
         let Some(exchange) = self.exchanges.get_mut(&id) else { return Step::Wait };
         if status.is_challenge() && !exchange.cancelled {
@@ -473,9 +570,9 @@ impl Context {
 }
 
 /// Puts our Contact first; what a REGISTER removes (`expires=0`) stays behind it.
-fn set_contact(headers: &mut Headers, uri: Uri) {
+fn set_contact(headers: &mut Headers, ours: &Contact) {
     let removed: Vec<Contact> =
         headers.all::<Contact>().flatten().filter(|contact| contact.expires() == Some(0)).collect();
-    headers.set(&Contact::new(uri));
+    headers.set(ours);
     removed.iter().for_each(|contact| headers.push(contact));
 }

@@ -41,13 +41,17 @@ pub use agent::{Agent, Reason};
 #[cfg(feature = "media")]
 pub use audio_config::{AudioConfig, DtmfConfig};
 pub use call::CallRequest;
-pub use config::{AccountConfig, AgentConfig, ReferPolicy};
+pub use config::{
+    AccountConfig, AgentConfig, ExpiresIn, Failback, MacPlace, Outbound, Redundancy, RedundancyMode,
+    ReferPolicy, RefreshRule, RegistrationConfig, RetryRule, SendMac, Server,
+};
 pub use error::{CommandError, ConfigError};
 pub use event::{
     AccountId, CallId, CallState, EarlyDialogId, EndCause, EndedBy, Event, IncomingRequest, Invite,
     RegistrationState, RemoteIdentity,
 };
 pub use refusal::Refusal;
+pub use registration::Binding;
 pub use request::{IncomingId, OutgoingRequest, RequestId};
 pub use session::{ExtensionUse, SessionConfig, SessionTimerConfig};
 pub use subscription::{

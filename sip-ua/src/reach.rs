@@ -5,7 +5,7 @@ use crate::agent::Agent;
 use crate::context::{Context, Timer};
 use crate::dialog::call_id_header;
 use crate::event::{AccountId, Event};
-use crate::registration::seen_address;
+use crate::registration::{BindingId, seen_address};
 use crate::resolve::Waiter;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -25,31 +25,42 @@ const FIRST_DETECTION: Duration = Duration::from_secs(3);
 
 /// One account's keep-alives and discovery.
 pub(crate) struct Reach {
-    keep_alive: KeepAliveMachine,
+    /// One for each place where the account is registered.
+    flows: Vec<Flow>,
     discovery: Discovery,
-    /// The way that the registrar was reached by last.
-    path: Option<Source>,
     call_id: String,
     tag: String,
     cseq: u32,
-    /// The OPTIONS under way, and whether it is a keep-alive.
-    options: BTreeMap<TransactionId, bool>,
+    /// The OPTIONS under way, the flow they went over, and whether they are keep-alives.
+    options: BTreeMap<TransactionId, (usize, bool)>,
     lookups: BTreeMap<LookupId, usize>,
     /// The first registration waits for the public address.
     waiting: bool,
 }
 
+/// The way to one registrar.
+struct Flow {
+    keep_alive: KeepAliveMachine,
+    /// The way that it was reached by last.
+    path: Option<Source>,
+}
+
 impl Reach {
     /// `None` when there is nothing to do for the account.
     fn new(context: &mut Context, id: AccountId) -> Option<Self> {
-        let config = context.accounts.get(&id)?.config.clone();
+        let account = context.accounts.get(&id)?;
+        let (config, places) = (account.config.clone(), account.slots.len());
         if config.keep_alive.kind == KeepAliveKind::Off && config.public_address.is_off() {
             return None;
         }
         Some(Self {
-            keep_alive: KeepAliveMachine::new(config.keep_alive, context.rng.fork()),
+            flows: (0..places)
+                .map(|_| Flow {
+                    keep_alive: KeepAliveMachine::new(config.keep_alive.clone(), context.rng.fork()),
+                    path: None,
+                })
+                .collect(),
             discovery: Discovery::new(config.public_address, context.rng.fork()),
-            path: None,
             call_id: context.token(),
             tag: context.token(),
             cseq: 0,
@@ -60,7 +71,8 @@ impl Reach {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.keep_alive.poll_timeout(), self.discovery.poll_timeout()].into_iter().flatten().min()
+        let flows = self.flows.iter().filter_map(|flow| flow.keep_alive.poll_timeout());
+        flows.chain(self.discovery.poll_timeout()).min()
     }
 }
 
@@ -75,8 +87,8 @@ pub(crate) struct Registered {
 }
 
 impl Agent {
-    /// Locates the server that a request from an account to `to` goes to first (RFC 3263): the account's proxy, or the
-    /// domain of `to`. [`Event::NextHop`] gives its addresses, which tell by
+    /// Locates the server that a request from an account to `to` goes to first (RFC 3263): that of its first way as it is
+    /// registered now, which may be a proxy or the domain of `to`. [`Event::NextHop`] gives its addresses, which tell by
     /// [`Endpoint::local_address`](sidetone_sip_core::Endpoint::local_address) what a session description names as our
     /// own. A call right after it asks DNS nothing that was asked already.
     ///
@@ -88,9 +100,11 @@ impl Agent {
         account: AccountId,
         to: &Uri,
     ) -> Result<LookupId, LocateError> {
-        let config = self.context.accounts.get(&account).map(|account| &account.config);
-        let hop = config.and_then(|config| config.proxy.clone()).unwrap_or_else(|| to.clone());
-        let otherwise = config.map_or(Protocol::Udp, |config| config.transport);
+        let known = self.context.accounts.get(&account);
+        let way = known.and_then(|account| account.ways(now, to).into_iter().next());
+        let mut request = Request::new(Method::INVITE, to.to_request_uri());
+        let hop = way.as_ref().map_or_else(|| to.clone(), |way| way.apply(&mut request));
+        let otherwise = way.map_or(Protocol::Udp, |way| way.protocol);
         let lookup = self.context.locate(now, Waiter::Host, Some(account), &hop, otherwise)?;
         self.context.take_located(now);
         self.pump(now);
@@ -130,7 +144,7 @@ impl Agent {
     /// The user wants no binding any more.
     pub(crate) fn end_reach(&mut self, now: Instant, account: AccountId) {
         if let Some(reach) = self.reaches.get_mut(&account) {
-            reach.keep_alive.stop();
+            reach.flows.iter_mut().for_each(|flow| flow.keep_alive.stop());
             reach.discovery.stop();
             reach.waiting = false;
             self.run_reach(now, account);
@@ -138,47 +152,54 @@ impl Agent {
     }
 
     /// The registrar answered.
-    pub(crate) fn update_reach(&mut self, now: Instant, account: AccountId) {
+    pub(crate) fn update_reach(&mut self, now: Instant, binding: BindingId) {
+        let account = binding.account;
         let Some(registration) = self.registrations.get_mut(&account) else { return };
-        let registered = registration.registered();
+        let Some(registered) = registration.registered(binding.slot()) else { return };
         let Some(reach) = self.reaches.get_mut(&account) else { return };
         if let Some(address) = registered.seen {
             reach.discovery.handle_input(now, DiscoveryInput::Seen { address });
         }
-        match registered.path {
-            Some(path) => {
+        match (registered.path, reach.flows.get_mut(binding.slot())) {
+            (Some(path), Some(way)) => {
                 let Source { flow, protocol, remote } = path;
-                reach.keep_alive.start(now, flow, protocol, remote, registered.terms);
-                reach.path = Some(path);
+                way.keep_alive.start(now, flow, protocol, remote, registered.terms);
+                way.path = Some(path);
             }
-            None => reach.keep_alive.stop(),
+            (None, Some(way)) => way.keep_alive.stop(),
+            (_, None) => {}
         }
         self.run_reach(now, account);
     }
 
     /// A connection is gone.
     pub(crate) fn reach_flow_down(&mut self, now: Instant, flow: FlowId) {
-        let watching = |reach: &Reach| {
-            reach.path.is_some_and(|path| path.flow == flow) || reach.keep_alive.flow() == Some(flow)
+        let goes_over = |way: &Flow| {
+            way.path.is_some_and(|path| path.flow == flow) || way.keep_alive.flow() == Some(flow)
         };
+        let watching = |reach: &Reach| reach.flows.iter().any(goes_over);
         let found: Vec<AccountId> =
             self.reaches.iter().filter(|(_, reach)| watching(reach)).map(|(id, _)| *id).collect();
         for account in found {
-            if let Some(reach) = self.reaches.get_mut(&account) {
-                reach.keep_alive.stop();
-                reach.path = None;
+            let ways = self.reaches.get_mut(&account).into_iter().flat_map(|reach| &mut reach.flows);
+            for way in ways.filter(|way| goes_over(way)) {
+                way.keep_alive.stop();
+                way.path = None;
             }
             self.run_reach(now, account);
         }
     }
 
     pub(crate) fn reach_pong(&mut self, now: Instant, flow: FlowId) {
-        self.offer_to_reaches(now, |reach| reach.keep_alive.handle_input(now, KeepAliveInput::Pong { flow }));
+        self.offer_to_reaches(now, |reach| {
+            reach.flows.iter_mut().any(|way| way.keep_alive.handle_input(now, KeepAliveInput::Pong { flow }))
+        });
     }
 
     pub(crate) fn reach_stun(&mut self, now: Instant, flow: FlowId, source: SocketAddr, payload: &[u8]) {
         self.offer_to_reaches(now, |reach| {
-            reach.keep_alive.handle_input(now, KeepAliveInput::Stun { flow, source, payload })
+            let stun = KeepAliveInput::Stun { flow, source, payload };
+            reach.flows.iter_mut().any(|way| way.keep_alive.handle_input(now, stun))
                 || reach.discovery.handle_input(now, DiscoveryInput::Stun { flow, source, payload })
         });
     }
@@ -195,17 +216,18 @@ impl Agent {
         if response.is_some_and(|response| response.status.is_provisional()) {
             return true;
         }
-        if reach.options.remove(&transaction) == Some(true) {
+        let Some((index, is_keep_alive)) = reach.options.remove(&transaction) else { return true };
+        let Some(way) = reach.flows.get_mut(index) else { return true };
+        if is_keep_alive {
             let status = response.map(|response| response.status);
-            reach.keep_alive.handle_input(now, KeepAliveInput::Options(status));
+            way.keep_alive.handle_input(now, KeepAliveInput::Options(status));
         }
-        let protocol = reach.path.map(|path| path.protocol);
-        if let (Some(response), Some(protocol)) = (response, protocol)
+        if let (Some(response), Some(path)) = (response, way.path)
             && let Some(Ok(via)) = response.headers.get::<Via>()
             && let Some(seen) = seen_address(&via)
         {
-            let ours = self.context.endpoint.local_address(protocol, reach.path.map(|path| path.remote));
-            let address = comparable(seen, ours, protocol);
+            let ours = self.context.endpoint.local_address(path.protocol, Some(path.remote));
+            let address = comparable(seen, ours, path.protocol);
             reach.discovery.handle_input(now, DiscoveryInput::Seen { address });
         }
         self.run_reach(now, account);
@@ -226,7 +248,7 @@ impl Agent {
 
     pub(crate) fn reach_timeout(&mut self, now: Instant, account: AccountId) {
         if let Some(reach) = self.reaches.get_mut(&account) {
-            reach.keep_alive.handle_timeout(now);
+            reach.flows.iter_mut().for_each(|way| way.keep_alive.handle_timeout(now));
             reach.discovery.handle_timeout(now);
             self.run_reach(now, account);
         }
@@ -244,13 +266,16 @@ impl Agent {
     fn run_reach(&mut self, now: Instant, account: AccountId) {
         let Some(mut reach) = self.reaches.remove(&account) else { return };
         loop {
-            if let Some(transmit) =
-                reach.keep_alive.poll_transmit().or_else(|| reach.discovery.poll_transmit())
-            {
+            let flows = reach.flows.iter_mut();
+            let transmit = flows.filter_map(|way| way.keep_alive.poll_transmit()).next();
+            let mut flows = reach.flows.iter_mut().enumerate();
+            if let Some(transmit) = transmit.or_else(|| reach.discovery.poll_transmit()) {
                 // A flow that is gone is reported by itself.
                 let _ = self.context.endpoint.send_bytes(now, transmit);
-            } else if let Some(event) = reach.keep_alive.poll_event() {
-                self.handle_keep_alive(now, account, &mut reach, event);
+            } else if let Some((index, event)) =
+                flows.find_map(|(index, way)| way.keep_alive.poll_event().map(|event| (index, event)))
+            {
+                self.handle_keep_alive(now, account, &mut reach, index, event);
             } else if let Some(event) = reach.discovery.poll_event() {
                 self.handle_discovery(now, account, &mut reach, event);
             } else {
@@ -269,16 +294,19 @@ impl Agent {
         now: Instant,
         account: AccountId,
         reach: &mut Reach,
+        index: usize,
         event: KeepAliveEvent,
     ) {
         match event {
             KeepAliveEvent::SendOptions { .. } => {
-                let sent = self.send_options(now, account, reach, true);
-                if !sent {
-                    reach.keep_alive.handle_input(now, KeepAliveInput::Options(None));
+                let sent = self.send_options(now, account, reach, index, true);
+                if !sent && let Some(way) = reach.flows.get_mut(index) {
+                    way.keep_alive.handle_input(now, KeepAliveInput::Options(None));
                 }
             }
-            KeepAliveEvent::FlowFailed { flow, cause } => self.flow_failed(now, account, flow, cause),
+            KeepAliveEvent::FlowFailed { flow, cause } => {
+                self.flow_failed(now, BindingId::new(account, index), flow, cause);
+            }
             KeepAliveEvent::AddressChanged { after, .. } => {
                 // The registrar itself says where it sees us now.
                 if let Some(account) = self.context.accounts.get_mut(&account)
@@ -316,7 +344,8 @@ impl Agent {
             }
             DiscoveryEvent::Probe => {
                 // The next attempt comes in any case.
-                let _ = self.send_options(now, account, reach, false);
+                let index = reach.flows.iter().position(|way| way.path.is_some()).unwrap_or(0);
+                let _ = self.send_options(now, account, reach, index, false);
             }
             DiscoveryEvent::AddressChanged { after, .. } => {
                 if let Some(account) = self.context.accounts.get_mut(&account) {
@@ -343,7 +372,7 @@ impl Agent {
         else {
             return false;
         };
-        registration.handle_timeout(&mut self.context, now);
+        registration.end_wait(&mut self.context, now);
         true
     }
 
@@ -353,24 +382,33 @@ impl Agent {
         }
     }
 
-    fn flow_failed(&mut self, now: Instant, account: AccountId, flow: FlowId, cause: FlowFailure) {
+    fn flow_failed(&mut self, now: Instant, binding: BindingId, flow: FlowId, cause: FlowFailure) {
+        let account = binding.account;
         self.context.events.push_back(Event::FlowFailed { account, cause });
         self.context.endpoint.close(now, flow);
         if let Some(registration) = self.registrations.get_mut(&account) {
-            registration.handle_flow_failed(&mut self.context, now);
+            registration.handle_flow_failed(&mut self.context, now, binding.slot());
         }
     }
 
     /// Sends an OPTIONS to the registrar, the way that it was reached. False when that cannot be done.
-    fn send_options(&mut self, now: Instant, id: AccountId, reach: &mut Reach, keep_alive: bool) -> bool {
-        let (Some(path), Some(account)) = (reach.path, self.context.accounts.get(&id)) else { return false };
+    fn send_options(
+        &mut self,
+        now: Instant,
+        id: AccountId,
+        reach: &mut Reach,
+        index: usize,
+        keep_alive: bool,
+    ) -> bool {
+        let path = reach.flows.get(index).and_then(|way| way.path);
+        let (Some(path), Some(account)) = (path, self.context.accounts.get(&id)) else { return false };
         reach.cseq = reach.cseq.saturating_add(1);
         let mut request = options(account, reach);
         self.context.sign(&mut request.headers);
         let options = self.context.via_options(Some(id), path.protocol, path.remote);
         match self.context.endpoint.request_with(now, request, &path.target(), &options) {
             Ok(transaction) => {
-                reach.options.insert(transaction, keep_alive);
+                reach.options.insert(transaction, (index, keep_alive));
                 true
             }
             Err(_) => false,
@@ -380,7 +418,7 @@ impl Agent {
 
 /// An OPTIONS to the registrar, outside of any dialog (RFC 3261 §11).
 fn options(account: &Account, reach: &Reach) -> Request {
-    let (address, registrar) = (account.address(), account.registrar());
+    let (address, registrar) = (account.address(), account.domain());
     let mut request = Request::new(Method::OPTIONS, registrar.clone());
     request.headers.push(&From(address.with_tag(&reach.tag)));
     request.headers.push(&To(NameAddr::new(registrar)));

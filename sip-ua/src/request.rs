@@ -287,13 +287,12 @@ impl Agent {
     ) -> Result<Routed, CommandError> {
         let account = self.context.accounts.get(&account).ok_or(CommandError::NoSuchAccount)?;
         let mut request = Request::new(content.method.clone(), to.to_request_uri());
-        let hop = account.routes().apply(&mut request, to);
         request.headers.push(&From(account.address().with_tag(&tag.to_string())));
         request.headers.push(&To(NameAddr::from(to.to_request_uri())));
         request.headers.push(&call_id_header(call_id));
         request.headers.push(&CSeq::new(seq, content.method.clone()));
         fill(&mut request, content);
-        Ok(Routed { request, hop })
+        Ok(Routed { request, hop: None })
     }
 }
 

@@ -5,10 +5,13 @@ use crate::dialog::Routed;
 use crate::event::AccountId;
 use crate::exchange::{ExchangeId, Failure};
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use sidetone_hal::net::Protocol;
+use sidetone_hal::net::{IpAddr, Protocol};
 use sidetone_hal::time::Instant;
-use sidetone_sip_core::locate::{Answer, LocateError, LocateEvent, LocateRequest, LookupId, QueryId};
+use sidetone_sip_core::locate::{
+    Answer, LocateError, LocateEvent, LocateRequest, LookupId, QueryId, RecordData,
+};
 use sidetone_sip_core::{Host, Request, Target, Uri};
 
 /// Who waits for the targets of a next hop. There are never more than the locator has look-ups.
@@ -17,6 +20,36 @@ pub(crate) enum Waiter {
     Ack(Box<Request>, Option<AccountId>),
     /// Something beside SIP: a STUN server.
     Host,
+}
+
+/// Addresses whose records' ends are kept: of a few servers each for the accounts of one agent.
+const MAX_RECORD_ENDS: usize = 64;
+
+/// Until when the address records hold that DNS gave. The one that ends first goes when there are too many; O(n) then.
+#[derive(Default)]
+pub(crate) struct RecordEnds(BTreeMap<IpAddr, Instant>);
+
+impl RecordEnds {
+    fn hear(&mut self, now: Instant, answer: &Answer) {
+        let Answer::Records { records, additional, .. } = answer else { return };
+        for record in records.iter().chain(additional) {
+            let ip = match &record.data {
+                RecordData::A(address) => IpAddr::V4(*address),
+                RecordData::Aaaa(address) => IpAddr::V6(*address),
+                RecordData::Naptr(_) | RecordData::Srv(_) => continue,
+            };
+            if self.0.len() >= MAX_RECORD_ENDS && !self.0.contains_key(&ip) {
+                let first = self.0.iter().min_by_key(|(_, end)| **end).map(|(ip, _)| *ip);
+                first.and_then(|first| self.0.remove(&first));
+            }
+            self.0.insert(ip, now + record.ttl);
+        }
+    }
+
+    /// When the record of an address ends, if DNS gave it.
+    pub(crate) fn of(&self, ip: IpAddr) -> Option<Instant> {
+        self.0.get(&ip).copied()
+    }
 }
 
 impl Context {
@@ -76,13 +109,15 @@ impl Context {
         let mut request = ack.request.clone();
         self.sign(&mut request.headers);
         // When there are too many look-ups, a peer that repeats its 2xx faster than names are found out gets no ACK.
-        if self.locate(now, Waiter::Ack(Box::new(request), account), account, &ack.hop, protocol).is_ok() {
+        let Some(hop) = &ack.hop else { return };
+        if self.locate(now, Waiter::Ack(Box::new(request), account), account, hop, protocol).is_ok() {
             self.take_located(now);
         }
     }
 
     /// The answer to a query. One that nobody waits for any more is kept for the next who asks.
     pub(crate) fn handle_answer(&mut self, now: Instant, query: QueryId, answer: Answer) {
+        self.record_ends.hear(now, &answer);
         self.locator.handle_answer(now, query, answer);
         self.take_located(now);
     }

@@ -35,11 +35,13 @@ pub(crate) struct Dialog {
     routes: RouteSet,
 }
 
-/// A request ready to be sent but for its Via, and the URI whose host it goes to.
+/// A request ready to be sent but for its Via, and the URI whose host it goes to. Outside of dialogs that is `None`, the
+/// request has no Route yet, and its Request-URI is what is wanted in the end: the account's registration says by which
+/// server and proxies it goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Routed {
     pub(crate) request: Request,
-    pub(crate) hop: Uri,
+    pub(crate) hop: Option<Uri>,
 }
 
 impl Dialog {
@@ -172,7 +174,7 @@ impl Dialog {
         let _ = request.headers.push_raw(HeaderName::TO, &*self.remote);
         request.headers.push(&call_id_header(&self.call_id));
         request.headers.push(&CSeq::new(seq, method));
-        Routed { request, hop }
+        Routed { request, hop: Some(hop) }
     }
 
     /// Whether a request of the other side comes in order; if so it is the last one from now on (RFC 3261 §12.2.2).

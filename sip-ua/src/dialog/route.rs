@@ -16,6 +16,16 @@ impl RouteSet {
         Self(Box::new([NameAddr::from(uri)]))
     }
 
+    /// What a registrar wants on requests outside of dialogs (RFC 3608 §5), behind an outbound proxy if there is one.
+    pub(crate) fn preloaded(proxy: Option<&Uri>, service: &[NameAddr]) -> Self {
+        let proxy = proxy.map(Self::proxy).unwrap_or_default();
+        Self(proxy.0.into_iter().chain(service.iter().cloned()).collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// From the Record-Route of a request that makes a dialog, as its server sees it (RFC 3261 §12.1.1).
     pub(crate) fn of_request(headers: &Headers) -> Result<Self, ParseError> {
         let routes = headers.all::<RecordRoute>().map(|route| route.map(|RecordRoute(hop)| super::own(hop)));

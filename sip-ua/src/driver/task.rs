@@ -235,6 +235,7 @@ impl Task {
             Command::AddAccount { config, reply } => {
                 let register = config.register;
                 self.learn_hop(config.proxy.as_ref().unwrap_or(&config.aor));
+                config.further_servers().for_each(|server| self.learn_hop(server));
                 config.locate.static_records.iter().for_each(|record| self.learn_record(&record.data));
                 let added = self.agent.add_account(*config).map_err(Error::from).map(|id| {
                     let state = self.accounts.add(id);
@@ -283,6 +284,12 @@ impl Task {
                 self.accounts.set(account, AccountState { registration: state.clone(), path });
                 // The state can be read at any time: a full queue loses nothing that counts.
                 self.events.try_send(UserAgentEvent::Registration { account, state }).ok();
+            }
+            Event::Binding { account, place, state } => {
+                self.events.try_send(UserAgentEvent::Binding { account, place, state }).ok();
+            }
+            Event::ServerTime { account, time } => {
+                self.events.try_send(UserAgentEvent::ServerTime { account, time }).ok();
             }
             Event::FlowFailed { account, cause } => {
                 self.accounts.lose_path(account);
@@ -354,6 +361,8 @@ impl Task {
             }
         }
         self.local.send_replace(local_addresses(&self.io));
+        // Accounts that are registered over the same socket have another Contact now.
+        self.agent.local_address_changed(self.io.now());
     }
 
     fn announce(&mut self, new: Option<NewCall>, called: Called) {
@@ -407,7 +416,11 @@ impl Task {
             self.agent.hangup(now, call).ok();
         }
         for account in self.accounts.ids() {
-            self.agent.unregister(now, account).ok();
+            let config = self.agent.account_config(account);
+            match config.is_none_or(|config| config.registration.unregister_at_close) {
+                true => self.agent.unregister(now, account).ok(),
+                false => self.agent.leave_registered(now, account).ok(),
+            };
         }
         let closing = self.closing.get_or_insert(Closing { at, done: Vec::new() });
         closing.at = closing.at.min(at);

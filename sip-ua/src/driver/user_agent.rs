@@ -39,6 +39,22 @@ pub enum UserAgentEvent {
         /// To what.
         state: RegistrationState,
     },
+    /// One of the bindings of an account with several servers or flows changed.
+    Binding {
+        /// Whose.
+        account: AccountId,
+        /// Which: numbered from 0 in the order of preference.
+        place: usize,
+        /// To what.
+        state: RegistrationState,
+    },
+    /// A registrar said what time it is, in its 2xx to a REGISTER.
+    ServerTime {
+        /// Whose registrar.
+        account: AccountId,
+        /// Seconds since 1970-01-01 00:00:00 GMT.
+        time: u64,
+    },
     /// Keep-alives found out that the registrar does not reach an account any more; it registers anew by itself.
     FlowFailed {
         /// Whose.

@@ -36,7 +36,7 @@ pub(super) struct SentAck {
 struct WholeAck {
     remote_tag: Box<str>,
     ack: Box<[u8]>,
-    hop: Uri,
+    hop: Option<Uri>,
 }
 
 impl SentAck {

@@ -61,11 +61,10 @@ impl Call {
             return Err(CommandError::NotSip);
         }
         let address = from.unwrap_or_else(|| account.address());
-        let (routes, protocol) = (account.routes(), account.protocol());
+        let protocol = account.protocol();
         let call_id = context.token();
         let local_tag = LocalTag::random(&mut context.rng);
         let mut request = Request::new(Method::INVITE, to.to_request_uri());
-        let hop = routes.apply(&mut request, to);
         request.headers.push(&From(address.with_tag(&local_tag.to_string())));
         request.headers.push(&To(NameAddr::from(to.to_request_uri())));
         request.headers.push(&call_id_header(&call_id));
@@ -82,7 +81,7 @@ impl Call {
         if let Some(offer) = offer {
             request.set_body(&ContentType::SDP, offer);
         }
-        let routed = Routed { request, hop };
+        let routed = Routed { request, hop: None };
         let exchange = context.start(now, Owner::Invite(id), Some(account_id), routed, protocol, true);
         context.deadlines.set(Timer::RingLimit(id), now + context.config.ring_timeout);
         Ok(Self {

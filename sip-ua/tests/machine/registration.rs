@@ -7,13 +7,13 @@ use sidetone_sip_core::{Challenge, Method, Request, Response, StatusCode};
 use sidetone_sip_ua::{AccountConfig, AccountId, Event, RegistrationState};
 
 /// The registrar's 200, which lists the binding.
-fn ok(request: &Request, expires: u32) -> Response {
+pub fn ok(request: &Request, expires: u32) -> Response {
     let mut ok = request.response(StatusCode::OK, Some("registrar"));
     ok.headers.push(&request.headers.require::<Contact>().unwrap().with_expires(expires));
     ok
 }
 
-fn challenge(request: &Request, nonce: &str, stale: bool) -> Response {
+pub fn challenge(request: &Request, nonce: &str, stale: bool) -> Response {
     let text = format!(r#"Digest realm="peer", nonce="{nonce}", qop="auth", algorithm=MD5, stale={stale}"#);
     let challenge: Challenge = text.parse().unwrap();
     let mut response = request.response(StatusCode::UNAUTHORIZED, Some("registrar"));
@@ -22,7 +22,7 @@ fn challenge(request: &Request, nonce: &str, stale: bool) -> Response {
 }
 
 #[track_caller]
-fn state(harness: &mut Harness) -> RegistrationState {
+pub fn state(harness: &mut Harness) -> RegistrationState {
     match harness.event() {
         Event::Registration { state, .. } => state,
         other => panic!("expected a registration event, got {other:?}"),
@@ -30,7 +30,7 @@ fn state(harness: &mut Harness) -> RegistrationState {
 }
 
 /// An account that has sent its first REGISTER.
-fn registering() -> (Harness, AccountId, Request) {
+pub fn registering() -> (Harness, AccountId, Request) {
     let mut harness = Harness::new();
     let account = harness.account();
     harness.agent.register(harness.now, account).unwrap();

@@ -9,7 +9,7 @@ use sidetone_sip_core::{
     Header, Input, Limits, Message, Method, NameAddr, Request, Response, StatusCode, Uri,
 };
 use sidetone_sip_ua::{AccountConfig, AccountId, Agent, AgentConfig, Answer, CallId, EndCause, Event};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 pub const LOCAL: &str = "192.0.2.1:5060";
 pub const PEER: &str = "192.0.2.2:5060";
@@ -37,6 +37,8 @@ pub struct Harness {
     /// What the agent sent and no test has looked at.
     sent: VecDeque<(SocketAddr, Message)>,
     branch: u32,
+    /// Branches of the transactions that a test has seen.
+    pub seen: BTreeSet<String>,
     /// The peer sends rubbish, so the 400 to it may lack what the rubbish lacks.
     pub lenient: bool,
 }
@@ -55,8 +57,15 @@ impl Harness {
             flow,
             sent: VecDeque::new(),
             branch: 0,
+            seen: BTreeSet::new(),
             lenient: false,
         }
+    }
+
+    /// The socket moves to another address, as after a new lease.
+    pub fn rebind(&mut self, local: &str) {
+        self.agent.endpoint_mut().unbind(self.flow);
+        self.flow = self.agent.endpoint_mut().bind(Protocol::Udp, address(local));
     }
 
     /// An account at the peer, with a password.
@@ -135,6 +144,12 @@ impl Harness {
         self.drain();
         let Some(message) = self.sent.pop_front() else { panic!("nothing was sent by {}", self.now) };
         message
+    }
+
+    /// The next message that the agent sent, if there is one.
+    pub fn try_sent(&mut self) -> Option<(SocketAddr, Message)> {
+        self.drain();
+        self.sent.pop_front()
     }
 
     #[track_caller]
