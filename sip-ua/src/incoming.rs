@@ -154,9 +154,16 @@ impl Agent {
             }
             Method::OPTIONS => answer_options(context, now, transaction, &request),
             Method::INFO => call.handle_info(context, now, transaction, &request),
+            // Our BYE crosses it: for the user there is no such call any more.
+            Method::REFER if call.ended => {
+                context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
+            }
             Method::REFER => self.handle_refer(now, Some(id), transaction, request, source),
             Method::SUBSCRIBE | Method::NOTIFY => {
                 self.handle_event_in_call(now, id, transaction, request, source);
+            }
+            _ if context.config.methods.contains(&request.method) && call.ended => {
+                context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
             }
             _ if context.config.methods.contains(&request.method) => {
                 self.deliver(now, Some(id), transaction, request, source);
