@@ -503,7 +503,9 @@ impl Agent {
             self.replacing.remove(&id);
             self.referred_call_over(now, id);
             if let Some(dialog) = left {
-                self.subscriptions.inherit(id, tag, &dialog);
+                for watcher in self.subscriptions.inherit(id, tag, &dialog) {
+                    self.send_notify(now, watcher);
+                }
             }
         }
     }
@@ -620,9 +622,10 @@ impl Agent {
                     Owner::Invite(_) => call.handle_invite_outcome(context, now, exchange, result),
                     Owner::Reinvite(_) => call.handle_reinvite_outcome(context, now, exchange, result),
                     _ => {
-                        let provisional =
-                            matches!(&result, Ok((response, _)) if response.status.is_provisional());
-                        call.handle_bye_outcome(context, provisional);
+                        let status = result
+                            .as_ref()
+                            .map_or_else(|failure| failure.status(), |(response, _)| response.status);
+                        call.handle_bye_outcome(context, now, status);
                     }
                 }
                 self.sweep(now, id);

@@ -43,6 +43,8 @@ pub(crate) struct Session {
     /// The user wants to know when an offer can be made.
     due: bool,
     bye: Bye,
+    /// How many BYE requests were sent.
+    byes: u8,
     /// Whether the other side takes INFO, as far as it said so.
     takes_info: bool,
     /// Our INFO requests that have no answer yet.
@@ -72,6 +74,7 @@ impl Session {
             forks: 0,
             due: false,
             bye: Bye::None,
+            byes: 0,
             takes_info: allows_info(headers),
             infos: None,
         }

@@ -3,6 +3,7 @@
 use super::subscriber::ends_dialog;
 use super::{Usage, WatcherId, Within};
 use crate::agent::Agent;
+use crate::call::Call;
 use crate::context::Timer;
 use crate::dialog::{Dialog, LocalTag, Routed};
 use crate::error::CommandError;
@@ -449,9 +450,15 @@ impl Agent {
         Ok(())
     }
 
-    fn send_notify(&mut self, now: Instant, id: WatcherId) {
+    pub(crate) fn send_notify(&mut self, now: Instant, id: WatcherId) {
         let Some(watcher) = self.subscriptions.watchers.get_mut(&id) else { return };
         if watcher.exchange.is_some() {
+            return;
+        }
+        if let Within::Call(call) = watcher.within
+            && self.calls.get(call).is_some_and(Call::is_leaving)
+        {
+            // It goes when the BYE is answered and the dialog is its own.
             return;
         }
         let Some(told) = watcher.queue.pop_front() else { return };

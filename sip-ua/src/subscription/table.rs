@@ -83,8 +83,9 @@ impl Subscriptions {
     }
 
     /// A call is over: what shared its dialog keeps it, each with a copy. There is one of them in practice; with more,
-    /// their sequence numbers could meet, which costs a 500 at worst.
-    pub(crate) fn inherit(&mut self, call: CallId, tag: LocalTag, dialog: &Dialog) {
+    /// their sequence numbers could meet, which costs a 500 at worst. Those that may have something to tell by it.
+    pub(crate) fn inherit(&mut self, call: CallId, tag: LocalTag, dialog: &Dialog) -> Vec<WatcherId> {
+        let mut watchers = Vec::new();
         for usage in self.by_call.remove(&call).unwrap_or_default() {
             let within = match usage {
                 Usage::Subscriber(_) => None,
@@ -95,6 +96,10 @@ impl Subscriptions {
                 *within = Within::Own(Box::new(dialog.clone()));
                 self.by_tag.insert(tag, usage);
             }
+            if let Usage::Watcher(id) = usage {
+                watchers.push(id);
+            }
         }
+        watchers
     }
 }
