@@ -469,7 +469,7 @@ impl Agent {
     fn forget_referral(&mut self, id: ReferId) {
         let Some(referral) = self.subscriptions.referrals.remove(&id) else { return };
         match referral.within {
-            Within::Own(_) => self.subscriptions.unbind(referral.local_tag),
+            Within::Own(_) => self.subscriptions.unbind(referral.local_tag, Usage::Referral(id)),
             Within::Call(call) => self.subscriptions.unbind_call(call, Usage::Referral(id)),
         }
         self.context.deadlines.stop(Timer::Referral(id));

@@ -543,7 +543,7 @@ impl Agent {
     pub(crate) fn forget_watcher(&mut self, id: WatcherId) {
         let Some(watcher) = self.subscriptions.watchers.remove(&id) else { return };
         match watcher.within {
-            Within::Own(_) => self.subscriptions.unbind(watcher.local_tag),
+            Within::Own(_) => self.subscriptions.unbind(watcher.local_tag, Usage::Watcher(id)),
             Within::Call(call) => self.subscriptions.unbind_call(call, Usage::Watcher(id)),
         }
         self.context.deadlines.stop(Timer::Watcher(id));
