@@ -595,11 +595,20 @@ impl Agent {
 
     fn handle_outcome(&mut self, now: Instant, outcome: Outcome) {
         let Outcome { owner, exchange, result } = outcome;
-        if let Owner::Invite(id) = owner {
-            let status =
-                result.as_ref().map_or_else(|failure| failure.status(), |(response, _)| response.status);
-            self.referred_call_has(now, id, status);
-        }
+        let answered = match owner {
+            Owner::Invite(id) => {
+                let status =
+                    result.as_ref().map_or_else(|failure| failure.status(), |(response, _)| response.status);
+                // A call that was given up and is answered all the same is taken down at once.
+                let given_up = status.is_success() && self.calls.get(id).is_some_and(|call| call.ended);
+                let status = if given_up { StatusCode::REQUEST_TERMINATED } else { status };
+                if !status.is_success() {
+                    self.referred_call_has(now, id, status);
+                }
+                status.is_success().then_some((id, status))
+            }
+            _ => None,
+        };
         if let Owner::Invite(id) | Owner::Reinvite(id) | Owner::Bye(id) | Owner::Info(id) = owner {
             self.mark_shared(id);
         }
@@ -631,6 +640,10 @@ impl Agent {
                 self.sweep(now, id);
             }
             Owner::Nobody => {}
+        }
+        if let Some((id, status)) = answered {
+            // The ACK goes first.
+            self.referred_call_has(now, id, status);
         }
     }
 

@@ -530,7 +530,10 @@ impl Agent {
         let mut response = context.response(&request, StatusCode::OK, Some(&tag));
         context.push_abilities(&mut response.headers);
         context.respond(now, transaction, response);
-        context.deadlines.stop(Timer::Silence(id));
+        if subscriber.wanted || state.is_terminated() {
+            // Otherwise it is a change that crosses our end of it, and the last NOTIFY may not come at all.
+            context.deadlines.stop(Timer::Silence(id));
+        }
         let left = state.expires();
         if state.is_terminated() {
             context.events.push_back(Event::Notify { subscription: id, request: Box::new(request) });

@@ -42,10 +42,10 @@ pub const BLIND: &str = "
     +   proxy -> A: 200 OK (NOTIFY)
     F21 C -> proxy: 200 OK (INVITE)
     F22 proxy -> A: 200 OK (INVITE)
-    +   A -> proxy: NOTIFY 200 (end)
     F23 A -> proxy: ACK
-    +   proxy -> B: NOTIFY 200 (end)
+    +   A -> proxy: NOTIFY 200 (end)
     F24 proxy -> C: ACK
+    +   proxy -> B: NOTIFY 200 (end)
     +   B -> proxy: 200 OK (NOTIFY)
     +   proxy -> A: 200 OK (NOTIFY)";
 
@@ -90,11 +90,11 @@ pub const ATTENDED: &str = "
     +   C -> proxy: BYE                     // C takes the consultation call down (RFC 3891 §3).
     +   proxy -> B: 200 OK (INVITE)
     +   proxy -> A: BYE
-    +   B -> proxy: NOTIFY 200 (end)
     +   B -> proxy: ACK
+    +   B -> proxy: NOTIFY 200 (end)
     +   A -> proxy: 200 OK (BYE)
-    +   proxy -> A: NOTIFY 200 (end)
     +   proxy -> C: ACK
+    +   proxy -> A: NOTIFY 200 (end)
     +   proxy -> C: 200 OK (BYE)
     +   A -> proxy: 200 OK (NOTIFY)
     +   proxy -> B: 200 OK (NOTIFY)";

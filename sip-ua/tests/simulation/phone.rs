@@ -272,6 +272,7 @@ impl Phone {
     }
 
     fn transferred(&mut self, refer: ReferId, progress: ReferProgress) {
+        assert_ne!(progress, ReferProgress::Lost, "{}: no word came of a transfer", self.name);
         let call = *self.transfers.get(&refer).expect("nothing is heard of a transfer after its last word");
         let done = matches!(progress, ReferProgress::Done(status) if status.is_success());
         let at_once = progress == ReferProgress::Accepted && self.rng.chance(0.5);
