@@ -533,7 +533,9 @@ impl Agent {
             self.replacing.remove(&id);
             self.referred_call_over(now, id);
             if let Some(dialog) = left {
-                self.subscriptions.inherit(id, tag, &dialog);
+                for watcher in self.subscriptions.inherit(id, tag, &dialog) {
+                    self.send_notify(now, watcher);
+                }
             }
         }
     }
@@ -655,13 +657,17 @@ impl Agent {
                     Owner::Invite(_) => call.handle_invite_outcome(context, now, exchange, result),
                     Owner::Reinvite(_) => call.handle_reinvite_outcome(context, now, exchange, result),
                     _ => {
-                        let provisional =
-                            matches!(&result, Ok((response, _)) if response.status.is_provisional());
-                        call.handle_bye_outcome(context, provisional);
+                        let status = result
+                            .as_ref()
+                            .map_or_else(|failure| failure.status(), |(response, _)| response.status);
+                        call.handle_bye_outcome(context, now, status);
                     }
                 }
-                // A refusal that is seen to, as a 422, is no end.
+                // A refusal that is seen to, as a 422, is no end. A call that was given up and is answered all the same is
+                // taken down at once.
                 let is_news = !status.is_final() || status.is_success() || call.ended;
+                let given_up = status.is_success() && call.ended;
+                let status = if given_up { StatusCode::REQUEST_TERMINATED } else { status };
                 if matches!(owner, Owner::Invite(_)) && is_news {
                     self.referred_call_has(now, id, status);
                 }

@@ -161,9 +161,16 @@ impl Agent {
             Method::UPDATE => call.handle_update(context, now, transaction, request, source),
             Method::OPTIONS => answer_options(context, now, transaction, &request),
             Method::INFO => call.handle_info(context, now, transaction, &request),
+            // Our BYE crosses it: for the user there is no such call any more.
+            Method::REFER if call.ended => {
+                context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
+            }
             Method::REFER => self.handle_refer(now, Some(id), transaction, request, source),
             Method::SUBSCRIBE | Method::NOTIFY => {
                 self.handle_event_in_call(now, id, transaction, request, source);
+            }
+            _ if context.config.methods.contains(&request.method) && call.ended => {
+                context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
             }
             _ if context.config.methods.contains(&request.method) => {
                 self.deliver(now, Some(id), transaction, request, source);
@@ -184,17 +191,11 @@ impl Agent {
         let event = request.headers.get::<EventHeader>().and_then(Result::ok);
         let is_notify = request.method == Method::NOTIFY;
         let found = event.as_ref().and_then(|event| {
-            self.subscriptions.of_call(call).iter().copied().find(|usage| match usage {
-                Usage::Referral(id) => {
-                    is_notify
-                        && self.subscriptions.referrals.get(id).is_some_and(|referral| referral.is_for(event))
-                }
-                Usage::Watcher(id) => {
-                    !is_notify
-                        && self.subscriptions.watchers.get(id).is_some_and(|watcher| watcher.is_for(event))
-                }
-                Usage::Subscriber(_) => false,
-            })
+            self.subscriptions
+                .of_call(call)
+                .iter()
+                .copied()
+                .find(|usage| self.is_for(*usage, event, is_notify))
         });
         match found {
             Some(Usage::Referral(id)) => self.handle_refer_notify(now, id, transaction, &request),
@@ -207,6 +208,20 @@ impl Agent {
         }
     }
 
+    /// Whether a NOTIFY, or a SUBSCRIBE, of this event is for this usage of its dialog.
+    fn is_for(&self, usage: Usage, event: &EventHeader, is_notify: bool) -> bool {
+        let subscriptions = &self.subscriptions;
+        match usage {
+            Usage::Referral(id) => {
+                is_notify && subscriptions.referrals.get(&id).is_some_and(|referral| referral.is_for(event))
+            }
+            Usage::Watcher(id) => {
+                !is_notify && subscriptions.watchers.get(&id).is_some_and(|watcher| watcher.is_for(event))
+            }
+            Usage::Subscriber(_) => false,
+        }
+    }
+
     /// A request within the dialog of a subscription, or of none at all.
     fn handle_in_subscription(
         &mut self,
@@ -216,8 +231,14 @@ impl Agent {
         request: Request,
         source: Source,
     ) {
+        // With more than one it is the event that tells; the only one sees to what is not its own.
+        let event = request.headers.get::<EventHeader>().and_then(Result::ok);
+        let is_notify = request.method == Method::NOTIFY;
+        let is_for =
+            |usage: &Usage| event.as_ref().is_some_and(|event| self.is_for(*usage, event, is_notify));
+        let found = self.subscriptions.find(key).find(is_for).or_else(|| self.subscriptions.find(key).next());
         let context = &mut self.context;
-        match (self.subscriptions.find(key), &request.method) {
+        match (found, &request.method) {
             (Some(Usage::Subscriber(id)), &Method::NOTIFY) => {
                 self.handle_notify(now, id, transaction, request)
             }

@@ -166,7 +166,12 @@ impl Agent {
         let found = self.calls.get_mut(call).ok_or(CommandError::NoSuchCall)?;
         let (account, protocol) = (found.account, found.protocol);
         let (call_id, local_tag) = (Arc::clone(&found.call_id), found.local_tag);
-        let mut routed = found.session()?.dialog.request(Method::REFER);
+        let session = found.session()?;
+        if !session.is_confirmed() {
+            // The other side may not have our 2xx.
+            return Err(CommandError::WrongState);
+        }
+        let mut routed = session.dialog.request(Method::REFER);
         write_refer(&mut routed.request, request);
         let referral = Referral {
             account,
@@ -470,7 +475,7 @@ impl Agent {
     fn forget_referral(&mut self, id: ReferId) {
         let Some(referral) = self.subscriptions.referrals.remove(&id) else { return };
         match referral.within {
-            Within::Own(_) => self.subscriptions.unbind(referral.local_tag),
+            Within::Own(_) => self.subscriptions.unbind(referral.local_tag, Usage::Referral(id)),
             Within::Call(call) => self.subscriptions.unbind_call(call, Usage::Referral(id)),
         }
         self.context.deadlines.stop(Timer::Referral(id));

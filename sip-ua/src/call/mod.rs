@@ -116,6 +116,12 @@ impl Call {
         }
     }
 
+    /// Whether our BYE is under way. What goes out after it in the same dialog might overtake it, and it would be refused
+    /// for its number (RFC 3261 §12.2.2).
+    pub(crate) fn is_leaving(&self) -> bool {
+        matches!(&self.phase, Phase::Up(session) if session.is_leaving())
+    }
+
     /// The established session, for commands.
     pub(crate) fn session(&mut self) -> Result<&mut Session, CommandError> {
         match &mut self.phase {

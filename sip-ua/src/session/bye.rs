@@ -10,6 +10,9 @@ use sidetone_hal::time::Instant;
 use sidetone_sip_core::header::Reason;
 use sidetone_sip_core::{Method, Request, StatusCode, TransactionId};
 
+/// BYE requests for one call. A server that answers 500 to each of them is left alone.
+const MAX_BYES: u8 = 3;
+
 impl Call {
     /// The user hangs up, or the call cannot go on for a `reason`, in whatever phase it is. The call is over for the user
     /// at once.
@@ -54,13 +57,22 @@ impl Call {
         }
         let exchange = context.start(now, Owner::Bye(self.id), self.account, bye, self.protocol, false);
         session.bye = Bye::Sent(exchange);
+        session.byes = session.byes.saturating_add(1);
     }
 
-    /// Whatever became of our BYE, the dialog is gone (RFC 3261 §15.1.1).
-    pub(crate) fn handle_bye_outcome(&mut self, context: &mut Context, provisional: bool) {
-        if !provisional {
-            self.finish(context);
+    /// Whatever became of our BYE, the dialog is gone (RFC 3261 §15.1.1). But a 500 says that something that was sent after
+    /// it has overtaken it (§12.2.2), and then the other side's call is still up: it goes again under a new number.
+    pub(crate) fn handle_bye_outcome(&mut self, context: &mut Context, now: Instant, status: StatusCode) {
+        if status.is_provisional() {
+            return;
         }
+        if let (Phase::Up(session), StatusCode::SERVER_INTERNAL_ERROR) = (&mut self.phase, status)
+            && session.byes < MAX_BYES
+        {
+            session.bye = Bye::None;
+            return self.send_bye(context, now);
+        }
+        self.finish(context);
     }
 
     /// The other side hangs up.
@@ -91,7 +103,7 @@ impl Call {
 
 impl Session {
     /// Whether a BYE was sent: nothing but responses follows.
-    pub(super) const fn is_leaving(&self) -> bool {
+    pub(crate) const fn is_leaving(&self) -> bool {
         matches!(self.bye, Bye::Sent(_))
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct Session {
     /// Forks that answered too late and were taken down.
     forks: u8,
     bye: Bye,
+    /// How many BYE requests were sent.
+    byes: u8,
     /// What the other side takes.
     peer: Peer,
     /// The session timer, if there is one.
@@ -81,6 +83,7 @@ impl Session {
             offers: Offers::default(),
             forks: 0,
             bye: Bye::None,
+            byes: 0,
             peer: Peer::of(headers),
             timer: None,
             infos: None,

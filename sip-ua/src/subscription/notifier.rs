@@ -3,6 +3,7 @@
 use super::subscriber::ends_dialog;
 use super::{Usage, WatcherId, Within};
 use crate::agent::Agent;
+use crate::call::Call;
 use crate::context::Timer;
 use crate::dialog::{Dialog, LocalTag, Routed};
 use crate::error::CommandError;
@@ -58,6 +59,8 @@ pub(crate) struct Watcher {
     stage: Stage,
     until: Instant,
     exchange: Option<ExchangeId>,
+    /// What it tells.
+    sent: Option<Told>,
     queue: VecDeque<Told>,
     /// What a REFER asked for.
     pub(crate) refer: Option<ReferIn>,
@@ -91,12 +94,24 @@ pub(crate) struct ReferIn {
     pub(crate) subscribed: bool,
 }
 
-/// A NOTIFY that waits for its turn.
+/// A NOTIFY that waits for its turn, or for its answer.
 #[derive(Debug)]
 struct Told {
     state: StateHeader,
     content: Option<(ContentType, Bytes)>,
+    /// How often it was sent.
+    tries: u8,
 }
+
+impl Told {
+    const fn new(state: StateHeader, content: Option<(ContentType, Bytes)>) -> Self {
+        Self { state, content, tries: 0 }
+    }
+}
+
+/// How often a NOTIFY is sent that gets 500 each time. In a dialog that it shares with a call, other requests may have
+/// overtaken it (RFC 3261 §12.2.2), which is no reason to tell nothing more.
+const MAX_TRIES: u8 = 3;
 
 /// NOTIFY requests of a subscription that may wait for the one under way. Documents that tell changes only must not be
 /// lost in the middle, so the user hears of it and sends the whole state later.
@@ -315,6 +330,7 @@ impl Agent {
             until: now,
             stage: Stage::Asked(Box::new(asked)),
             exchange: None,
+            sent: None,
             queue: VecDeque::new(),
             refer: None,
         };
@@ -425,7 +441,7 @@ impl Agent {
         if watcher.queue.len() >= MAX_QUEUED {
             return Err(CommandError::QueueFull(MAX_QUEUED));
         }
-        watcher.queue.push_back(Told { state, content });
+        watcher.queue.push_back(Told::new(state, content));
         self.send_notify(now, id);
         Ok(())
     }
@@ -443,18 +459,25 @@ impl Agent {
             return Err(CommandError::WrongState);
         }
         watcher.stage = Stage::Over;
-        watcher.queue.push_back(Told { state: StateHeader::terminated(reason), content });
+        watcher.queue.push_back(Told::new(StateHeader::terminated(reason), content));
         self.context.deadlines.stop(Timer::Watcher(id));
         self.send_notify(now, id);
         Ok(())
     }
 
-    fn send_notify(&mut self, now: Instant, id: WatcherId) {
+    pub(crate) fn send_notify(&mut self, now: Instant, id: WatcherId) {
         let Some(watcher) = self.subscriptions.watchers.get_mut(&id) else { return };
         if watcher.exchange.is_some() {
             return;
         }
-        let Some(told) = watcher.queue.pop_front() else { return };
+        if let Within::Call(call) = watcher.within
+            && self.calls.get(call).is_some_and(Call::is_leaving)
+        {
+            // It goes when the BYE is answered and the dialog is its own.
+            return;
+        }
+        let Some(mut told) = watcher.queue.pop_front() else { return };
+        told.tries = told.tries.saturating_add(1);
         let routed = match &mut watcher.within {
             Within::Own(dialog) => Some(dialog.request(Method::NOTIFY)),
             Within::Call(call) => {
@@ -464,9 +487,10 @@ impl Agent {
         let Some(Routed { mut request, hop }) = routed else { return self.forget_watcher(id) };
         request.headers.push(&watcher.event);
         request.headers.push(&told.state);
-        if let Some((kind, body)) = told.content {
-            request.set_body(&kind, body);
+        if let Some((kind, body)) = &told.content {
+            request.set_body(kind, body.clone());
         }
+        watcher.sent = Some(told);
         let (owner, account, protocol) = (Owner::Notify(id), watcher.account, watcher.protocol);
         let exchange = self.context.start(now, owner, account, Routed { request, hop }, protocol, true);
         if let Some(watcher) = self.subscriptions.watchers.get_mut(&id) {
@@ -487,6 +511,13 @@ impl Agent {
         };
         let Some(watcher) = self.subscriptions.watchers.get_mut(&id) else { return };
         watcher.exchange = None;
+        let sent = watcher.sent.take();
+        if let (StatusCode::SERVER_INTERNAL_ERROR, false, Some(told)) = (status, retry, sent)
+            && told.tries < MAX_TRIES
+        {
+            watcher.queue.push_front(told);
+            return self.send_notify(now, id);
+        }
         let over = matches!(watcher.stage, Stage::Over) && watcher.queue.is_empty();
         // RFC 6665 §4.2.2: silence and refusals end the subscription, unless they say when to come again.
         let lost = !status.is_success() && (ends_dialog(status) || !retry);
@@ -536,7 +567,7 @@ impl Agent {
     pub(crate) fn forget_watcher(&mut self, id: WatcherId) {
         let Some(watcher) = self.subscriptions.watchers.remove(&id) else { return };
         match watcher.within {
-            Within::Own(_) => self.subscriptions.unbind(watcher.local_tag),
+            Within::Own(_) => self.subscriptions.unbind(watcher.local_tag, Usage::Watcher(id)),
             Within::Call(call) => self.subscriptions.unbind_call(call, Usage::Watcher(id)),
         }
         self.context.deadlines.stop(Timer::Watcher(id));

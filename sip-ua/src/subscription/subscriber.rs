@@ -313,7 +313,7 @@ impl Agent {
         subscriber.dialog = None;
         subscriber.until = None;
         subscriber.began = now;
-        self.subscriptions.unbind(before);
+        self.subscriptions.unbind(before, Usage::Subscriber(id));
         self.subscriptions.bind(tag, Usage::Subscriber(id));
         if let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) {
             subscriber.tell(&mut self.context, id, SubscriptionState::Subscribing);
@@ -475,7 +475,7 @@ impl Agent {
         subscriber.until = None;
         let tag = subscriber.local_tag;
         subscriber.tell(&mut self.context, id, SubscriptionState::Waiting { status, reason, retry_at });
-        self.subscriptions.unbind(tag);
+        self.subscriptions.unbind(tag, Usage::Subscriber(id));
         self.context.deadlines.set(Timer::Resubscribe(id), retry_at);
     }
 
@@ -499,7 +499,7 @@ impl Agent {
     /// Nothing more is heard of it.
     fn subscription_over(&mut self, id: SubscriptionId, status: Option<StatusCode>, reason: &str) {
         let Some(mut subscriber) = self.subscriptions.subscribers.remove(&id) else { return };
-        self.subscriptions.unbind(subscriber.local_tag);
+        self.subscriptions.unbind(subscriber.local_tag, Usage::Subscriber(id));
         self.context.deadlines.stop(Timer::Resubscribe(id));
         self.context.deadlines.stop(Timer::Silence(id));
         let state = SubscriptionState::Ended { status, reason: reason.to_string() };
@@ -530,7 +530,10 @@ impl Agent {
         let mut response = context.response(&request, StatusCode::OK, Some(&tag));
         context.push_abilities(&mut response.headers, Some(subscriber.account));
         context.respond(now, transaction, response);
-        context.deadlines.stop(Timer::Silence(id));
+        if subscriber.wanted || state.is_terminated() {
+            // Otherwise it is a change that crosses our end of it, and the last NOTIFY may not come at all.
+            context.deadlines.stop(Timer::Silence(id));
+        }
         let left = state.expires();
         if state.is_terminated() {
             context.events.push_back(Event::Notify { subscription: id, request: Box::new(request) });

@@ -10,6 +10,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod crossings;
 mod digest;
 mod early;
 mod incoming;
