@@ -201,10 +201,11 @@ impl Agent {
             Some(Usage::Referral(id)) => self.handle_refer_notify(now, id, transaction, &request),
             Some(Usage::Watcher(id)) => self.handle_resubscribe(now, id, transaction, request, source),
             _ if is_notify => self.handle_unsolicited(now, Some(call), transaction, request, source),
-            _ => {
-                let status = StatusCode::CALL_DOES_NOT_EXIST;
-                self.context.refuse(now, transaction, &request, status);
+            // No new one begins within a call (RFC 6665 §4.5.2). Of a package that is not offered it is refused as outside.
+            _ if event.is_some_and(|event| self.context.offers(&event)) => {
+                self.context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
             }
+            _ => self.context.refuse_event(now, transaction, &request),
         }
     }
 

@@ -236,11 +236,8 @@ impl Agent {
         let Some(Ok(event)) = request.headers.get::<EventHeader>() else {
             return context.refuse(now, transaction, &request, StatusCode::BAD_EVENT);
         };
-        let known = context.config.packages.iter().any(|package| *package == event.package.as_str());
-        if !known {
-            let mut response = context.response(&request, StatusCode::BAD_EVENT, None);
-            context.push_events(&mut response.headers);
-            return context.respond(now, transaction, response);
+        if !context.offers(&event) {
+            return context.refuse_event(now, transaction, &request);
         }
         let asked = request.headers.get::<Expires>().and_then(Result::ok);
         let most = seconds(context.config.max_subscription);
@@ -612,6 +609,18 @@ fn seconds(duration: Duration) -> u32 {
 }
 
 impl crate::context::Context {
+    /// Whether others may subscribe to this package here.
+    pub(crate) fn offers(&self, event: &EventHeader) -> bool {
+        self.config.packages.iter().any(|package| *package == event.package.as_str())
+    }
+
+    /// Refuses a SUBSCRIBE to what is not offered, and says what is (RFC 6665 §8.3.2).
+    pub(crate) fn refuse_event(&mut self, now: Instant, transaction: TransactionId, request: &Request) {
+        let mut response = self.response(request, StatusCode::BAD_EVENT, None);
+        self.push_events(&mut response.headers);
+        self.respond(now, transaction, response);
+    }
+
     /// Says which packages we notify of (RFC 6665 §8.2.2).
     pub(crate) fn push_events(&self, headers: &mut Headers) {
         if !self.config.packages.is_empty() {

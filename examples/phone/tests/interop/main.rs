@@ -9,13 +9,17 @@
     reason = "a test stops on what should not happen"
 )]
 
+mod baresip_features;
 mod chromium;
 mod ffmpeg;
 mod hostile;
 mod kamailio_baresip;
+mod linphone;
+mod odd;
 mod paging;
 #[path = "../peers/mod.rs"]
 mod peers;
+mod presence;
 mod sdp;
 mod sipp;
 mod srtp;
@@ -28,16 +32,20 @@ use std::process::ExitCode;
 /// `cargo test -p sidetone-phone --test interop -- sipp` runs one subject.
 fn main() -> ExitCode {
     // Those that take little of the machine are together: beside one that takes much, they would leave room unused.
-    let subjects: [(&str, Vec<Trial>); 10] = [
+    let subjects: [(&str, Vec<Trial>); 14] = [
         ("ffmpeg", ffmpeg::trials()),
         ("chromium", chromium::trials()),
         ("two_phones", two_phones::trials()),
         ("hostile", hostile::trials()),
         ("kamailio_baresip", kamailio_baresip::trials()),
+        ("baresip_features", baresip_features::trials()),
+        ("linphone", linphone::trials()),
         ("srtp", srtp::trials()),
         ("wideband", wideband::trials()),
         ("sdp", sdp::trials()),
         ("paging", paging::trials()),
+        ("presence", presence::trials()),
+        ("odd", odd::trials()),
         ("sipp", sipp::trials()),
     ];
     let named = |(subject, trials): (&'static str, Vec<Trial>)| {

@@ -32,6 +32,16 @@ pub(crate) const G711: Codecs = Codecs { module: "g711", rate: 8000, channels: 1
 pub(crate) const AMR: Codecs = Codecs { module: "amr", rate: 8000, channels: 1 };
 pub(crate) const OPUS: Codecs = Codecs { module: "opus", rate: 48_000, channels: 2 };
 
+/// What its files say beyond what every call needs.
+#[derive(Default)]
+pub(crate) struct More<'a> {
+    pub(crate) modules: &'a [&'a str],
+    /// Parameters of the account, each after a semicolon.
+    pub(crate) account: &'a str,
+    /// The file of contacts.
+    pub(crate) contacts: &'a str,
+}
+
 pub(crate) struct Baresip {
     folder: PathBuf,
     process: Process,
@@ -58,7 +68,18 @@ impl Baresip {
         server_port: u16,
         microphone: &Microphone,
     ) -> Result<Self, Failed> {
-        Self::launch(codecs, None, stage, name, server_port, microphone)
+        Self::launch(codecs, None, &More::default(), stage, name, server_port, microphone)
+    }
+
+    /// The same with G.711 and what else its files are to say.
+    pub(crate) fn start_more(
+        more: &More<'_>,
+        stage: &Stage,
+        name: &str,
+        server_port: u16,
+        microphone: &Microphone,
+    ) -> Result<Self, Failed> {
+        Self::launch(G711, None, more, stage, name, server_port, microphone)
     }
 
     /// The same with G.711 and media encryption: the module that has it, and the account's `mediaenc`.
@@ -69,12 +90,13 @@ impl Baresip {
         server_port: u16,
         microphone: &Microphone,
     ) -> Result<Self, Failed> {
-        Self::launch(G711, Some(encryption), stage, name, server_port, microphone)
+        Self::launch(G711, Some(encryption), &More::default(), stage, name, server_port, microphone)
     }
 
     fn launch(
         codecs: Codecs,
         encryption: Option<(&str, &str)>,
+        more: &More<'_>,
         stage: &Stage,
         name: &str,
         server_port: u16,
@@ -100,23 +122,25 @@ impl Baresip {
              {source}\naudio_channels 1\naudio_level no\njitter_buffer_delay 5-10\nsnd_path {}\n\
              call_local_timeout 60\ncall_max_calls 4\nstatmode_default off\nctrl_tcp_listen 127.0.0.1:{control_port}\n\
              module {}.so\nmodule sndfile.so\n{}\
-             module_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n",
+             module_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n{}",
             module_folder()?.display(),
             rtp.saturating_add(30),
             folder.display(),
             codecs.module,
             encryption.map(|(module, _)| format!("module {module}.so\n")).unwrap_or_default(),
+            more.modules.iter().map(|module| format!("module_app {module}.so\n")).collect::<String>(),
         );
         let by_dtls = encryption.is_some_and(|(module, _)| module == "dtls_srtp");
         // It is off in its own settings too.
         let config = if by_dtls { config + "rtcp_mux yes\n" } else { config };
         let encryption = encryption.map(|(_, kind)| format!(";mediaenc={kind}")).unwrap_or_default();
         let account = format!(
-            "<sip:{name}@127.0.0.1:{server_port}>;auth_pass={name}-secret;regint=120;answermode=auto{encryption}\n"
+            "<sip:{name}@127.0.0.1:{server_port}>;auth_pass={name}-secret;regint=120;answermode=auto{encryption}{}\n",
+            more.account
         );
         std::fs::write(folder.join("config"), config)?;
         std::fs::write(folder.join("accounts"), account)?;
-        std::fs::write(folder.join("contacts"), "")?;
+        std::fs::write(folder.join("contacts"), more.contacts)?;
         let mut command = Command::new("baresip");
         command.arg("-f").arg(&folder).args(["-v", "-s"]);
         if by_dtls {

@@ -8,6 +8,9 @@ use libtest_mimic::Failed;
 use std::net::UdpSocket;
 use std::process::Command;
 
+/// Empty tables of Debian's package `kamailio`.
+const TABLES: &str = "/usr/share/kamailio/dbtext/kamailio";
+
 pub(crate) struct Kamailio {
     pub(crate) port: u16,
     /// The port for TLS, if it was started with a certificate.
@@ -17,21 +20,45 @@ pub(crate) struct Kamailio {
 
 impl Kamailio {
     pub(crate) fn start(stage: &Stage) -> Result<Self, Failed> {
-        Self::launch(stage, None, &[])
+        Self::launch(stage, None, |_| Vec::new())
+    }
+
+    /// Sends subscriptions to `message-summary`, whosever, to the user `mailbox`.
+    pub(crate) fn start_with_mailbox(stage: &Stage) -> Result<Self, Failed> {
+        Self::launch(stage, None, |_| vec!["MAILBOX".to_owned()])
+    }
+
+    /// Is a presence server, too: of what is published, and of the calls that it proxies.
+    pub(crate) fn start_presence(stage: &Stage) -> Result<Self, Failed> {
+        // Its modules check for their tables, though what they keep is in memory.
+        let tables = stage.folder("kamailio-tables");
+        for entry in std::fs::read_dir(TABLES)? {
+            let path = entry?.path();
+            if let Some(name) = path.file_name() {
+                std::fs::copy(&path, tables.join(name))?;
+            }
+        }
+        let database = format!("PRESENCE_DB=\"text://{}\"", tables.display());
+        let address = |port| format!("PRESENCE_ADDRESS=\"sip:127.0.0.1:{port}\"");
+        Self::launch(stage, None, |port| vec![database, address(port)])
     }
 
     /// Challenges with one algorithm of RFC 7616, `MD5` or `SHA-256`.
     pub(crate) fn start_with_digest(stage: &Stage, algorithm: &str) -> Result<Self, Failed> {
-        Self::launch(stage, None, &[format!("DIGEST_ALGORITHM=\"{algorithm}\"")])
+        Self::launch(stage, None, |_| vec![format!("DIGEST_ALGORITHM=\"{algorithm}\"")])
     }
 
     /// Listens for TLS, too.
     pub(crate) fn start_tls(stage: &Stage, pki: &Pki) -> Result<Self, Failed> {
-        Self::launch(stage, Some(pki), &[])
+        Self::launch(stage, Some(pki), |_| Vec::new())
     }
 
-    /// `defines` are `NAME=value` for the configuration.
-    fn launch(stage: &Stage, pki: Option<&Pki>, defines: &[String]) -> Result<Self, Failed> {
+    /// `defines` are `NAME=value` for the configuration, made for the server's port.
+    fn launch(
+        stage: &Stage,
+        pki: Option<&Pki>,
+        defines: impl FnOnce(u16) -> Vec<String>,
+    ) -> Result<Self, Failed> {
         let port = free_port();
         let tls_port = pki.map(|_| free_port());
         let folder = stage.folder("kamailio");
@@ -49,8 +76,8 @@ impl Kamailio {
                 .args(["-A", &format!("TLS_CERTIFICATE=\"{certificate}\"")])
                 .args(["-A", &format!("TLS_KEY=\"{key}\"")]);
         }
-        for define in defines {
-            command.args(["-A", define]);
+        for define in defines(port) {
+            command.args(["-A", &define]);
         }
         let process = Process::spawn(stage, "kamailio", &mut command)?;
         let server = Self { port, tls_port, process };

@@ -12,10 +12,12 @@
     reason = "peers can do more than is asked of them today; a panic is a test's way of failing, and it owns the clock"
 )]
 
+pub(crate) mod agent;
 pub(crate) mod baresip;
 pub(crate) mod browser;
 pub(crate) mod ffmpeg;
 pub(crate) mod kamailio;
+pub(crate) mod linphone;
 pub(crate) mod phone;
 pub(crate) mod pki;
 pub(crate) mod process;
@@ -44,6 +46,10 @@ pub(crate) const KAMAILIO: Needs = Needs { program: "kamailio", package: "kamail
 /// With its module for TLS.
 pub(crate) const KAMAILIO_TLS: Needs =
     Needs { program: "kamailio", package: "kamailio, kamailio-tls-modules" };
+/// With its modules for presence.
+pub(crate) const KAMAILIO_PRESENCE: Needs =
+    Needs { program: "kamailio", package: "kamailio, kamailio-presence-modules" };
+pub(crate) const LINPHONE: Needs = Needs { program: "linphonec", package: "linphone-cli" };
 pub(crate) const BARESIP: Needs = Needs { program: "baresip", package: "baresip-core" };
 pub(crate) const SIPP: Needs = Needs { program: "sipp", package: "sip-tester" };
 pub(crate) const FFMPEG: Needs = Needs { program: "ffmpeg", package: "ffmpeg" };

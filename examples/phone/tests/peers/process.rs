@@ -30,6 +30,25 @@ struct Line {
 const MAX_LINES: usize = 200_000;
 
 impl Log {
+    /// Of something that is no process.
+    pub(crate) fn new(name: &str) -> Arc<Self> {
+        let state = Mutex::new(State { lines: Vec::new(), open_streams: 1 });
+        Arc::new(Self { name: name.to_owned(), state, changed: Condvar::new() })
+    }
+
+    pub(crate) fn push(&self, text: String) {
+        let mut state = self.state.lock().unwrap();
+        if state.lines.len() < MAX_LINES {
+            state.lines.push(Line { from_stdout: true, text });
+        }
+        self.changed.notify_all();
+    }
+
+    /// How many lines have this in them.
+    pub(crate) fn count(&self, needle: &str) -> usize {
+        self.state.lock().unwrap().lines.iter().filter(|line| line.text.contains(needle)).count()
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
