@@ -1,10 +1,14 @@
 //! The PBX on tokio: one task drives the [`Proxy`] and its sockets, one for each address drives the extensions.
 
+use crate::call_config::{CallConfig, RingGroup};
 use crate::config::ProxyConfig;
+use crate::dialogs::UserDialog;
 use crate::event::PbxEvent;
+use crate::features::{Features, UserFeatures};
+use crate::mailbox::{MailboxStore, MemoryMailboxes};
 use crate::proxy::{Extension, Proxy};
 use crate::registrar::RegistrarLimits;
-use crate::services::{Prompt, PromptError, Service, Services};
+use crate::services::{Prompt, PromptError, Service, Services, VoicemailConfig};
 use core::fmt;
 use hashbrown::HashMap;
 use sidetone_hal::net::{IpAddr, Protocol, SocketAddr};
@@ -13,11 +17,11 @@ use sidetone_sip_core::driver::{
     self, DriverConfig, Io, IoEvent, TlsConfig, TlsError, TlsHandle, WebSocketConfig,
 };
 use sidetone_sip_core::trace::Tap;
-use sidetone_sip_core::{DigestConfig, Secret};
-use sidetone_sip_ua::UserAgent;
+use sidetone_sip_core::{DigestConfig, Secret, Uri};
+use sidetone_sip_ua::{Account, AccountConfig, UserAgent};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// The small PBX; begin with [`Pbx::builder`].
@@ -48,6 +52,11 @@ pub struct PbxBuilder {
     digest: Option<DigestConfig>,
     extensions: BTreeMap<String, Option<Service>>,
     registrar: Option<RegistrarLimits>,
+    calls: CallConfig,
+    groups: Vec<(String, RingGroup)>,
+    pickup_groups: Vec<Vec<String>>,
+    features: Option<Box<dyn UserFeatures>>,
+    mailboxes: Option<Arc<dyn MailboxStore>>,
     seed: Option<[u8; 32]>,
     tap: Option<Box<dyn Tap>>,
 }
@@ -56,6 +65,8 @@ pub struct PbxBuilder {
 const MAX_SERVICE_CALLS: usize = 64;
 /// Events that wait for a slow reader of [`PbxEvents`]; it misses older ones.
 const QUEUED_EVENTS: usize = 1024;
+/// Commands of handles that wait for the proxy's task.
+const QUEUED_COMMANDS: usize = 64;
 
 impl PbxBuilder {
     /// Listens for UDP here; port 0 lets the system choose. Without any address it is `127.0.0.1:5060`, UDP.
@@ -136,6 +147,46 @@ impl PbxBuilder {
         self
     }
 
+    /// How calls are diverted and taken, and by which codes. [`CallConfig::voicemail`] and [`CallConfig::confirmation`] are
+    /// set by [`PbxBuilder::voicemail`], and by the extension that is a [`Service::Confirmation`].
+    pub fn calls(mut self, calls: CallConfig) -> Self {
+        self.calls = calls;
+        self
+    }
+
+    /// A number that rings at several users.
+    pub fn ring_group(mut self, number: impl Into<String>, group: RingGroup) -> Self {
+        self.groups.push((number.into(), group));
+        self
+    }
+
+    /// Users who may take each other's calls.
+    pub fn pickup_group<S: Into<String>>(mut self, members: impl IntoIterator<Item = S>) -> Self {
+        self.pickup_groups.push(members.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Where users' settings are kept; in memory by default.
+    pub fn features(mut self, store: impl UserFeatures + 'static) -> Self {
+        self.features = Some(Box::new(store));
+        self
+    }
+
+    /// Calls that nobody answers can leave a message at `number`, and users hear theirs at `listen`. Messages are kept in
+    /// `store`.
+    pub fn voicemail(
+        mut self,
+        number: impl Into<String>,
+        listen: impl Into<String>,
+        config: VoicemailConfig,
+        store: impl MailboxStore + 'static,
+    ) -> Self {
+        let number = number.into();
+        self.calls.voicemail = Some(number.clone());
+        self.mailboxes = Some(Arc::new(store));
+        self.extension(number, Service::Voicemail(config)).extension(listen, Service::Messages)
+    }
+
     /// Other bounds on registrations.
     pub fn registrar(mut self, limits: RegistrarLimits) -> Self {
         self.registrar = Some(limits);
@@ -168,6 +219,11 @@ impl PbxBuilder {
         let seed = self.seed.unwrap_or_else(driver::seed);
         let mut rng = Rng::from_seed(seed);
         let table = table(self.extensions)?;
+        let mut calls = self.calls;
+        if calls.confirmation.is_none() {
+            let confirms = |(_, service): &(_, &Service)| matches!(service, Service::Confirmation);
+            calls.confirmation = table.iter().find(confirms).map(|(number, _)| number.clone());
+        }
 
         // The extensions are spoken to over UDP, at the address the caller used, so each has a UDP socket.
         let mut sockets = udp.clone();
@@ -196,6 +252,7 @@ impl PbxBuilder {
         config.realm = self.realm.unwrap_or(config.realm);
         config.digest = self.digest.unwrap_or(config.digest);
         config.registrar = self.registrar.unwrap_or(config.registrar);
+        config.calls = calls;
         let mut proxy = Proxy::new(config);
         proxy.endpoint_mut().set_tap(self.tap);
         io.attach(proxy.endpoint_mut());
@@ -210,6 +267,17 @@ impl PbxBuilder {
         for (name, password) in self.users {
             proxy.add_account(name, password);
         }
+        for (number, group) in self.groups {
+            proxy.add_ring_group(number, group);
+        }
+        for members in self.pickup_groups {
+            if !proxy.add_pickup_group(members) {
+                tracing::warn!("too many pickup groups");
+            }
+        }
+        if let Some(store) = self.features {
+            proxy.set_feature_store(store);
+        }
 
         let key: String = Rng::from_seed(fork()).hex::<32>().iter().map(|byte| char::from(*byte)).collect();
         let mut ips: Vec<IpAddr> = bound.iter().map(|(_, address)| address.ip()).collect();
@@ -217,6 +285,13 @@ impl PbxBuilder {
         ips.dedup();
         let mut agents = Vec::new();
         let mut ports = Vec::new();
+        let mut callbacks = HashMap::new();
+        let parks = table.values().any(|service| matches!(service, Service::Park(_)));
+        let secret: String =
+            Rng::from_seed(fork()).hex::<32>().iter().map(|byte| char::from(*byte)).collect();
+        if parks {
+            proxy.add_account(CALLBACK_USER, Secret::new(secret.as_str()));
+        }
         for ip in ips.into_iter().filter(|_| !table.is_empty()) {
             let agent = UserAgent::builder()
                 .bind_udp(SocketAddr::new(ip, 0))
@@ -225,6 +300,10 @@ impl PbxBuilder {
                 .build()
                 .await?;
             ports.extend(agent.local_addr(Protocol::Udp).map(|address| (ip, address.port())));
+            let at = bound.iter().find(|(protocol, at)| *protocol == Protocol::Udp && at.ip() == ip);
+            if let Some((_, at)) = at.filter(|_| parks) {
+                callbacks.insert(ip, callback_account(&agent, *at, &secret).await?);
+            }
             agents.push(agent);
         }
         let extensions: Vec<String> = table.keys().cloned().collect();
@@ -234,15 +313,28 @@ impl PbxBuilder {
 
         let (stop_services, services_stop) = watch::channel(());
         let room = Arc::new(Semaphore::new(MAX_SERVICE_CALLS));
-        let services = Arc::new(Services { table: table.into_iter().collect::<HashMap<_, _>>(), key, room });
+        let (events, _) = broadcast::channel(QUEUED_EVENTS);
+        let services = Arc::new(Services {
+            table: table.into_iter().collect::<HashMap<_, _>>(),
+            key,
+            room,
+            mailboxes: self.mailboxes.unwrap_or_else(|| Arc::new(MemoryMailboxes::new())),
+            events: events.clone(),
+            callbacks,
+            rooms: Default::default(),
+            orbits: Default::default(),
+        });
+        let mailboxes = Arc::clone(&services.mailboxes);
         let services = agents
             .into_iter()
             .map(|agent| tokio::spawn(Arc::clone(&services).run(agent, services_stop.clone())))
             .collect();
-        let (events, _) = broadcast::channel(QUEUED_EVENTS);
+        let (dialogs, _) = broadcast::channel(QUEUED_EVENTS);
+        let (commands, inbox) = mpsc::channel(QUEUED_COMMANDS);
         let (stop, proxy_stop) = watch::channel(());
         let tls = io.tls_handle();
-        let task = tokio::spawn(drive(proxy, io, events.clone(), proxy_stop));
+        let outlets = Outlets { events: events.clone(), dialogs: dialogs.clone() };
+        let task = tokio::spawn(drive(proxy, io, outlets, inbox, proxy_stop));
         // Sockets that only the extensions use are not among what was asked for.
         let mut number = 0;
         bound.retain(|(protocol, _)| {
@@ -258,6 +350,9 @@ impl PbxBuilder {
             tls,
             extensions,
             events,
+            dialogs,
+            commands,
+            mailboxes,
             stop,
             stop_services,
             task,
@@ -285,21 +380,79 @@ fn table(changes: BTreeMap<String, Option<Service>>) -> Result<BTreeMap<String, 
     Ok(table)
 }
 
+/// The account that calls users for the extensions: no telephone registers for it.
+const CALLBACK_USER: &str = "sidetone-park";
+
+async fn callback_account(
+    agent: &UserAgent,
+    server: SocketAddr,
+    secret: &str,
+) -> Result<Account, sidetone_sip_ua::Error> {
+    // An address that stands for all of a machine's is reached at the loopback.
+    let ip = match server.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from(core::net::Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let aor = Uri::sip(Some(CALLBACK_USER), &ip.to_string(), Some(server.port()));
+    let aor = aor.map_err(|_| sidetone_sip_ua::Error::NoRoute)?;
+    agent.add_account(AccountConfig::new(aor).with_password(secret).without_registration()).await
+}
+
+/// Where what happens is told.
+struct Outlets {
+    events: broadcast::Sender<PbxEvent>,
+    dialogs: broadcast::Sender<UserDialog>,
+}
+
+/// What a handle asks of the proxy's task.
+#[derive(Debug)]
+enum Command {
+    Features { user: String, reply: oneshot::Sender<Features> },
+    SetFeatures { user: String, features: Features, reply: oneshot::Sender<bool> },
+    Dialogs { user: String, reply: oneshot::Sender<Vec<UserDialog>> },
+}
+
+impl Command {
+    /// Who asked may be gone.
+    fn run(self, proxy: &mut Proxy) {
+        match self {
+            Self::Features { user, reply } => {
+                reply.send(proxy.features(&user)).ok();
+            }
+            Self::SetFeatures { user, features, reply } => {
+                reply.send(proxy.set_features(&user, features)).ok();
+            }
+            Self::Dialogs { user, reply } => {
+                reply.send(proxy.dialogs().of_user(&user).cloned().collect()).ok();
+            }
+        }
+    }
+}
+
 /// Runs the proxy until `stop`.
 async fn drive(
     mut proxy: Proxy,
     mut io: Io,
-    events: broadcast::Sender<PbxEvent>,
+    outlets: Outlets,
+    mut commands: mpsc::Receiver<Command>,
     mut stop: watch::Receiver<()>,
 ) {
     loop {
+        // Nobody has to listen.
         while let Some(event) = proxy.poll_event() {
-            // Nobody has to listen.
-            let _ = events.send(event);
+            outlets.events.send(event).ok();
+        }
+        while let Some(dialog) = proxy.poll_dialog() {
+            outlets.dialogs.send(dialog).ok();
         }
         let deadline = proxy.poll_timeout();
         let happened = tokio::select! {
             happened = io.next(proxy.endpoint_mut(), deadline) => happened,
+            Some(command) = commands.recv() => {
+                command.run(&mut proxy);
+                continue;
+            }
             _ = stop.changed() => break,
         };
         match happened {
@@ -311,7 +464,6 @@ async fn drive(
 }
 
 /// A PBX that runs. Dropping it stops it at once; [`PbxHandle::shutdown`] hangs up the extensions' calls first.
-#[derive(Debug)]
 pub struct PbxHandle {
     udp: Vec<SocketAddr>,
     tcp: Vec<SocketAddr>,
@@ -319,6 +471,9 @@ pub struct PbxHandle {
     tls: TlsHandle,
     extensions: Vec<String>,
     events: broadcast::Sender<PbxEvent>,
+    dialogs: broadcast::Sender<UserDialog>,
+    commands: mpsc::Sender<Command>,
+    mailboxes: Arc<dyn MailboxStore>,
     stop: watch::Sender<()>,
     stop_services: watch::Sender<()>,
     task: JoinHandle<()>,
@@ -375,6 +530,41 @@ impl PbxHandle {
         PbxEvents { events: self.events.subscribe() }
     }
 
+    /// The dialogs of all users from now on, each as it is since it changed.
+    #[must_use]
+    pub fn dialogs(&self) -> PbxDialogs {
+        PbxDialogs { dialogs: self.dialogs.subscribe() }
+    }
+
+    /// The dialogs that a user has now; none when the PBX has stopped.
+    pub async fn dialogs_of(&self, user: impl Into<String>) -> Vec<UserDialog> {
+        self.ask(|reply| Command::Dialogs { user: user.into(), reply }).await.unwrap_or_default()
+    }
+
+    /// A user's settings; the default ones when the PBX has stopped.
+    pub async fn features(&self, user: impl Into<String>) -> Features {
+        self.ask(|reply| Command::Features { user: user.into(), reply }).await.unwrap_or_default()
+    }
+
+    /// Changes a user's settings; [`PbxEvent::FeaturesChanged`] follows if they are others. False when a target cannot be
+    /// dialled, the store does not take them, or the PBX has stopped.
+    pub async fn set_features(&self, user: impl Into<String>, features: Features) -> bool {
+        let set = self.ask(|reply| Command::SetFeatures { user: user.into(), features, reply });
+        set.await.unwrap_or(false)
+    }
+
+    /// The voicemail's messages.
+    #[must_use]
+    pub fn mailboxes(&self) -> &Arc<dyn MailboxStore> {
+        &self.mailboxes
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
     /// Hangs up the extensions' calls, then closes the sockets.
     pub async fn shutdown(mut self) {
         self.stop_services.send_replace(());
@@ -384,6 +574,12 @@ impl PbxHandle {
         }
         self.stop.send_replace(());
         let _ = (&mut self.task).await;
+    }
+}
+
+impl fmt::Debug for PbxHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PbxHandle").field("listening", &self.listening).finish_non_exhaustive()
     }
 }
 
@@ -420,6 +616,28 @@ impl PbxEvents {
                 Ok(event) => return Some(event),
                 Err(broadcast::error::RecvError::Lagged(missed)) => {
                     tracing::debug!(missed, "slow reader of PBX events");
+                }
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+/// The dialogs of a PBX.
+#[derive(Debug)]
+pub struct PbxDialogs {
+    dialogs: broadcast::Receiver<UserDialog>,
+}
+
+impl PbxDialogs {
+    /// The next dialog that changed, as it is now; `None` when the PBX has stopped. A reader that is more than 1024
+    /// changes behind misses the oldest ones, and asks [`PbxHandle::dialogs_of`] when it must not. Cancel-safe.
+    pub async fn next(&mut self) -> Option<UserDialog> {
+        loop {
+            match self.dialogs.recv().await {
+                Ok(dialog) => return Some(dialog),
+                Err(broadcast::error::RecvError::Lagged(missed)) => {
+                    tracing::debug!(missed, "slow reader of PBX dialogs");
                 }
                 Err(broadcast::error::RecvError::Closed) => return None,
             }

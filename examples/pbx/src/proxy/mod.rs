@@ -2,16 +2,24 @@
 //! [`sidetone_sip_core::Endpoint`].
 
 mod context;
+mod divert;
 mod forward;
 mod inspect;
+mod journey;
+mod pickup;
+mod settings;
 
 use crate::auth::{Authenticator, Verdict};
+use crate::call_config::RingGroup;
 use crate::config::ProxyConfig;
+use crate::dialogs::{DialogTable, UserDialog};
 use crate::event::PbxEvent;
+use crate::features::{Code, MemoryFeatures, UserFeatures};
 use crate::location::{LocationStore, MemoryStore};
 use crate::registrar::{self, Change};
 use crate::ticket::TicketOffice;
 use context::Context;
+use forward::NewInvite;
 use hashbrown::{HashMap, HashSet};
 use inspect::{Parties, Refusal};
 use sidetone_hal::net::{IpAddr, Protocol, SocketAddr, Transmit};
@@ -36,6 +44,12 @@ pub struct Proxy {
     tickets: TicketOffice,
     location: Box<dyn LocationStore>,
     extensions: HashMap<String, Extension>,
+    features: Box<dyn UserFeatures>,
+    groups: HashMap<String, RingGroup>,
+    /// Users who may take each other's calls, and each user's sets.
+    pickup_groups: Vec<Vec<String>>,
+    pickup_groups_of: HashMap<String, Vec<usize>>,
+    dialogs: DialogTable,
     /// Where we listen.
     listening: Vec<SocketAddr>,
     /// Addresses that we named in a Via or Record-Route.
@@ -65,6 +79,9 @@ pub struct Extension {
 impl Extension {
     /// The name of the Request-URI's parameter.
     pub const KEY: &'static str = "sidetone-key";
+    /// The name of the parameter with the user of this server who transferred the call there, by its Referred-By
+    /// (RFC 3892).
+    pub const REFERRER: &'static str = "sidetone-referrer";
 
     fn target(&self, user: &str, local: IpAddr) -> Option<(Uri, Target)> {
         let serves =
@@ -75,6 +92,8 @@ impl Extension {
         Some((uri, Target::new(Protocol::Udp, SocketAddr::new(local, *port))))
     }
 }
+
+pub use settings::{MAX_PICKUP_GROUPS, MAX_PICKUP_MEMBERS};
 
 /// Events kept for an owner that does not take them; older ones give way.
 const MAX_EVENTS: usize = 10_000;
@@ -97,9 +116,14 @@ impl Proxy {
             authenticator: Authenticator::new(&config.realm, config.digest.clone(), &mut rng),
             tickets: TicketOffice::new(&mut rng),
             rng,
+            dialogs: DialogTable::new(config.calls.longest_call),
             config,
             location,
             extensions: HashMap::new(),
+            features: Box::new(MemoryFeatures::new()),
+            groups: HashMap::new(),
+            pickup_groups: Vec::new(),
+            pickup_groups_of: HashMap::new(),
             listening: Vec::new(),
             named: HashSet::new(),
             contexts: HashMap::new(),
@@ -156,6 +180,7 @@ impl Proxy {
         while let Some((_, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.with_context(now, id, |context| context.on_deadline(now));
         }
+        self.dialogs.expire(now);
         while let Some((user, binding)) = self.location.expire(now) {
             self.tell(PbxEvent::Unregistered { user, contact: binding.contact, expired: true });
         }
@@ -172,6 +197,17 @@ impl Proxy {
         self.endpoint.poll_flow()
     }
 
+    /// A dialog of a user as it is since it changed; see [`Proxy::dialogs`].
+    pub fn poll_dialog(&mut self) -> Option<UserDialog> {
+        self.dialogs.poll_change()
+    }
+
+    /// Who calls whom now: what lamps show.
+    #[must_use]
+    pub const fn dialogs(&self) -> &DialogTable {
+        &self.dialogs
+    }
+
     /// What happened.
     pub fn poll_event(&mut self) -> Option<PbxEvent> {
         self.events.pop_front()
@@ -182,7 +218,8 @@ impl Proxy {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let endpoint = self.endpoint.poll_timeout().map(|(at, _)| at);
         let context = self.deadlines.first().map(|(at, _)| *at);
-        [endpoint, context, self.location.next_expiry()].into_iter().flatten().min()
+        let others = [self.location.next_expiry(), self.dialogs.next_expiry()];
+        [endpoint, context].into_iter().chain(others).flatten().min()
     }
 
     fn work(&mut self, now: Instant) {
@@ -246,6 +283,10 @@ impl Proxy {
             return self.about_server(now, server, request);
         };
         let caller = self.authenticate_caller(now, request, &parties, source)?;
+        if request.method == Method::INVITE {
+            let invite = NewInvite { server, request, parties: &parties, source, caller: &caller };
+            return self.call(now, invite, callee);
+        }
         let mut targets = self.targets(now, source, &callee)?;
         if request.uri.is_sips() && !self.extensions.contains_key(&callee) {
             // RFC 5630 §3.1: such a request goes over nothing but TLS, and only to who registered for it. The
@@ -255,7 +296,23 @@ impl Proxy {
                 return Err(Refusal::reason(StatusCode::TEMPORARILY_UNAVAILABLE, "SIPS Not Allowed"));
             }
         }
-        self.forward(now, server, request, &parties, source, (&caller, &callee), targets)
+        self.forward(now, server, request, &parties, source, targets)
+    }
+
+    /// A call: to somebody, or with a code that changes a setting or takes another call.
+    fn call(&mut self, now: Instant, invite: NewInvite<'_>, callee: String) -> Result<(), Refusal> {
+        let known = self.extensions.contains_key(&callee)
+            || self.groups.contains_key(&callee)
+            || self.authenticator.has_account(&callee);
+        match self.config.calls.codes.find(&callee).filter(|_| !known) {
+            Some(Code::Pickup(target)) => self.pick_up(now, invite, &target),
+            Some(Code::GroupPickup) => self.pick_up_in_group(now, invite),
+            Some(code) => {
+                let confirmation = self.apply(invite.caller, code)?;
+                self.forward_call(now, invite, confirmation)
+            }
+            None => self.forward_call(now, invite, callee),
+        }
     }
 
     /// A request to the server itself, not to somebody it serves.

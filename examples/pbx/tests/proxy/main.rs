@@ -12,5 +12,7 @@
 mod admission;
 mod calls;
 mod dialogs;
+mod divert;
+mod pickup;
 mod registrar;
 mod support;
