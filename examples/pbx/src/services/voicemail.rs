@@ -38,7 +38,7 @@ impl Default for VoicemailConfig {
 /// The longest message that a configuration can ask for.
 const LONGEST: Duration = Duration::from_secs(600);
 /// Speak after this.
-const BEEP: Tone = Tone { parts: &[Part { hertz: &[1000.0], millis: 500 }], once: true };
+const BEEP: Tone = Tone { parts: &[Part { hertz: &[1000.0], millis: 800 }], once: true };
 /// No new message.
 const NOTHING: Tone = Tone {
     parts: &[Part { hertz: &[480.0, 620.0], millis: 250 }, Part { hertz: &[], millis: 250 }],

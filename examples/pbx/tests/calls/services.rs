@@ -2,7 +2,7 @@
 
 use super::*;
 use sidetone_pbx::{
-    FolderMailboxes, MailboxCounts, MailboxStore as _, MemoryMailboxes, Music, OrbitConfig, RoomConfig,
+    FolderMailboxes, MailboxCounts, MemoryMailboxes, Music, OrbitConfig, RoomConfig,
     VoicemailConfig,
 };
 use sidetone_sip_ua::CallRequest;
