@@ -2,12 +2,14 @@
 
 mod auth;
 mod call_config;
+mod command;
 mod config;
 mod dialogs;
 mod event;
 mod features;
 mod location;
 mod mailbox;
+mod notifier;
 mod pbx;
 mod proxy;
 mod registrar;
@@ -26,6 +28,7 @@ pub use mailbox::{
     FolderMailboxes, MAX_MAILBOXES, MAX_MESSAGES, MailboxCounts, MailboxError, MailboxStore, MemoryMailboxes,
     MessageId, VoiceMessage,
 };
+pub use notifier::{MAX_LIST, STATE_PACKAGES};
 pub use pbx::{Pbx, PbxBuilder, PbxDialogs, PbxEvents, PbxHandle, StartError};
 pub use proxy::{Extension, MAX_PICKUP_GROUPS, MAX_PICKUP_MEMBERS, Proxy};
 pub use registrar::RegistrarLimits;

@@ -1,11 +1,13 @@
 //! The PBX on tokio: one task drives the [`Proxy`] and its sockets, one for each address drives the extensions.
 
 use crate::call_config::{CallConfig, RingGroup};
+use crate::command::Command;
 use crate::config::ProxyConfig;
 use crate::dialogs::UserDialog;
 use crate::event::PbxEvent;
 use crate::features::{Features, UserFeatures};
 use crate::mailbox::{MailboxStore, MemoryMailboxes};
+use crate::notifier::{MAX_WATCHERS, STATE_PACKAGES, States, StatesConfig};
 use crate::proxy::{Extension, Proxy};
 use crate::registrar::RegistrarLimits;
 use crate::services::{Prompt, PromptError, Service, Services, VoicemailConfig};
@@ -18,7 +20,7 @@ use sidetone_sip_core::driver::{
 };
 use sidetone_sip_core::trace::Tap;
 use sidetone_sip_core::{DigestConfig, Secret, Uri};
-use sidetone_sip_ua::{Account, AccountConfig, UserAgent};
+use sidetone_sip_ua::{Account, AccountConfig, AgentConfig, UserAgent};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
@@ -57,6 +59,7 @@ pub struct PbxBuilder {
     pickup_groups: Vec<Vec<String>>,
     features: Option<Box<dyn UserFeatures>>,
     mailboxes: Option<Arc<dyn MailboxStore>>,
+    lists: Vec<(String, Vec<String>)>,
     seed: Option<[u8; 32]>,
     tap: Option<Box<dyn Tap>>,
 }
@@ -163,6 +166,17 @@ impl PbxBuilder {
     /// Users who may take each other's calls.
     pub fn pickup_group<S: Into<String>>(mut self, members: impl IntoIterator<Item = S>) -> Self {
         self.pickup_groups.push(members.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// A list of users and extensions whose lamps a telephone subscribes to at once, by this name (RFC 4662); at most
+    /// [`MAX_LIST`](crate::MAX_LIST).
+    pub fn blf_list<S: Into<String>>(
+        mut self,
+        name: impl Into<String>,
+        members: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.lists.push((name.into(), members.into_iter().map(Into::into).collect()));
         self
     }
 
@@ -292,10 +306,10 @@ impl PbxBuilder {
         if parks {
             proxy.add_account(CALLBACK_USER, Secret::new(secret.as_str()));
         }
-        for ip in ips.into_iter().filter(|_| !table.is_empty()) {
+        for ip in ips {
             let agent = UserAgent::builder()
                 .bind_udp(SocketAddr::new(ip, 0))
-                .user_agent(concat!("sidetone-pbx/", env!("CARGO_PKG_VERSION")))
+                .config(agent_config())
                 .seed(fork())
                 .build()
                 .await?;
@@ -314,26 +328,45 @@ impl PbxBuilder {
         let (stop_services, services_stop) = watch::channel(());
         let room = Arc::new(Semaphore::new(MAX_SERVICE_CALLS));
         let (events, _) = broadcast::channel(QUEUED_EVENTS);
+        let (commands, inbox) = mpsc::channel(QUEUED_COMMANDS);
+        let mailboxes = self.mailboxes.unwrap_or_else(|| Arc::new(MemoryMailboxes::new()));
+        let numbers = |wanted: fn(&Service) -> bool| {
+            let fitting = table.iter().filter(|(_, service)| wanted(service));
+            fitting.map(|(number, _)| number.clone()).collect::<Vec<_>>()
+        };
+        let listen = numbers(|service| matches!(service, Service::Messages));
+        let states = StatesConfig {
+            key: key.clone(),
+            lists: self.lists,
+            rooms: numbers(|service| matches!(service, Service::Conference(_))),
+            voicemail: numbers(|service| matches!(service, Service::Messages | Service::Voicemail(_))),
+            listen: listen.into_iter().next(),
+        };
+        for (name, _) in &states.lists {
+            proxy.add_list(name.as_str());
+        }
+        proxy.set_state_agent(Extension { ports: ports.clone(), key: key.clone() }, &STATE_PACKAGES);
+        let states =
+            Arc::new(States::new(states, Arc::clone(&mailboxes), commands.clone(), Rng::from_seed(fork())));
         let services = Arc::new(Services {
             table: table.into_iter().collect::<HashMap<_, _>>(),
             key,
             room,
-            mailboxes: self.mailboxes.unwrap_or_else(|| Arc::new(MemoryMailboxes::new())),
+            mailboxes: Arc::clone(&mailboxes),
+            states: Arc::clone(&states),
             events: events.clone(),
             callbacks,
             rooms: Default::default(),
             orbits: Default::default(),
         });
-        let mailboxes = Arc::clone(&services.mailboxes);
         let services = agents
             .into_iter()
             .map(|agent| tokio::spawn(Arc::clone(&services).run(agent, services_stop.clone())))
             .collect();
         let (dialogs, _) = broadcast::channel(QUEUED_EVENTS);
-        let (commands, inbox) = mpsc::channel(QUEUED_COMMANDS);
         let (stop, proxy_stop) = watch::channel(());
         let tls = io.tls_handle();
-        let outlets = Outlets { events: events.clone(), dialogs: dialogs.clone() };
+        let outlets = Outlets { events: events.clone(), dialogs: dialogs.clone(), states };
         let task = tokio::spawn(drive(proxy, io, outlets, inbox, proxy_stop));
         // Sockets that only the extensions use are not among what was asked for.
         let mut number = 0;
@@ -380,6 +413,16 @@ fn table(changes: BTreeMap<String, Option<Service>>) -> Result<BTreeMap<String, 
     Ok(table)
 }
 
+/// The user agent of the extensions.
+fn agent_config() -> AgentConfig {
+    // The builder gives the seed.
+    let mut config = AgentConfig::new([0; 32]);
+    config.user_agent = concat!("sidetone-pbx/", env!("CARGO_PKG_VERSION")).into();
+    config.packages = STATE_PACKAGES.map(Into::into).to_vec();
+    config.max_subscriptions = MAX_WATCHERS;
+    config
+}
+
 /// The account that calls users for the extensions: no telephone registers for it.
 const CALLBACK_USER: &str = "sidetone-park";
 
@@ -403,31 +446,7 @@ async fn callback_account(
 struct Outlets {
     events: broadcast::Sender<PbxEvent>,
     dialogs: broadcast::Sender<UserDialog>,
-}
-
-/// What a handle asks of the proxy's task.
-#[derive(Debug)]
-enum Command {
-    Features { user: String, reply: oneshot::Sender<Features> },
-    SetFeatures { user: String, features: Features, reply: oneshot::Sender<bool> },
-    Dialogs { user: String, reply: oneshot::Sender<Vec<UserDialog>> },
-}
-
-impl Command {
-    /// Who asked may be gone.
-    fn run(self, proxy: &mut Proxy) {
-        match self {
-            Self::Features { user, reply } => {
-                reply.send(proxy.features(&user)).ok();
-            }
-            Self::SetFeatures { user, features, reply } => {
-                reply.send(proxy.set_features(&user, features)).ok();
-            }
-            Self::Dialogs { user, reply } => {
-                reply.send(proxy.dialogs().of_user(&user).cloned().collect()).ok();
-            }
-        }
-    }
+    states: Arc<States>,
 }
 
 /// Runs the proxy until `stop`.
@@ -441,9 +460,11 @@ async fn drive(
     loop {
         // Nobody has to listen.
         while let Some(event) = proxy.poll_event() {
+            outlets.states.happened(&event);
             outlets.events.send(event).ok();
         }
         while let Some(dialog) = proxy.poll_dialog() {
+            outlets.states.dialog_changed(&dialog);
             outlets.dialogs.send(dialog).ok();
         }
         let deadline = proxy.poll_timeout();
@@ -560,9 +581,7 @@ impl PbxHandle {
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.ok()?;
-        answer.await.ok()
+        crate::command::ask(&self.commands, command).await
     }
 
     /// Hangs up the extensions' calls, then closes the sockets.

@@ -11,6 +11,8 @@
 
 #[path = "calls/services.rs"]
 mod services;
+#[path = "calls/states.rs"]
+mod states;
 
 use core::time::Duration;
 use sidetone_hal::audio::{AudioFormat, AudioPort};

@@ -1,7 +1,7 @@
 //! The way of one call through users, groups and extensions: who is called now, where it was before, and where it goes
 //! when nobody takes it.
 
-use super::context::Context;
+use super::context::{Context, TIMER_C};
 use super::divert::{Cause, Hop};
 use super::inspect::{Parties, Refusal};
 use super::{Extension, Proxy};
@@ -303,6 +303,8 @@ impl Proxy {
             return Err(refusal);
         }
         context.supersede(before);
+        // Those before may have been cancelled, whose answer is waited for a shorter time.
+        context.deadline = now + TIMER_C;
         Ok(())
     }
 

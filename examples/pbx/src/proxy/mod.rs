@@ -44,6 +44,9 @@ pub struct Proxy {
     tickets: TicketOffice,
     location: Box<dyn LocationStore>,
     extensions: HashMap<String, Extension>,
+    /// Who is told of users' states, with the packages and the lists' names.
+    state_agent: Option<StateAgent>,
+    lists: HashSet<String>,
     features: Box<dyn UserFeatures>,
     groups: HashMap<String, RingGroup>,
     /// Users who may take each other's calls, and each user's sets.
@@ -60,6 +63,11 @@ pub struct Proxy {
     by_client: HashMap<TransactionId, u64>,
     deadlines: BTreeSet<(Instant, u64)>,
     events: VecDeque<PbxEvent>,
+}
+
+struct StateAgent {
+    service: Extension,
+    packages: HashSet<String>,
 }
 
 /// A service on this machine that is called by a number.
@@ -120,6 +128,8 @@ impl Proxy {
             config,
             location,
             extensions: HashMap::new(),
+            state_agent: None,
+            lists: HashSet::new(),
             features: Box::new(MemoryFeatures::new()),
             groups: HashMap::new(),
             pickup_groups: Vec::new(),
@@ -143,6 +153,18 @@ impl Proxy {
     /// Sends requests for `user` to a service on this machine.
     pub fn add_extension(&mut self, user: impl Into<String>, extension: Extension) {
         self.extensions.insert(user.into(), extension);
+    }
+
+    /// Subscriptions to these packages go to a service on this machine, which tells the states of users, extensions and
+    /// lists; all others go to the users' telephones.
+    pub fn set_state_agent(&mut self, service: Extension, packages: &[&str]) {
+        let packages = packages.iter().map(|package| String::from(*package)).collect();
+        self.state_agent = Some(StateAgent { service, packages });
+    }
+
+    /// The name of a list that can be subscribed to at the state agent.
+    pub fn add_list(&mut self, name: impl Into<String>) {
+        self.lists.insert(name.into());
     }
 
     /// Says that a socket of [`endpoint_mut`](Self::endpoint_mut) is bound to this address, so that requests which
@@ -287,6 +309,9 @@ impl Proxy {
             let invite = NewInvite { server, request, parties: &parties, source, caller: &caller };
             return self.call(now, invite, callee);
         }
+        if let Some(target) = self.state_target(request, source, &callee)? {
+            return self.forward(now, server, request, &parties, source, vec![target]);
+        }
         let mut targets = self.targets(now, source, &callee)?;
         if request.uri.is_sips() && !self.extensions.contains_key(&callee) {
             // RFC 5630 §3.1: such a request goes over nothing but TLS, and only to who registered for it. The
@@ -407,15 +432,8 @@ impl Proxy {
         source: &Source,
         callee: &str,
     ) -> Result<Vec<(Uri, Target)>, Refusal> {
-        if let Some(extension) = self.extensions.get(callee) {
-            let local =
-                self.endpoint.local_address(source.protocol, Some(source.remote)).map(|local| local.ip());
-            let target = local.and_then(|local| extension.target(callee, local));
-            if let Some(local) = local {
-                // This machine reaches itself from the address that is called.
-                self.endpoint.set_route(local, local);
-            }
-            return Ok(vec![target.ok_or(StatusCode::TEMPORARILY_UNAVAILABLE)?]);
+        if let Some(extension) = self.extensions.get(callee).cloned() {
+            return Ok(vec![self.on_this_machine(&extension, source, callee)?]);
         }
         let mut bindings = self.location.bindings(now, callee);
         if bindings.is_empty() {
@@ -425,6 +443,46 @@ impl Proxy {
         }
         bindings.sort_by_key(|binding| core::cmp::Reverse(binding.q));
         Ok(bindings.into_iter().map(|binding| (binding.contact.clone(), binding.target())).collect())
+    }
+
+    /// Where the state agent is called for a subscription of its packages.
+    fn state_target(
+        &mut self,
+        request: &Request,
+        source: &Source,
+        callee: &str,
+    ) -> Result<Option<(Uri, Target)>, Refusal> {
+        let Some(agent) = self.state_agent.as_ref().filter(|_| request.method == Method::SUBSCRIBE) else {
+            return Ok(None);
+        };
+        let package = request.headers.get::<sidetone_sip_core::header::Event>().and_then(Result::ok);
+        if !package.is_some_and(|event| agent.packages.contains(event.package.as_str())) {
+            return Ok(None);
+        }
+        let service = agent.service.clone();
+        let known = self.authenticator.has_account(callee)
+            || self.extensions.contains_key(callee)
+            || self.groups.contains_key(callee)
+            || self.lists.contains(callee);
+        if !known {
+            return Err(StatusCode::NOT_FOUND.into());
+        }
+        self.on_this_machine(&service, source, callee).map(Some)
+    }
+
+    fn on_this_machine(
+        &mut self,
+        service: &Extension,
+        source: &Source,
+        callee: &str,
+    ) -> Result<(Uri, Target), Refusal> {
+        let local = self.endpoint.local_address(source.protocol, Some(source.remote)).map(|local| local.ip());
+        if let Some(local) = local {
+            // This machine reaches itself from the address that is called.
+            self.endpoint.set_route(local, local);
+        }
+        let target = local.and_then(|local| service.target(callee, local));
+        Ok(target.ok_or(StatusCode::TEMPORARILY_UNAVAILABLE)?)
     }
 
     fn refuse(

@@ -16,6 +16,7 @@ pub use voicemail::VoicemailConfig;
 
 use crate::event::PbxEvent;
 use crate::mailbox::MailboxStore;
+use crate::notifier::States;
 use crate::proxy::Extension;
 use core::time::Duration;
 use hashbrown::HashMap;
@@ -68,6 +69,7 @@ pub(crate) struct Services {
     /// Calls at a time; more are answered 486.
     pub(crate) room: Arc<Semaphore>,
     pub(crate) mailboxes: Arc<dyn MailboxStore>,
+    pub(crate) states: Arc<States>,
     pub(crate) events: broadcast::Sender<PbxEvent>,
     /// Accounts that call users from here, by the address at which the extensions are called.
     pub(crate) callbacks: HashMap<IpAddr, Account>,
@@ -77,8 +79,8 @@ pub(crate) struct Services {
 
 /// A call to an extension ends after this time: the caller may be gone without a BYE.
 const LONGEST_CALL: Duration = Duration::from_secs(30 * 60);
-/// The same in a conference room.
-const LONGEST_ROOM_CALL: Duration = Duration::from_secs(8 * 3600);
+/// The same where people talk to each other: in a room, or by way of an orbit.
+const LONGEST_TALK: Duration = Duration::from_secs(8 * 3600);
 
 impl Services {
     /// Answers the calls of one user agent until `stop`.
@@ -92,6 +94,9 @@ impl Services {
                     Some(UserAgentEvent::Incoming(incoming)) => {
                         calls.spawn(Arc::clone(&self).serve(incoming));
                     }
+                    Some(UserAgentEvent::Subscribe(incoming)) => {
+                        calls.spawn(Arc::clone(&self.states).serve(incoming));
+                    }
                     Some(_) => {}
                     None => break,
                 },
@@ -103,7 +108,7 @@ impl Services {
 
     async fn serve(self: Arc<Self>, incoming: IncomingCall) {
         let caller = incoming.from().uri.to_string();
-        let Some((number, service)) = self.find(incoming.uri()) else {
+        let Some((number, service)) = find(&self.table, &self.key, incoming.uri()) else {
             tracing::warn!(%caller, "a call to an extension went around the proxy");
             return log(&caller, incoming.reject(StatusCode::FORBIDDEN).await);
         };
@@ -151,8 +156,10 @@ impl Services {
             Ok(())
         };
         // When the time is over the call is dropped, which hangs up.
-        let longest =
-            if matches!(service, Service::Conference(_)) { LONGEST_ROOM_CALL } else { LONGEST_CALL };
+        let longest = match service {
+            Service::Conference(_) | Service::Park(_) => LONGEST_TALK,
+            _ => LONGEST_CALL,
+        };
         match tokio::time::timeout(longest, call).await {
             Ok(outcome) => log(&caller, outcome),
             Err(_) => tracing::info!(%caller, number, "call to an extension ended after {longest:?}"),
@@ -161,6 +168,7 @@ impl Services {
 
     /// Nobody has to listen.
     fn tell(&self, event: PbxEvent) {
+        self.states.happened(&event);
         self.events.send(event).ok();
     }
 
@@ -178,14 +186,15 @@ impl Services {
             .find(|(bound, _)| bound.is_unspecified() && bound.is_ipv4() == ip.is_ipv4());
         self.callbacks.get(&ip).or(any.map(|(_, account)| account)).cloned()
     }
+}
 
-    fn find(&self, uri: &Uri) -> Option<(&str, &Service)> {
-        if uri.param(Extension::KEY)?? != self.key {
-            return None;
-        }
-        let user = uri.user()?;
-        self.table.get_key_value(&*user).map(|(number, service)| (number.as_str(), service))
+/// What an extension does that was called by way of the proxy.
+fn find<'a>(table: &'a HashMap<String, Service>, key: &str, uri: &Uri) -> Option<(&'a str, &'a Service)> {
+    if uri.param(Extension::KEY)?? != key {
+        return None;
     }
+    let user = uri.user()?;
+    table.get_key_value(&*user).map(|(number, service)| (number.as_str(), service))
 }
 
 /// Waits until sound can flow; false when the call ended before.
@@ -232,17 +241,8 @@ mod tests {
 
     #[test]
     fn only_calls_that_passed_the_proxy_are_served() {
-        let services = Services {
-            table: HashMap::from([("*43".into(), Service::Echo)]),
-            key: "0123".into(),
-            room: Arc::new(Semaphore::new(1)),
-            mailboxes: Arc::new(crate::mailbox::MemoryMailboxes::new()),
-            events: broadcast::channel(1).0,
-            callbacks: HashMap::new(),
-            rooms: room::Rooms::default(),
-            orbits: park::Orbits::default(),
-        };
-        let find = |uri: &str| services.find(&uri.parse().unwrap()).is_some();
+        let table = HashMap::from([(String::from("*43"), Service::Echo)]);
+        let find = |uri: &str| find(&table, "0123", &uri.parse().unwrap()).is_some();
         assert!(find("sip:*43@127.0.0.1:4000;sidetone-key=0123"));
         for uri in [
             "sip:*43@127.0.0.1:4000",

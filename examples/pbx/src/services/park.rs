@@ -110,6 +110,7 @@ async fn park(
         () = hung_up(&mut call) => None,
         partner = &mut took => partner.ok(),
         () = tokio::time::sleep(config.time_out) => {
+            took.close();
             guard.leave();
             let account = agent_account.zip(referrer);
             if let Some((account, referrer)) = account {
@@ -198,7 +199,11 @@ async fn retrieve(
 impl Services {
     /// Who wanted the parked call gave up before he had it.
     fn put_back(&self, orbit: &str, parked: Parked) {
-        self.orbits.lock().entry(orbit.into()).or_insert(parked);
+        let mut orbits = self.orbits.lock();
+        // Its call may be over, or on its way back to who parked it.
+        if !parked.taken.is_closed() {
+            orbits.entry(orbit.into()).or_insert(parked);
+        }
     }
 }
 

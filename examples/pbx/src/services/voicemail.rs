@@ -201,7 +201,7 @@ pub(super) async fn listen(services: Arc<Services>, incoming: IncomingCall) -> R
         return Ok(());
     }
     let mut at = 0;
-    while let Some(id) = messages.get(at).map(|message| message.id) {
+    while let Some((id, known)) = messages.get(at).map(|message| (message.id, message.heard)) {
         let store = Arc::clone(&services.mailboxes);
         let name = mailbox.clone();
         let sound = match blocking(store, move |store| store.sound(&name, id)).await {
@@ -230,8 +230,9 @@ pub(super) async fn listen(services: Arc<Services>, incoming: IncomingCall) -> R
             Some(key) => {
                 let name = mailbox.clone();
                 let heard = move |store: &dyn MailboxStore| store.set_heard(&name, id, true);
-                if blocking(Arc::clone(&services.mailboxes), heard).await.is_ok() {
+                if !known && blocking(Arc::clone(&services.mailboxes), heard).await.is_ok() {
                     services.tell_counts(&mailbox);
+                    messages.iter_mut().filter(|message| message.id == id).for_each(|message| message.heard = true);
                 }
                 at = if key == '*' { at.saturating_sub(1) } else { at + 1 };
             }

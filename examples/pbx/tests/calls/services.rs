@@ -2,8 +2,7 @@
 
 use super::*;
 use sidetone_pbx::{
-    FolderMailboxes, MailboxCounts, MemoryMailboxes, Music, OrbitConfig, RoomConfig,
-    VoicemailConfig,
+    FolderMailboxes, MailboxCounts, MemoryMailboxes, Music, OrbitConfig, RoomConfig, VoicemailConfig,
 };
 use sidetone_sip_ua::CallRequest;
 
@@ -191,7 +190,7 @@ async fn a_code_is_confirmed_and_music_plays_until_one_hangs_up() {
     ear.hears(1100.0).await;
 }
 
-async fn incoming(agent: &mut UserAgent) -> sidetone_sip_ua::IncomingCall {
+pub(crate) async fn incoming(agent: &mut UserAgent) -> sidetone_sip_ua::IncomingCall {
     soon("an incoming call", async {
         loop {
             match agent.next_event().await {

@@ -112,6 +112,10 @@ fn a_call_that_nobody_answers_goes_on_while_the_first_telephone_is_cancelled() {
     assert_eq!(diversions(&second), owned(&[("bob", "no-answer")]));
     bench.answer(&bob, &first, StatusCode::REQUEST_TERMINATED);
     bench.silent(&alice);
+    // The second telephone has its own time, not what is left for the first to take its CANCEL.
+    bench.answer(&carol, &second, StatusCode::RINGING);
+    bench.response(&alice);
+    bench.advance(Duration::from_secs(60));
     bench.answer(&carol, &second, StatusCode::OK);
     assert_eq!(bench.response(&alice).status, StatusCode::OK);
     bench.forget_messages();
