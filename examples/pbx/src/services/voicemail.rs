@@ -232,7 +232,10 @@ pub(super) async fn listen(services: Arc<Services>, incoming: IncomingCall) -> R
                 let heard = move |store: &dyn MailboxStore| store.set_heard(&name, id, true);
                 if !known && blocking(Arc::clone(&services.mailboxes), heard).await.is_ok() {
                     services.tell_counts(&mailbox);
-                    messages.iter_mut().filter(|message| message.id == id).for_each(|message| message.heard = true);
+                    messages
+                        .iter_mut()
+                        .filter(|message| message.id == id)
+                        .for_each(|message| message.heard = true);
                 }
                 at = if key == '*' { at.saturating_sub(1) } else { at + 1 };
             }

@@ -77,7 +77,7 @@ async fn refused(subscription: &mut Subscription) -> StatusCode {
 async fn a_lamp_shows_a_call_from_its_ring_to_its_end_to_all_who_watch() {
     let site = Site::new(|builder| builder).await;
     let (_alices, alice) = site.phone("alice", Protocol::Udp).await;
-    let (mut bobs, bob) = site.phone("bob", Protocol::Tcp).await;
+    let (mut bobs, bob) = site.phone("bob", Protocol::Udp).await;
     let mut first = alice.subscribe(site.request("bob", "dialog")).await.unwrap();
     let mut second = bob.subscribe(site.request("bob", "dialog")).await.unwrap();
     let (mut alices, mut own) = (DialogSet::new(), DialogSet::new());

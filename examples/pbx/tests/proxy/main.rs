@@ -15,4 +15,5 @@ mod dialogs;
 mod divert;
 mod pickup;
 mod registrar;
+mod services;
 mod support;
