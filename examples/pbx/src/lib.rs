@@ -7,6 +7,7 @@ mod config;
 mod dialogs;
 mod event;
 mod features;
+mod handle;
 mod location;
 mod mailbox;
 mod notifier;
@@ -23,13 +24,14 @@ pub use dialogs::{
 };
 pub use event::PbxEvent;
 pub use features::{FeatureCodes, Features, MAX_FEATURE_USERS, MAX_TARGET, MemoryFeatures, UserFeatures};
+pub use handle::{PbxDialogs, PbxEvents, PbxHandle};
 pub use location::{Binding, LocationStore, MemoryStore};
 pub use mailbox::{
     FolderMailboxes, MAX_MAILBOXES, MAX_MESSAGES, MailboxCounts, MailboxError, MailboxStore, MemoryMailboxes,
     MessageId, VoiceMessage,
 };
 pub use notifier::{MAX_LIST, STATE_PACKAGES};
-pub use pbx::{Pbx, PbxBuilder, PbxDialogs, PbxEvents, PbxHandle, StartError};
+pub use pbx::{Pbx, PbxBuilder, StartError};
 pub use proxy::{Extension, MAX_PICKUP_GROUPS, MAX_PICKUP_MEMBERS, Proxy};
 pub use registrar::RegistrarLimits;
 pub use services::{MAX_ROOM, Music, OrbitConfig, Prompt, PromptError, RoomConfig, Service, VoicemailConfig};
