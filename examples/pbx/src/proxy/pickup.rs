@@ -27,11 +27,14 @@ impl Proxy {
         invite: NewInvite<'_>,
         target: &str,
     ) -> Result<(), Refusal> {
-        if self.config.calls.pickup == PickupScope::Group && !self.shares_group(invite.caller, target) {
-            return Err(Refusal::reason(StatusCode::FORBIDDEN, "Not In Your Pickup Group"));
-        }
         let group = self.groups.get(target).map(|group| group.members.clone());
-        let users = group.unwrap_or_else(|| vec![target.into()]);
+        let mut users = group.unwrap_or_else(|| vec![target.into()]);
+        if self.config.calls.pickup == PickupScope::Group {
+            users.retain(|user| self.shares_group(invite.caller, user));
+            if users.is_empty() {
+                return Err(Refusal::reason(StatusCode::FORBIDDEN, "Not In Your Pickup Group"));
+            }
+        }
         self.take_oldest(now, invite, &users)
     }
 
@@ -77,7 +80,8 @@ impl Proxy {
         let picked = PbxEvent::CallPickedUp { call_id: call_id.clone(), from, by: picker.into() };
         if let Some(contact) = contact {
             let replaces = Replaces::new(CallId::from(call_id.as_str()), caller_tag, callee_tag);
-            invite.request.headers.push(&replaces.with_early_only());
+            // In place of one that the picker may have sent.
+            invite.request.headers.set(&replaces.with_early_only());
             invite.request.headers.push(&Require::from_iter(["replaces"]));
             self.forward_direct(now, invite, &caller, (contact, back))?;
             self.tell(picked);
