@@ -6,6 +6,7 @@ use crate::call::{Call, Phase};
 use crate::context::{Context, add_options};
 use crate::dialog::DialogKey;
 use crate::event::{AccountId, CallId};
+use crate::package::resource_list::OPTION_TAG;
 use crate::session::{self, is_foreign_body};
 use crate::subscription::Usage;
 use alloc::vec::Vec;
@@ -305,7 +306,9 @@ fn refusal(context: &mut Context, request: &Request) -> Option<Response> {
         return Some(context.response(request, StatusCode::UNSUPPORTED_URI_SCHEME, None));
     }
     let required = request.headers.all::<Require>().flatten().flat_map(|Require(tags)| tags);
-    let required: Vec<Text> = required.filter(|tag| !context.knows_option(tag)).collect();
+    // A list goes only to those whose SUBSCRIBE said that they take it, and then its NOTIFY says so (RFC 4662 §4.1).
+    let is_list = |tag: &Text| request.method == Method::NOTIFY && tag.eq_ignore_ascii_case(OPTION_TAG);
+    let required: Vec<Text> = required.filter(|tag| !context.knows_option(tag) && !is_list(tag)).collect();
     if required.is_empty() {
         return None;
     }

@@ -1,5 +1,6 @@
 //! What a [`Proxy`](crate::Proxy) is built from: plain data, every bound with its default.
 
+use crate::call_config::CallConfig;
 use crate::registrar::RegistrarLimits;
 use core::time::Duration;
 use sidetone_sip_core::{DigestConfig, EndpointConfig};
@@ -36,6 +37,8 @@ pub struct ProxyConfig {
     pub registrar: RegistrarLimits,
     /// Requests proxied at a time; more are answered 503. Default 10 000.
     pub max_contexts: usize,
+    /// Diverting, groups, pickup.
+    pub calls: CallConfig,
     /// The `Server` header of responses made here. Default `sidetone-pbx/` and the version.
     pub server: String,
 }
@@ -57,6 +60,7 @@ impl ProxyConfig {
             domains: vec!["localhost".into()],
             registrar,
             max_contexts: 10_000,
+            calls: CallConfig::default(),
             server: concat!("sidetone-pbx/", env!("CARGO_PKG_VERSION")).into(),
         }
     }

@@ -1,5 +1,7 @@
 //! What the PBX tells its owner.
 
+use crate::features::Features;
+use crate::mailbox::MailboxCounts;
 use sidetone_hal::net::SocketAddr;
 use sidetone_sip_core::{StatusCode, Uri};
 
@@ -37,6 +39,66 @@ pub enum PbxEvent {
         to: String,
         /// To how many contacts.
         branches: usize,
+    },
+    /// A call went on to somebody else.
+    CallDiverted {
+        /// Its Call-ID.
+        call_id: String,
+        /// The user or group that it was at.
+        from: String,
+        /// Where it goes.
+        to: String,
+        /// Why, in the words of RFC 5806: `unconditional`, `user-busy`, `no-answer`, `unavailable`, ...
+        reason: String,
+    },
+    /// A ringing call was taken by somebody else.
+    CallPickedUp {
+        /// The Call-ID of the call that rang.
+        call_id: String,
+        /// Who was called.
+        from: String,
+        /// Who took it.
+        by: String,
+    },
+    /// A user's settings are others now.
+    FeaturesChanged {
+        /// Whose.
+        user: String,
+        /// What they are now.
+        features: Features,
+    },
+    /// Somebody joined or left a conference room.
+    RoomChanged {
+        /// Its number.
+        room: String,
+        /// Who is in it, as their addresses of record, in the order in which they came.
+        members: Vec<String>,
+    },
+    /// A call was parked.
+    Parked {
+        /// The orbit.
+        orbit: String,
+        /// Who waits there.
+        caller: String,
+    },
+    /// A call is parked no more: somebody took it, its time was over, or it ended.
+    Unparked {
+        /// The orbit.
+        orbit: String,
+    },
+    /// Somebody left a message.
+    MessageLeft {
+        /// The mailbox, which is a user.
+        mailbox: String,
+        /// Who left it: the user part of the caller's address.
+        from: String,
+    },
+    /// A mailbox has other numbers of messages now.
+    MailboxChanged {
+        /// The mailbox, which is a user.
+        mailbox: String,
+        /// How many messages there are.
+        counts: MailboxCounts,
     },
     /// A call was answered.
     CallAnswered {

@@ -2,7 +2,10 @@
 
 use clap::{Parser, ValueEnum};
 use core::net::SocketAddr;
-use sidetone_pbx::{Pbx, PbxBuilder, PbxEvent, Prompt, Service};
+use sidetone_pbx::{
+    FolderMailboxes, Music, OrbitConfig, Pbx, PbxBuilder, PbxEvent, Prompt, RingGroup, RoomConfig, Service,
+    VoicemailConfig,
+};
 use sidetone_sip_core::driver::{
     CaSet, Certificates, ClientAuth, Identity, TlsConfig, TlsError, TlsVersion, WebSocketConfig,
 };
@@ -12,10 +15,11 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A SIP registrar and proxy with an echo test and announcements.
+/// A SIP registrar and proxy with what a small office dials.
 ///
 /// Accounts register and call each other; *43 plays back what it hears, *44 plays a prompt, 600 answers with a
-/// tone, 601 rings and is not answered.
+/// tone, 601 rings and is not answered. 800 is a conference room, 701 to 709 are park orbits, *45 plays music; *72NUMBER
+/// and *73 forward calls, *78 and *79 keep them off, *8NUMBER takes a call that rings elsewhere.
 #[derive(Parser)]
 #[command(version)]
 struct Options {
@@ -71,13 +75,29 @@ struct Options {
     /// What *44 plays: a WAV file, 16-bit PCM, 8000 samples a second
     #[arg(long, value_name = "FILE.WAV")]
     prompt: Option<PathBuf>,
-    /// A further extension: echo, tone (of 440 Hz), ring, or a WAV file to play
+    /// A further extension: echo, tone (of 440 Hz), ring, room (a conference), park (an orbit), music (on hold), confirm
+    /// (what feature codes are answered with), or a WAV file to play
     #[arg(long, value_name = "NUMBER=SERVICE", value_parser = parse_extension)]
     extension: Vec<(String, Service)>,
+    /// Calls that nobody answers leave a message at *98, kept as WAV files in this directory; *97 plays them
+    #[arg(long, value_name = "DIRECTORY")]
+    voicemail: Option<PathBuf>,
+    /// A number that rings at all of these users
+    #[arg(long, value_name = "NUMBER=USER,...", value_parser = parse_list)]
+    group: Vec<(String, Vec<String>)>,
+    /// Users who take each other's calls with *9
+    #[arg(long, value_name = "USER,...", value_parser = parse_users)]
+    pickup: Vec<Users>,
+    /// A list of users and extensions whose lamps a telephone subscribes to at once
+    #[arg(long, value_name = "NAME=USER,...", value_parser = parse_list)]
+    blf_list: Vec<(String, Vec<String>)>,
     /// Show every SIP message: one line each, or with `=full` the whole text; secrets are masked
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "line")]
     trace: Option<Trace>,
 }
+
+#[derive(Clone)]
+struct Users(Vec<String>);
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Digest {
@@ -144,6 +164,26 @@ async fn run(options: Options) -> Result<(), Box<dyn core::error::Error>> {
     builder = accounts.iter().fold(builder, |builder, (name, password)| builder.user(name, password));
     if let Some(path) = options.prompt {
         builder = builder.extension("*44", Service::Prompt(Prompt::open(path)?));
+    }
+    builder = builder
+        .extension("*45", Service::MusicOnHold(Music::melody()))
+        .extension("*70", Service::Confirmation)
+        .extension("800", Service::Conference(RoomConfig::default()));
+    for orbit in 701..=709 {
+        builder = builder.extension(orbit.to_string(), Service::Park(OrbitConfig::default()));
+    }
+    if let Some(directory) = options.voicemail {
+        let store = FolderMailboxes::open(directory)?;
+        builder = builder.voicemail("*98", "*97", VoicemailConfig::default(), store);
+    }
+    for (number, members) in options.group {
+        builder = builder.ring_group(number, RingGroup::new(members));
+    }
+    for Users(members) in options.pickup {
+        builder = builder.pickup_group(members);
+    }
+    for (name, members) in options.blf_list {
+        builder = builder.blf_list(name, members);
     }
     for (number, service) in options.extension {
         builder = builder.extension(number, service);
@@ -258,6 +298,24 @@ fn line(event: &PbxEvent) -> String {
         PbxEvent::Refused { from, to, status, remote } => {
             format!("refused {from} at {remote}, for {to}: {} {}", status.code(), status.reason())
         }
+        PbxEvent::CallDiverted { call_id, from, to, reason } => {
+            format!("call {call_id}: from {from} on to {to} ({reason})")
+        }
+        PbxEvent::CallPickedUp { call_id, from, by } => format!("call {call_id}: {by} takes it from {from}"),
+        PbxEvent::RoomChanged { room, members } => format!("room {room}: {}", members.join(", ")),
+        PbxEvent::Parked { orbit, caller } => format!("orbit {orbit}: {caller} waits"),
+        PbxEvent::Unparked { orbit } => format!("orbit {orbit}: free"),
+        PbxEvent::MessageLeft { mailbox, from } => format!("mailbox {mailbox}: a message from {from}"),
+        PbxEvent::MailboxChanged { mailbox, counts } => {
+            format!("mailbox {mailbox}: {} new, {} old", counts.new, counts.old)
+        }
+        PbxEvent::FeaturesChanged { user, features } => {
+            let to = |target: &Option<String>| target.clone().unwrap_or_else(|| "-".into());
+            let (always, busy) = (to(&features.forward_always), to(&features.forward_busy));
+            let no_answer = to(&features.forward_no_answer);
+            let quiet = if features.do_not_disturb { ", do not disturb" } else { "" };
+            format!("settings of {user}: forward all {always}, busy {busy}, no answer {no_answer}{quiet}")
+        }
         _ => format!("{event:?}"),
     }
 }
@@ -297,9 +355,25 @@ fn parse_extension(text: &str) -> Result<(String, Service), String> {
         "echo" => Service::Echo,
         "ring" => Service::Ring,
         "tone" => Service::HUM,
+        "room" => Service::Conference(RoomConfig::default()),
+        "park" => Service::Park(OrbitConfig::default()),
+        "music" => Service::MusicOnHold(Music::melody()),
+        "confirm" => Service::Confirmation,
         path => Service::Prompt(Prompt::open(path).map_err(|error| error.to_string())?),
     };
     Ok((number.into(), service))
+}
+
+fn parse_users(text: &str) -> Result<Users, String> {
+    let users: Vec<String> =
+        text.split(',').map(str::trim).filter(|user| !user.is_empty()).map(Into::into).collect();
+    if users.is_empty() { Err("expected USER,...".into()) } else { Ok(Users(users)) }
+}
+
+fn parse_list(text: &str) -> Result<(String, Vec<String>), String> {
+    let (name, users) =
+        text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("expected NAME=USER,...")?;
+    Ok((name.into(), parse_users(users)?.0))
 }
 
 /// The error names the file and the line, not what is in it.

@@ -1,24 +1,27 @@
 //! The PBX on tokio: one task drives the [`Proxy`] and its sockets, one for each address drives the extensions.
 
+use crate::call_config::{CallConfig, RingGroup};
+use crate::command::Command;
 use crate::config::ProxyConfig;
+use crate::dialogs::UserDialog;
 use crate::event::PbxEvent;
+use crate::features::UserFeatures;
+use crate::handle::PbxHandle;
+use crate::mailbox::{MailboxStore, MemoryMailboxes};
+use crate::notifier::{MAX_WATCHERS, STATE_PACKAGES, States, StatesConfig};
 use crate::proxy::{Extension, Proxy};
 use crate::registrar::RegistrarLimits;
-use crate::services::{Prompt, PromptError, Service, Services};
-use core::fmt;
+use crate::services::{Prompt, PromptError, Service, Services, VoicemailConfig};
 use hashbrown::HashMap;
 use sidetone_hal::net::{IpAddr, Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
-use sidetone_sip_core::driver::{
-    self, DriverConfig, Io, IoEvent, TlsConfig, TlsError, TlsHandle, WebSocketConfig,
-};
+use sidetone_sip_core::driver::{self, DriverConfig, Io, IoEvent, TlsConfig, WebSocketConfig};
 use sidetone_sip_core::trace::Tap;
-use sidetone_sip_core::{DigestConfig, Secret};
-use sidetone_sip_ua::UserAgent;
+use sidetone_sip_core::{DigestConfig, Secret, Uri};
+use sidetone_sip_ua::{Account, AccountConfig, AgentConfig, UserAgent};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, broadcast, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 
 /// The small PBX; begin with [`Pbx::builder`].
 #[derive(Debug)]
@@ -48,6 +51,12 @@ pub struct PbxBuilder {
     digest: Option<DigestConfig>,
     extensions: BTreeMap<String, Option<Service>>,
     registrar: Option<RegistrarLimits>,
+    calls: CallConfig,
+    groups: Vec<(String, RingGroup)>,
+    pickup_groups: Vec<Vec<String>>,
+    features: Option<Box<dyn UserFeatures>>,
+    mailboxes: Option<Arc<dyn MailboxStore>>,
+    lists: Vec<(String, Vec<String>)>,
     seed: Option<[u8; 32]>,
     tap: Option<Box<dyn Tap>>,
 }
@@ -56,6 +65,8 @@ pub struct PbxBuilder {
 const MAX_SERVICE_CALLS: usize = 64;
 /// Events that wait for a slow reader of [`PbxEvents`]; it misses older ones.
 const QUEUED_EVENTS: usize = 1024;
+/// Commands of handles that wait for the proxy's task.
+const QUEUED_COMMANDS: usize = 64;
 
 impl PbxBuilder {
     /// Listens for UDP here; port 0 lets the system choose. Without any address it is `127.0.0.1:5060`, UDP.
@@ -136,6 +147,57 @@ impl PbxBuilder {
         self
     }
 
+    /// How calls are diverted and taken, and by which codes. [`CallConfig::voicemail`] and [`CallConfig::confirmation`] are
+    /// set by [`PbxBuilder::voicemail`], and by the extension that is a [`Service::Confirmation`].
+    pub fn calls(mut self, calls: CallConfig) -> Self {
+        self.calls = calls;
+        self
+    }
+
+    /// A number that rings at several users.
+    pub fn ring_group(mut self, number: impl Into<String>, group: RingGroup) -> Self {
+        self.groups.push((number.into(), group));
+        self
+    }
+
+    /// Users who may take each other's calls.
+    pub fn pickup_group<S: Into<String>>(mut self, members: impl IntoIterator<Item = S>) -> Self {
+        self.pickup_groups.push(members.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// A list of users and extensions whose lamps a telephone subscribes to at once, by this name (RFC 4662); at most
+    /// [`MAX_LIST`](crate::MAX_LIST).
+    pub fn blf_list<S: Into<String>>(
+        mut self,
+        name: impl Into<String>,
+        members: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.lists.push((name.into(), members.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// Where users' settings are kept; in memory by default.
+    pub fn features(mut self, store: impl UserFeatures + 'static) -> Self {
+        self.features = Some(Box::new(store));
+        self
+    }
+
+    /// Calls that nobody answers can leave a message at `number`, and users hear theirs at `listen`. Messages are kept in
+    /// `store`.
+    pub fn voicemail(
+        mut self,
+        number: impl Into<String>,
+        listen: impl Into<String>,
+        config: VoicemailConfig,
+        store: impl MailboxStore + 'static,
+    ) -> Self {
+        let number = number.into();
+        self.calls.voicemail = Some(number.clone());
+        self.mailboxes = Some(Arc::new(store));
+        self.extension(number, Service::Voicemail(config)).extension(listen, Service::Messages)
+    }
+
     /// Other bounds on registrations.
     pub fn registrar(mut self, limits: RegistrarLimits) -> Self {
         self.registrar = Some(limits);
@@ -168,6 +230,11 @@ impl PbxBuilder {
         let seed = self.seed.unwrap_or_else(driver::seed);
         let mut rng = Rng::from_seed(seed);
         let table = table(self.extensions)?;
+        let mut calls = self.calls;
+        if calls.confirmation.is_none() {
+            let confirms = |(_, service): &(_, &Service)| matches!(service, Service::Confirmation);
+            calls.confirmation = table.iter().find(confirms).map(|(number, _)| number.clone());
+        }
 
         // The extensions are spoken to over UDP, at the address the caller used, so each has a UDP socket.
         let mut sockets = udp.clone();
@@ -196,6 +263,7 @@ impl PbxBuilder {
         config.realm = self.realm.unwrap_or(config.realm);
         config.digest = self.digest.unwrap_or(config.digest);
         config.registrar = self.registrar.unwrap_or(config.registrar);
+        config.calls = calls;
         let mut proxy = Proxy::new(config);
         proxy.endpoint_mut().set_tap(self.tap);
         io.attach(proxy.endpoint_mut());
@@ -210,6 +278,17 @@ impl PbxBuilder {
         for (name, password) in self.users {
             proxy.add_account(name, password);
         }
+        for (number, group) in self.groups {
+            proxy.add_ring_group(number, group);
+        }
+        for members in self.pickup_groups {
+            if !proxy.add_pickup_group(members) {
+                tracing::warn!("too many pickup groups");
+            }
+        }
+        if let Some(store) = self.features {
+            proxy.set_feature_store(store);
+        }
 
         let key: String = Rng::from_seed(fork()).hex::<32>().iter().map(|byte| char::from(*byte)).collect();
         let mut ips: Vec<IpAddr> = bound.iter().map(|(_, address)| address.ip()).collect();
@@ -217,14 +296,25 @@ impl PbxBuilder {
         ips.dedup();
         let mut agents = Vec::new();
         let mut ports = Vec::new();
-        for ip in ips.into_iter().filter(|_| !table.is_empty()) {
+        let mut callbacks = HashMap::new();
+        let parks = table.values().any(|service| matches!(service, Service::Park(_)));
+        let secret: String =
+            Rng::from_seed(fork()).hex::<32>().iter().map(|byte| char::from(*byte)).collect();
+        if parks {
+            proxy.add_account(CALLBACK_USER, Secret::new(secret.as_str()));
+        }
+        for ip in ips {
             let agent = UserAgent::builder()
                 .bind_udp(SocketAddr::new(ip, 0))
-                .user_agent(concat!("sidetone-pbx/", env!("CARGO_PKG_VERSION")))
+                .config(agent_config())
                 .seed(fork())
                 .build()
                 .await?;
             ports.extend(agent.local_addr(Protocol::Udp).map(|address| (ip, address.port())));
+            let at = bound.iter().find(|(protocol, at)| *protocol == Protocol::Udp && at.ip() == ip);
+            if let Some((_, at)) = at.filter(|_| parks) {
+                callbacks.insert(ip, callback_account(&agent, *at, &secret).await?);
+            }
             agents.push(agent);
         }
         let extensions: Vec<String> = table.keys().cloned().collect();
@@ -234,15 +324,47 @@ impl PbxBuilder {
 
         let (stop_services, services_stop) = watch::channel(());
         let room = Arc::new(Semaphore::new(MAX_SERVICE_CALLS));
-        let services = Arc::new(Services { table: table.into_iter().collect::<HashMap<_, _>>(), key, room });
+        let (events, _) = broadcast::channel(QUEUED_EVENTS);
+        let (commands, inbox) = mpsc::channel(QUEUED_COMMANDS);
+        let mailboxes = self.mailboxes.unwrap_or_else(|| Arc::new(MemoryMailboxes::new()));
+        let numbers = |wanted: fn(&Service) -> bool| {
+            let fitting = table.iter().filter(|(_, service)| wanted(service));
+            fitting.map(|(number, _)| number.clone()).collect::<Vec<_>>()
+        };
+        let listen = numbers(|service| matches!(service, Service::Messages));
+        let states = StatesConfig {
+            key: key.clone(),
+            lists: self.lists,
+            rooms: numbers(|service| matches!(service, Service::Conference(_))),
+            voicemail: numbers(|service| matches!(service, Service::Messages | Service::Voicemail(_))),
+            listen: listen.into_iter().next(),
+        };
+        for (name, _) in &states.lists {
+            proxy.add_list(name.as_str());
+        }
+        proxy.set_state_agent(Extension { ports: ports.clone(), key: key.clone() }, &STATE_PACKAGES);
+        let states =
+            Arc::new(States::new(states, Arc::clone(&mailboxes), commands.clone(), Rng::from_seed(fork())));
+        let services = Arc::new(Services {
+            table: table.into_iter().collect::<HashMap<_, _>>(),
+            key,
+            room,
+            mailboxes: Arc::clone(&mailboxes),
+            states: Arc::clone(&states),
+            events: events.clone(),
+            callbacks,
+            rooms: Default::default(),
+            orbits: Default::default(),
+        });
         let services = agents
             .into_iter()
             .map(|agent| tokio::spawn(Arc::clone(&services).run(agent, services_stop.clone())))
             .collect();
-        let (events, _) = broadcast::channel(QUEUED_EVENTS);
+        let (dialogs, _) = broadcast::channel(QUEUED_EVENTS);
         let (stop, proxy_stop) = watch::channel(());
         let tls = io.tls_handle();
-        let task = tokio::spawn(drive(proxy, io, events.clone(), proxy_stop));
+        let outlets = Outlets { events: events.clone(), dialogs: dialogs.clone(), states };
+        let task = tokio::spawn(drive(proxy, io, outlets, inbox, proxy_stop));
         // Sockets that only the extensions use are not among what was asked for.
         let mut number = 0;
         bound.retain(|(protocol, _)| {
@@ -258,6 +380,9 @@ impl PbxBuilder {
             tls,
             extensions,
             events,
+            dialogs,
+            commands,
+            mailboxes,
             stop,
             stop_services,
             task,
@@ -285,21 +410,67 @@ fn table(changes: BTreeMap<String, Option<Service>>) -> Result<BTreeMap<String, 
     Ok(table)
 }
 
+/// The user agent of the extensions.
+fn agent_config() -> AgentConfig {
+    // The builder gives the seed.
+    let mut config = AgentConfig::new([0; 32]);
+    config.user_agent = concat!("sidetone-pbx/", env!("CARGO_PKG_VERSION")).into();
+    config.packages = STATE_PACKAGES.map(Into::into).to_vec();
+    config.max_subscriptions = MAX_WATCHERS;
+    config
+}
+
+/// The account that calls users for the extensions: no telephone registers for it.
+const CALLBACK_USER: &str = "sidetone-park";
+
+async fn callback_account(
+    agent: &UserAgent,
+    server: SocketAddr,
+    secret: &str,
+) -> Result<Account, sidetone_sip_ua::Error> {
+    // An address that stands for all of a machine's is reached at the loopback.
+    let ip = match server.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from(core::net::Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let aor = Uri::sip(Some(CALLBACK_USER), &ip.to_string(), Some(server.port()));
+    let aor = aor.map_err(|_| sidetone_sip_ua::Error::NoRoute)?;
+    agent.add_account(AccountConfig::new(aor).with_password(secret).without_registration()).await
+}
+
+/// Where what happens is told.
+struct Outlets {
+    events: broadcast::Sender<PbxEvent>,
+    dialogs: broadcast::Sender<UserDialog>,
+    states: Arc<States>,
+}
+
 /// Runs the proxy until `stop`.
 async fn drive(
     mut proxy: Proxy,
     mut io: Io,
-    events: broadcast::Sender<PbxEvent>,
+    outlets: Outlets,
+    mut commands: mpsc::Receiver<Command>,
     mut stop: watch::Receiver<()>,
 ) {
     loop {
+        // Nobody has to listen.
         while let Some(event) = proxy.poll_event() {
-            // Nobody has to listen.
-            let _ = events.send(event);
+            outlets.states.happened(&event);
+            outlets.events.send(event).ok();
+        }
+        while let Some(dialog) = proxy.poll_dialog() {
+            outlets.states.dialog_changed(&dialog);
+            outlets.dialogs.send(dialog).ok();
         }
         let deadline = proxy.poll_timeout();
         let happened = tokio::select! {
             happened = io.next(proxy.endpoint_mut(), deadline) => happened,
+            Some(command) = commands.recv() => {
+                command.run(&mut proxy);
+                continue;
+            }
             _ = stop.changed() => break,
         };
         match happened {
@@ -308,123 +479,6 @@ async fn drive(
         }
     }
     io.flush(proxy.endpoint_mut());
-}
-
-/// A PBX that runs. Dropping it stops it at once; [`PbxHandle::shutdown`] hangs up the extensions' calls first.
-#[derive(Debug)]
-pub struct PbxHandle {
-    udp: Vec<SocketAddr>,
-    tcp: Vec<SocketAddr>,
-    listening: Vec<(Protocol, SocketAddr)>,
-    tls: TlsHandle,
-    extensions: Vec<String>,
-    events: broadcast::Sender<PbxEvent>,
-    stop: watch::Sender<()>,
-    stop_services: watch::Sender<()>,
-    task: JoinHandle<()>,
-    services: Vec<JoinHandle<()>>,
-}
-
-impl PbxHandle {
-    /// The first address that it listens at, with the port that the system chose: UDP, without UDP that of TCP, then TLS,
-    /// then WebSocket.
-    #[must_use]
-    pub fn addr(&self) -> SocketAddr {
-        // At least one address is bound, or `start` had failed.
-        self.listening
-            .first()
-            .map(|(_, address)| *address)
-            .unwrap_or(SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0))
-    }
-
-    /// The UDP addresses, in the order in which they were given.
-    #[must_use]
-    pub fn udp_addrs(&self) -> &[SocketAddr] {
-        &self.udp
-    }
-
-    /// The TCP addresses, in the order in which they were given.
-    #[must_use]
-    pub fn tcp_addrs(&self) -> &[SocketAddr] {
-        &self.tcp
-    }
-
-    /// Where it listens, for every transport, in the order in which the addresses were given.
-    #[must_use]
-    pub fn listening(&self) -> &[(Protocol, SocketAddr)] {
-        &self.listening
-    }
-
-    /// Exchanges the TLS configuration: new connections go by it, those that are there go on.
-    ///
-    /// # Errors
-    /// It cannot be used; then nothing has changed.
-    pub fn reload_tls(&self, config: &TlsConfig) -> Result<(), TlsError> {
-        self.tls.reload(config)
-    }
-
-    /// The numbers of the extensions, sorted.
-    #[must_use]
-    pub fn extensions(&self) -> &[String] {
-        &self.extensions
-    }
-
-    /// What happens from now on. Each caller gets a stream of its own.
-    #[must_use]
-    pub fn events(&self) -> PbxEvents {
-        PbxEvents { events: self.events.subscribe() }
-    }
-
-    /// Hangs up the extensions' calls, then closes the sockets.
-    pub async fn shutdown(mut self) {
-        self.stop_services.send_replace(());
-        for service in &mut self.services {
-            // An error would be a panic of the task, which ends it just as well.
-            let _ = service.await;
-        }
-        self.stop.send_replace(());
-        let _ = (&mut self.task).await;
-    }
-}
-
-impl Drop for PbxHandle {
-    fn drop(&mut self) {
-        self.task.abort();
-        self.services.iter().for_each(JoinHandle::abort);
-    }
-}
-
-impl fmt::Display for PbxHandle {
-    /// What it listens to: `listening at udp 127.0.0.1:5060, tcp 127.0.0.1:5060`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, (protocol, address)) in self.listening.iter().enumerate() {
-            let protocol = protocol.as_str().to_ascii_lowercase();
-            write!(f, "{}{protocol} {address}", if at == 0 { "listening at " } else { ", " })?;
-        }
-        Ok(())
-    }
-}
-
-/// The events of a PBX.
-#[derive(Debug)]
-pub struct PbxEvents {
-    events: broadcast::Receiver<PbxEvent>,
-}
-
-impl PbxEvents {
-    /// The next event; `None` when the PBX has stopped. A reader that is more than 1024 events behind misses the
-    /// oldest ones. Cancel-safe.
-    pub async fn next(&mut self) -> Option<PbxEvent> {
-        loop {
-            match self.events.recv().await {
-                Ok(event) => return Some(event),
-                Err(broadcast::error::RecvError::Lagged(missed)) => {
-                    tracing::debug!(missed, "slow reader of PBX events");
-                }
-                Err(broadcast::error::RecvError::Closed) => return None,
-            }
-        }
-    }
 }
 
 /// Why a PBX does not start.

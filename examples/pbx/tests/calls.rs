@@ -9,6 +9,11 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+#[path = "calls/services.rs"]
+mod services;
+#[path = "calls/states.rs"]
+mod states;
+
 use core::time::Duration;
 use sidetone_hal::audio::{AudioFormat, AudioPort};
 use sidetone_media::tone::{Generator, Goertzel, Part, Tone};
@@ -70,10 +75,19 @@ impl AudioPort for Voice {
 impl Ear {
     /// Waits until half a second in a row holds this tone and next to nothing else.
     async fn hears(&mut self, hertz: f32) {
+        self.hears_after(0, hertz).await;
+    }
+
+    /// The same, of what is heard from now on.
+    async fn hears_from_now(&mut self, hertz: f32) {
+        let from = *self.count.borrow();
+        self.hears_after(from, hertz).await;
+    }
+
+    async fn hears_after(&mut self, mut from: usize, hertz: f32) {
         const WINDOW: usize = 4000;
         let what = format!("hearing {hertz} Hz");
         let pure = async {
-            let mut from = 0;
             loop {
                 self.count.wait_for(|count| *count >= from + WINDOW).await.unwrap();
                 let mut goertzel = Goertzel::new(8000, hertz);

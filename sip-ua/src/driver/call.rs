@@ -290,6 +290,12 @@ impl CallHandle {
         self.ask(|call, reply| Command::Stats { call, reply }).await
     }
 
+    /// Whether both are of the same call. Two user agents may give their calls the same names.
+    #[cfg(feature = "media")]
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id && self.commands.same_channel(&other.commands)
+    }
+
     pub(super) const fn commands(&self) -> &mpsc::Sender<Command> {
         &self.commands
     }

@@ -62,7 +62,7 @@ impl Conference {
     pub async fn new<'a>(calls: impl IntoIterator<Item = &'a CallHandle>) -> Result<Self, Error> {
         let mut members = Vec::new();
         for call in calls {
-            if members.iter().any(|member: &Member| member.call.id() == call.id()) {
+            if members.iter().any(|member: &Member| member.call.is_same(call)) {
                 continue;
             }
             match Member::take(call).await {
@@ -284,7 +284,7 @@ impl Task {
 
     /// Gives a member its place in the mix.
     fn add(&mut self, member: &mut Member) -> Result<(), Error> {
-        if self.leg(member.call.id()).is_ok() {
+        if self.members.iter().any(|known| known.call.is_same(&member.call)) {
             return Err(CommandError::WrongState.into());
         }
         let (rate, mix) = (member.format.sample_rate, self.mixer.config().sample_rate);

@@ -9,6 +9,7 @@ use crate::dialog::{Dialog, LocalTag, Routed};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
+use crate::package::resource_list::{OPTION_TAG, is_list};
 use crate::request::append;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -19,7 +20,7 @@ use sidetone_hal::net::Protocol;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{
     AllowEvents, CSeq, CallId as CallIdHeader, ContentType, Event as EventHeader, Expires, From, HeaderName,
-    MinExpires, RetryAfter, SubscriptionState as StateHeader,
+    MinExpires, Require, RetryAfter, SubscriptionState as StateHeader,
 };
 use sidetone_sip_core::{Headers, Method, Request, Response, Source, StatusCode, TransactionId};
 
@@ -485,6 +486,10 @@ impl Agent {
         request.headers.push(&watcher.event);
         request.headers.push(&told.state);
         if let Some((kind, body)) = &told.content {
+            if is_list(kind) {
+                // RFC 4662 §4.1: whoever gets a list must know what it is.
+                request.headers.push(&Require::from_iter([OPTION_TAG]));
+            }
             request.set_body(kind, body.clone());
         }
         watcher.sent = Some(told);

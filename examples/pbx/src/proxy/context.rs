@@ -1,19 +1,25 @@
 //! The response context of one forwarded request (RFC 3261 §16.7): which branches it has, what each answered, and
 //! what of it the caller is told. No I/O: [`Step`]s say what the proxy has to do.
 
+use super::journey::{Ended, Journey};
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{ProxyAuthenticate, WwwAuthenticate};
-use sidetone_sip_core::{Method, Request, Response, StatusCode, TransactionId};
+use sidetone_sip_core::header::{Contact, ProxyAuthenticate, WwwAuthenticate};
+use sidetone_sip_core::{Method, Request, Response, StatusCode, TransactionId, Uri};
+use std::sync::Arc;
 
 /// What the proxy has to do next for a context.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Send this response upstream.
-    Forward(Response),
+    /// Send this response upstream; it came from a telephone of this user.
+    Forward(Response, Option<Arc<str>>),
     /// Answer the request upstream by a response made here: no branch has one to pass on.
     Answer(StatusCode),
     /// Cancel this client transaction.
     Cancel(TransactionId),
+    /// The last telephone of this user did not take the call.
+    Left(Arc<str>, StatusCode),
+    /// Nobody who was called so far takes the call, which may go on elsewhere; [`Context::give_up`] when it does not.
+    Exhausted(Ended),
 }
 
 /// One request being proxied.
@@ -29,6 +35,13 @@ pub(super) struct Context {
     pub(super) in_dialog: bool,
     /// The owner was told how the request ended.
     pub(super) told: bool,
+    /// Where a call goes next when it is not answered; none for what is not diverted.
+    pub(super) journey: Option<Box<Journey>>,
+    /// When those who are called now have rung for long enough.
+    pub(super) ring_until: Option<Instant>,
+    /// Whether a 6xx of one branch ends the others (RFC 3261 §16.7 step 5). In a group of users each declines for
+    /// himself.
+    pub(super) decline_ends: bool,
     branches: Vec<Branch>,
     /// A final response went upstream.
     answered: bool,
@@ -38,10 +51,14 @@ pub(super) struct Context {
 
 struct Branch {
     client: TransactionId,
+    /// Whose telephone it is; none outside of calls.
+    user: Option<Arc<str>>,
     /// The final response, or the status that stands for not getting one.
     outcome: Option<Outcome>,
     /// CANCEL was asked for.
     cancelled: bool,
+    /// It belongs to a stage of the call that is over: what it says counts no more, unless it is a 2xx.
+    superseded: bool,
     /// The client transaction may still speak (retransmitted 2xx, RFC 6026).
     alive: bool,
 }
@@ -66,14 +83,48 @@ impl Context {
             deadline: now + TIMER_C,
             in_dialog: false,
             told: false,
+            journey: None,
+            ring_until: None,
+            decline_ends: true,
             branches: Vec::new(),
             answered: false,
             cancelled: false,
         }
     }
 
-    pub(super) fn add_branch(&mut self, client: TransactionId) {
-        self.branches.push(Branch { client, outcome: None, cancelled: false, alive: true });
+    pub(super) fn add_branch(&mut self, client: TransactionId, user: Option<Arc<str>>) {
+        let branch = Branch { client, user, outcome: None, cancelled: false, superseded: false, alive: true };
+        self.branches.push(branch);
+    }
+
+    /// When [`Context::on_deadline`] has something to do.
+    pub(super) fn due(&self) -> Instant {
+        self.ring_until.map_or(self.deadline, |until| until.min(self.deadline))
+    }
+
+    /// Whether the caller still waits.
+    pub(super) fn is_open(&self) -> bool {
+        !self.answered && !self.cancelled
+    }
+
+    /// The first `count` branches are out: what they answer counts no more.
+    pub(super) fn supersede(&mut self, count: usize) {
+        self.branches.iter_mut().take(count).for_each(|branch| branch.superseded = true);
+    }
+
+    /// Whose telephones were called, once for each.
+    pub(super) fn users(&self) -> impl Iterator<Item = &str> {
+        self.branches.iter().filter_map(|branch| branch.user.as_deref())
+    }
+
+    /// The call goes nowhere else: the answer upstream.
+    pub(super) fn give_up(&mut self) -> Option<Step> {
+        if self.answered {
+            return None;
+        }
+        self.answered = true;
+        self.ring_until = None;
+        Some(self.best())
     }
 
     /// The client transactions.
@@ -104,13 +155,14 @@ impl Context {
         let status = response.status;
         if status.is_provisional() {
             // 100 is hop by hop; the endpoint makes its own (RFC 3261 §16.7 step 5).
-            if status == StatusCode::TRYING || branch.outcome.is_some() || self.answered {
+            let over = branch.outcome.is_some() || branch.superseded;
+            if status == StatusCode::TRYING || over || self.answered {
                 return Vec::new();
             }
             if !branch.cancelled {
                 self.deadline = now + TIMER_C;
             }
-            return vec![Step::Forward(response)];
+            return vec![Step::Forward(response, branch.user.clone())];
         }
         if status.is_success() {
             branch.outcome = Some(Outcome::Success);
@@ -119,7 +171,8 @@ impl Context {
                 return Vec::new();
             }
             self.answered = true;
-            let mut steps = vec![Step::Forward(response)];
+            self.ring_until = None;
+            let mut steps = vec![Step::Forward(response, branch.user.clone())];
             self.cancel_pending(now, &mut steps);
             return steps;
         }
@@ -127,10 +180,12 @@ impl Context {
             return Vec::new();
         }
         branch.outcome = Some(Outcome::Response(response));
+        let (user, superseded) = (branch.user.clone(), branch.superseded);
         let mut steps = Vec::new();
-        if status.code() >= 600 {
+        if status.code() >= 600 && self.decline_ends && !superseded {
             self.cancel_pending(now, &mut steps);
         }
+        self.left(user, status, &mut steps);
         self.conclude(&mut steps);
         steps
     }
@@ -139,7 +194,10 @@ impl Context {
     pub(super) fn on_failure(&mut self, client: TransactionId, status: StatusCode) -> Vec<Step> {
         let mut steps = Vec::new();
         if let Some(branch) = self.branches.iter_mut().find(|branch| branch.client == client) {
+            let news = branch.outcome.is_none();
             branch.outcome.get_or_insert(Outcome::Silent(status));
+            let user = branch.user.clone().filter(|_| news);
+            self.left(user, status, &mut steps);
             self.conclude(&mut steps);
         }
         steps
@@ -157,6 +215,7 @@ impl Context {
     pub(super) fn on_cancel(&mut self, now: Instant) -> Vec<Step> {
         let mut steps = Vec::new();
         self.cancelled = true;
+        self.ring_until = None;
         self.cancel_pending(now, &mut steps);
         self.conclude(&mut steps);
         steps
@@ -165,6 +224,11 @@ impl Context {
     /// [`Context::deadline`] came: pending branches are cancelled, and given up on if they were already.
     pub(super) fn on_deadline(&mut self, now: Instant) -> Vec<Step> {
         let mut steps = Vec::new();
+        if self.ring_until.take_if(|until| *until <= now).is_some() {
+            self.cancel_pending(now, &mut steps);
+            steps.push(Step::Exhausted(Ended::NoAnswer));
+            return steps;
+        }
         for branch in self.branches.iter_mut().filter(|branch| branch.cancelled) {
             branch.outcome.get_or_insert(Outcome::Silent(StatusCode::REQUEST_TIMEOUT));
         }
@@ -188,42 +252,94 @@ impl Context {
 
     /// Answers upstream when the last branch has ended.
     fn conclude(&mut self, steps: &mut Vec<Step>) {
-        if self.answered || self.branches.iter().any(|branch| branch.outcome.is_none()) {
+        let pending = |branch: &Branch| branch.outcome.is_none() && !branch.superseded;
+        if self.answered || self.branches.iter().any(pending) {
+            return;
+        }
+        if self.journey.is_some() && !self.cancelled {
+            self.ring_until = None;
+            steps.push(Step::Exhausted(self.ended()));
             return;
         }
         self.answered = true;
         steps.push(self.best());
     }
 
+    /// Tells when no telephone of a user can take the call any more.
+    fn left(&self, user: Option<Arc<str>>, status: StatusCode, steps: &mut Vec<Step>) {
+        let Some(user) = user else { return };
+        let pending = |branch: &Branch| branch.outcome.is_none() && branch.user.as_ref() == Some(&user);
+        if !self.answered && !self.branches.iter().any(pending) {
+            steps.push(Step::Left(user, status));
+        }
+    }
+
+    /// How the stage ended whose branches all have an outcome.
+    fn ended(&self) -> Ended {
+        let Some(at) = self.best_at() else { return Ended::Unavailable };
+        match self.branches.get(at).and_then(|branch| branch.outcome.as_ref()) {
+            Some(Outcome::Response(response)) if response.status.is_redirect() => {
+                let contacts = response.headers.all::<Contact>().filter_map(Result::ok);
+                let mut contacts: Vec<(u16, Uri)> = contacts
+                    .filter_map(|contact| match &contact {
+                        Contact::Addr(address) => Some((contact.q().unwrap_or(1000), address.uri.clone())),
+                        Contact::Star => None,
+                    })
+                    .collect();
+                contacts.sort_by_key(|(q, _)| core::cmp::Reverse(*q));
+                Ended::Redirected(contacts.into_iter().map(|(_, uri)| uri).collect())
+            }
+            Some(Outcome::Response(response)) => Ended::of(response.status),
+            Some(Outcome::Silent(status)) => Ended::of(*status),
+            Some(Outcome::Success) | None => Ended::Refused,
+        }
+    }
+
     /// The best of the final responses (RFC 3261 §16.7 step 6).
     fn best(&mut self) -> Step {
-        let rank = |status: StatusCode| match status.code() {
-            600.. => (0, 0),
-            code => (code / 100, preference(code)),
-        };
-        let best =
-            self.branches.iter().enumerate().filter_map(|(at, branch)| match branch.outcome.as_ref()? {
-                Outcome::Response(response) => Some((rank(response.status), at, response.status)),
-                Outcome::Silent(status) => Some((rank(*status), at, *status)),
-                Outcome::Success => None,
+        let Some(at) = self.best_at() else {
+            let gone = self.cancelled && self.is_invite();
+            return Step::Answer(if gone {
+                StatusCode::REQUEST_TERMINATED
+            } else {
+                StatusCode::TEMPORARILY_UNAVAILABLE
             });
-        let Some((_, at, status)) = best.min_by_key(|(rank, at, _)| (*rank, *at)) else {
+        };
+        let Some(branch) = self.branches.get_mut(at) else {
             return Step::Answer(StatusCode::TEMPORARILY_UNAVAILABLE);
         };
-        let outcome = self.branches.get_mut(at).and_then(|branch| branch.outcome.take());
-        if let Some(branch) = self.branches.get_mut(at) {
-            branch.outcome = Some(Outcome::Silent(status));
-        }
+        let outcome = branch.outcome.take();
+        let status = match &outcome {
+            Some(Outcome::Response(response)) => response.status,
+            Some(Outcome::Silent(status)) => *status,
+            Some(Outcome::Success) | None => StatusCode::TEMPORARILY_UNAVAILABLE,
+        };
+        branch.outcome = Some(Outcome::Silent(status));
         match outcome {
             // A 503 would make the caller avoid this proxy, which is well (RFC 3261 §16.7 step 6).
             _ if status == StatusCode::SERVICE_UNAVAILABLE => Step::Answer(StatusCode::SERVER_INTERNAL_ERROR),
             Some(Outcome::Response(mut response)) => {
                 self.gather_challenges(&mut response);
-                Step::Forward(response)
+                Step::Forward(response, None)
             }
             _ if self.cancelled && self.is_invite() => Step::Answer(StatusCode::REQUEST_TERMINATED),
             _ => Step::Answer(status),
         }
+    }
+
+    /// Which branch has the best of the final responses, of those that count.
+    fn best_at(&self) -> Option<usize> {
+        let rank = |status: StatusCode| match status.code() {
+            600.. => (0, 0),
+            code => (code / 100, preference(code)),
+        };
+        let outcomes = self.branches.iter().enumerate().filter(|(_, branch)| !branch.superseded);
+        let ranks = outcomes.filter_map(|(at, branch)| match branch.outcome.as_ref()? {
+            Outcome::Response(response) => Some((rank(response.status), at)),
+            Outcome::Silent(status) => Some((rank(*status), at)),
+            Outcome::Success => None,
+        });
+        ranks.min().map(|(_, at)| at)
     }
 
     /// A 401 or 407 carries the challenges of every branch (RFC 3261 §16.7 step 7), so that the caller can answer all.

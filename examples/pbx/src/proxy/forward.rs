@@ -3,18 +3,92 @@
 use super::Proxy;
 use super::context::{Context, Step};
 use super::inspect::{self, Parties, Refusal};
+use super::journey::Journey;
+use crate::dialogs::DialogEnd;
 use crate::event::PbxEvent;
+use crate::features::is_target;
 use sidetone_hal::net::{Protocol, SocketAddr};
-use sidetone_hal::time::Instant;
-use sidetone_sip_core::header::{RecordRoute, Via};
+use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_core::header::{RecordRoute, ReferredBy, SessionExpires, To, Via};
 use sidetone_sip_core::{
     FlowError, Method, NameAddr, Request, Response, SendError, Source, StatusCode, Target,
     TransactionFailure, TransactionId, Uri,
 };
+use std::collections::VecDeque;
+
+/// An INVITE of an account that opens a dialog.
+pub(super) struct NewInvite<'a> {
+    pub(super) server: TransactionId,
+    pub(super) request: &'a mut Request,
+    pub(super) parties: &'a Parties,
+    pub(super) source: &'a Source,
+    pub(super) caller: &'a str,
+}
 
 impl Proxy {
-    /// Forwards a request that may open a dialog, to all targets at once.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one request, each needed once")]
+    /// Forwards an INVITE that opens a dialog to whom it is for, wherever that leads.
+    pub(super) fn forward_call(
+        &mut self,
+        now: Instant,
+        invite: NewInvite<'_>,
+        callee: String,
+    ) -> Result<(), Refusal> {
+        let to = callee.clone();
+        self.open(now, invite, callee, |proxy, id, context, journey| {
+            proxy.arrive(now, id, context, journey, to)
+        })
+    }
+
+    /// Forwards an INVITE to one telephone of `callee`, and nowhere else.
+    pub(super) fn forward_direct(
+        &mut self,
+        now: Instant,
+        invite: NewInvite<'_>,
+        callee: &str,
+        telephone: (Uri, Target),
+    ) -> Result<(), Refusal> {
+        self.open(now, invite, callee.into(), |proxy, id, context, journey| {
+            proxy.ring_one(now, id, context, journey, callee, telephone)
+        })
+    }
+
+    fn open(
+        &mut self,
+        now: Instant,
+        invite: NewInvite<'_>,
+        callee: String,
+        begin: impl FnOnce(&mut Self, u64, &mut Context, &mut Journey) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let NewInvite { server, request, parties, source, caller } = invite;
+        self.check_room()?;
+        self.authenticator.strip(request);
+        inspect::count_hop(request);
+        let mut context = Context::new(now, server, request.clone());
+        let mut journey = Journey::new(caller, parties, source, request.uri.is_sips());
+        if let Some(Ok(ReferredBy(referrer))) = request.headers.get::<ReferredBy>() {
+            let user = referrer.uri.user().filter(|_| self.is_ours(&referrer.uri));
+            journey.referrer = user.map(|user| user.into_owned()).filter(|user| is_target(user));
+        }
+        let id = self.next_context;
+        self.next_context += 1;
+        self.dialogs.begin(now, &journey.call(id));
+        if let Err(refusal) = begin(self, id, &mut context, &mut journey) {
+            let cause = DialogEnd::Rejected(refusal.status().code());
+            self.dialogs.fail(&parties.call_id, &parties.from_tag, cause);
+            return Err(refusal);
+        }
+        context.journey = Some(Box::new(journey));
+        self.tell(PbxEvent::CallStarted {
+            call_id: parties.call_id.clone(),
+            from: caller.into(),
+            to: callee,
+            branches: context.clients().len(),
+        });
+        self.insert(id, context);
+        Ok(())
+    }
+
+    /// Forwards another request that may open a dialog, to all targets at once.
     pub(super) fn forward(
         &mut self,
         now: Instant,
@@ -22,7 +96,6 @@ impl Proxy {
         request: &mut Request,
         parties: &Parties,
         source: &Source,
-        (caller, callee): (&str, &str),
         targets: Vec<(Uri, Target)>,
     ) -> Result<(), Refusal> {
         self.check_room()?;
@@ -33,25 +106,19 @@ impl Proxy {
             let mut copy = request.clone();
             copy.uri = uri;
             if matches!(copy.method, Method::INVITE | Method::SUBSCRIBE | Method::REFER) {
-                self.record_route(&mut copy, parties, &source.target(), &target);
+                let names = (&*parties.call_id, &*parties.from_tag);
+                self.record_route(&mut copy, names, &source.target(), &target);
             }
             if let Ok(client) = self.send(now, copy, &target) {
-                context.add_branch(client);
+                context.add_branch(client, None);
             }
         }
-        let branches = context.clients().len();
-        if branches == 0 {
+        if context.clients().len() == 0 {
             return Err(StatusCode::TEMPORARILY_UNAVAILABLE.into());
         }
-        if context.is_invite() {
-            self.tell(PbxEvent::CallStarted {
-                call_id: parties.call_id.clone(),
-                from: caller.into(),
-                to: callee.into(),
-                branches,
-            });
-        }
-        self.insert(context);
+        let id = self.next_context;
+        self.next_context += 1;
+        self.insert(id, context);
         Ok(())
     }
 
@@ -70,8 +137,10 @@ impl Proxy {
         context.in_dialog = true;
         inspect::make_strict(request);
         let client = self.send(now, request.clone(), &target);
-        context.add_branch(client.map_err(|_| StatusCode::CALL_DOES_NOT_EXIST)?);
-        self.insert(context);
+        context.add_branch(client.map_err(|_| StatusCode::CALL_DOES_NOT_EXIST)?, None);
+        let id = self.next_context;
+        self.next_context += 1;
+        self.insert(id, context);
         Ok(())
     }
 
@@ -121,10 +190,12 @@ impl Proxy {
         act: impl FnOnce(&mut Context) -> Vec<Step>,
     ) {
         let Some(mut context) = self.contexts.remove(&id) else { return };
-        self.deadlines.remove(&(context.deadline, id));
-        for step in act(&mut context) {
+        self.deadlines.remove(&(context.due(), id));
+        let mut steps: VecDeque<Step> = act(&mut context).into();
+        while let Some(step) = steps.pop_front() {
             match step {
-                Step::Forward(response) => {
+                Step::Forward(response, user) => {
+                    self.watch(now, &context, &response, user.as_deref());
                     self.tell_progress(&mut context, response.status);
                     // It fails only when the caller's transaction is over.
                     let _ = self.endpoint.respond(now, context.server, response);
@@ -133,32 +204,76 @@ impl Proxy {
                     self.tell_progress(&mut context, status);
                     let tag = self.tag();
                     let response = context.request.response(status, Some(&tag));
+                    self.watch(now, &context, &response, None);
                     self.respond(now, context.server, response);
                 }
                 // It fails only when the branch has ended, which is what was wanted.
                 Step::Cancel(client) => {
                     let _ = self.endpoint.cancel(now, client);
                 }
+                Step::Left(user, status) => {
+                    if let Some(journey) = &context.journey {
+                        let cause = DialogEnd::Rejected(status.code());
+                        self.dialogs.leave(&journey.call_id, &journey.from_tag, &user, cause);
+                    }
+                }
+                Step::Exhausted(ended) => {
+                    if !self.go_on(now, id, &mut context, ended) {
+                        steps.extend(context.give_up());
+                    }
+                }
             }
         }
         if context.is_over() {
             self.by_server.remove(&context.server);
         } else {
-            self.deadlines.insert((context.deadline, id));
+            self.deadlines.insert((context.due(), id));
             self.contexts.insert(id, context);
         }
     }
 
-    fn insert(&mut self, context: Context) {
-        let id = self.next_context;
-        self.next_context += 1;
+    /// What a response that goes upstream says of the dialogs.
+    fn watch(&mut self, now: Instant, context: &Context, response: &Response, user: Option<&str>) {
+        let tag = response.headers.get::<To>().and_then(Result::ok);
+        let tag = tag.as_ref().and_then(|to| to.tag());
+        let status = response.status;
+        let interval = response.headers.get::<SessionExpires>().and_then(Result::ok);
+        let interval = interval.map(|session| Duration::from_secs(u64::from(session.seconds)));
+        if let Some(journey) = &context.journey {
+            let call = (&*journey.call_id, &*journey.from_tag);
+            match (status.class(), user, tag) {
+                (1, Some(user), Some(tag)) => self.dialogs.ring(call.0, call.1, user, tag),
+                (2, Some(user), Some(tag)) => self.dialogs.answer(now, call, user, tag, interval),
+                (1 | 2, ..) => {}
+                _ => {
+                    let given_up = status == StatusCode::REQUEST_TERMINATED;
+                    let rejected = DialogEnd::Rejected(status.code());
+                    let cause = if given_up { DialogEnd::Cancelled } else { rejected };
+                    self.dialogs.fail(call.0, call.1, cause);
+                }
+            }
+            return;
+        }
+        let Ok(parties) = Parties::of(&context.request) else { return };
+        let (Some(to_tag), true) = (&parties.to_tag, context.in_dialog && status.is_final()) else { return };
+        let tags = (&*parties.from_tag, &**to_tag);
+        let method = &context.request.method;
+        if *method == Method::BYE && !status.is_challenge() {
+            self.dialogs.hang_up(&parties.call_id, tags);
+        } else if status.is_success() {
+            let session = matches!(*method, Method::INVITE | Method::UPDATE);
+            self.dialogs.refresh(now, &parties.call_id, tags, interval.filter(|_| session));
+        }
+    }
+
+    fn insert(&mut self, id: u64, context: Context) {
         self.by_server.insert(context.server, id);
         self.by_client.extend(context.clients().map(|client| (client, id)));
-        self.deadlines.insert((context.deadline, id));
+        self.deadlines.insert((context.due(), id));
         self.contexts.insert(id, context);
     }
 
-    fn check_room(&self) -> Result<(), Refusal> {
+    pub(super) fn check_room(&self) -> Result<(), Refusal> {
         if self.contexts.len() >= self.config.max_contexts {
             return Err(StatusCode::SERVICE_UNAVAILABLE.into());
         }
@@ -185,7 +300,12 @@ impl Proxy {
     }
 
     /// Sends by the target's flow; when that is gone, by the address in the Request-URI.
-    fn send(&mut self, now: Instant, request: Request, target: &Target) -> Result<TransactionId, SendError> {
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        request: Request,
+        target: &Target,
+    ) -> Result<TransactionId, SendError> {
         self.remember_name(target);
         match self.endpoint.request(now, request.clone(), target) {
             Err(SendError::Flow(FlowError::Unknown)) => {
@@ -206,8 +326,14 @@ impl Proxy {
     }
 
     /// Puts our address on the dialog's path, once for each side when they differ (RFC 3261 §16.6 step 4, RFC 5658).
-    fn record_route(&mut self, request: &mut Request, parties: &Parties, caller: &Target, callee: &Target) {
-        let ticket = self.tickets.issue(&parties.call_id, &parties.from_tag, caller, callee);
+    pub(super) fn record_route(
+        &mut self,
+        request: &mut Request,
+        (call_id, from_tag): (&str, &str),
+        caller: &Target,
+        callee: &Target,
+    ) {
+        let ticket = self.tickets.issue(call_id, from_tag, caller, callee);
         let towards = |target: &Target| {
             let local = self.endpoint.local_address(target.protocol, Some(target.address))?;
             Some((target.protocol, local))

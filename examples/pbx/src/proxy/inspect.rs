@@ -98,6 +98,14 @@ impl Proxy {
         uri.port().is_none_or(ours) && self.is_own_ip(ip, Some(source))
     }
 
+    /// The same for a URI that no message came to: what a 3xx names.
+    pub(super) fn is_ours(&self, uri: &Uri) -> bool {
+        let ours = |port: u16| self.listening.iter().any(|local| local.port() == port);
+        let own_ip = |ip| uri.port().is_none_or(ours) && self.is_own_ip(ip, None);
+        uri.is_sip()
+            && (self.has_domain(uri.host_str()) || uri.host().and_then(|host| host.ip()).is_some_and(own_ip))
+    }
+
     fn has_domain(&self, host: &str) -> bool {
         self.config.domains.iter().any(|domain| domain.eq_ignore_ascii_case(host))
     }

@@ -2,16 +2,24 @@
 //! [`sidetone_sip_core::Endpoint`].
 
 mod context;
+mod divert;
 mod forward;
 mod inspect;
+mod journey;
+mod pickup;
+mod settings;
 
 use crate::auth::{Authenticator, Verdict};
+use crate::call_config::RingGroup;
 use crate::config::ProxyConfig;
+use crate::dialogs::{DialogTable, UserDialog};
 use crate::event::PbxEvent;
+use crate::features::{Code, MemoryFeatures, UserFeatures};
 use crate::location::{LocationStore, MemoryStore};
 use crate::registrar::{self, Change};
 use crate::ticket::TicketOffice;
 use context::Context;
+use forward::NewInvite;
 use hashbrown::{HashMap, HashSet};
 use inspect::{Parties, Refusal};
 use sidetone_hal::net::{IpAddr, Protocol, SocketAddr, Transmit};
@@ -36,6 +44,15 @@ pub struct Proxy {
     tickets: TicketOffice,
     location: Box<dyn LocationStore>,
     extensions: HashMap<String, Extension>,
+    /// Who is told of users' states, with the packages and the lists' names.
+    state_agent: Option<StateAgent>,
+    lists: HashSet<String>,
+    features: Box<dyn UserFeatures>,
+    groups: HashMap<String, RingGroup>,
+    /// Users who may take each other's calls, and each user's sets.
+    pickup_groups: Vec<Vec<String>>,
+    pickup_groups_of: HashMap<String, Vec<usize>>,
+    dialogs: DialogTable,
     /// Where we listen.
     listening: Vec<SocketAddr>,
     /// Addresses that we named in a Via or Record-Route.
@@ -46,6 +63,11 @@ pub struct Proxy {
     by_client: HashMap<TransactionId, u64>,
     deadlines: BTreeSet<(Instant, u64)>,
     events: VecDeque<PbxEvent>,
+}
+
+struct StateAgent {
+    service: Extension,
+    packages: HashSet<String>,
 }
 
 /// A service on this machine that is called by a number.
@@ -65,6 +87,9 @@ pub struct Extension {
 impl Extension {
     /// The name of the Request-URI's parameter.
     pub const KEY: &'static str = "sidetone-key";
+    /// The name of the parameter with the user of this server who transferred the call there, by its Referred-By
+    /// (RFC 3892).
+    pub const REFERRER: &'static str = "sidetone-referrer";
 
     fn target(&self, user: &str, local: IpAddr) -> Option<(Uri, Target)> {
         let serves =
@@ -75,6 +100,8 @@ impl Extension {
         Some((uri, Target::new(Protocol::Udp, SocketAddr::new(local, *port))))
     }
 }
+
+pub use settings::{MAX_PICKUP_GROUPS, MAX_PICKUP_MEMBERS};
 
 /// Events kept for an owner that does not take them; older ones give way.
 const MAX_EVENTS: usize = 10_000;
@@ -97,9 +124,16 @@ impl Proxy {
             authenticator: Authenticator::new(&config.realm, config.digest.clone(), &mut rng),
             tickets: TicketOffice::new(&mut rng),
             rng,
+            dialogs: DialogTable::new(config.calls.longest_call),
             config,
             location,
             extensions: HashMap::new(),
+            state_agent: None,
+            lists: HashSet::new(),
+            features: Box::new(MemoryFeatures::new()),
+            groups: HashMap::new(),
+            pickup_groups: Vec::new(),
+            pickup_groups_of: HashMap::new(),
             listening: Vec::new(),
             named: HashSet::new(),
             contexts: HashMap::new(),
@@ -119,6 +153,18 @@ impl Proxy {
     /// Sends requests for `user` to a service on this machine.
     pub fn add_extension(&mut self, user: impl Into<String>, extension: Extension) {
         self.extensions.insert(user.into(), extension);
+    }
+
+    /// Subscriptions to these packages go to a service on this machine, which tells the states of users, extensions and
+    /// lists; all others go to the users' telephones.
+    pub fn set_state_agent(&mut self, service: Extension, packages: &[&str]) {
+        let packages = packages.iter().map(|package| String::from(*package)).collect();
+        self.state_agent = Some(StateAgent { service, packages });
+    }
+
+    /// The name of a list that can be subscribed to at the state agent.
+    pub fn add_list(&mut self, name: impl Into<String>) {
+        self.lists.insert(name.into());
     }
 
     /// Says that a socket of [`endpoint_mut`](Self::endpoint_mut) is bound to this address, so that requests which
@@ -156,6 +202,7 @@ impl Proxy {
         while let Some((_, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.with_context(now, id, |context| context.on_deadline(now));
         }
+        self.dialogs.expire(now);
         while let Some((user, binding)) = self.location.expire(now) {
             self.tell(PbxEvent::Unregistered { user, contact: binding.contact, expired: true });
         }
@@ -172,6 +219,17 @@ impl Proxy {
         self.endpoint.poll_flow()
     }
 
+    /// A dialog of a user as it is since it changed; see [`Proxy::dialogs`].
+    pub fn poll_dialog(&mut self) -> Option<UserDialog> {
+        self.dialogs.poll_change()
+    }
+
+    /// Who calls whom now: what lamps show.
+    #[must_use]
+    pub const fn dialogs(&self) -> &DialogTable {
+        &self.dialogs
+    }
+
     /// What happened.
     pub fn poll_event(&mut self) -> Option<PbxEvent> {
         self.events.pop_front()
@@ -182,7 +240,8 @@ impl Proxy {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let endpoint = self.endpoint.poll_timeout().map(|(at, _)| at);
         let context = self.deadlines.first().map(|(at, _)| *at);
-        [endpoint, context, self.location.next_expiry()].into_iter().flatten().min()
+        let others = [self.location.next_expiry(), self.dialogs.next_expiry()];
+        [endpoint, context].into_iter().chain(others).flatten().min()
     }
 
     fn work(&mut self, now: Instant) {
@@ -246,6 +305,13 @@ impl Proxy {
             return self.about_server(now, server, request);
         };
         let caller = self.authenticate_caller(now, request, &parties, source)?;
+        if request.method == Method::INVITE {
+            let invite = NewInvite { server, request, parties: &parties, source, caller: &caller };
+            return self.call(now, invite, callee);
+        }
+        if let Some(target) = self.state_target(request, source, &callee)? {
+            return self.forward(now, server, request, &parties, source, vec![target]);
+        }
         let mut targets = self.targets(now, source, &callee)?;
         if request.uri.is_sips() && !self.extensions.contains_key(&callee) {
             // RFC 5630 §3.1: such a request goes over nothing but TLS, and only to who registered for it. The
@@ -255,7 +321,23 @@ impl Proxy {
                 return Err(Refusal::reason(StatusCode::TEMPORARILY_UNAVAILABLE, "SIPS Not Allowed"));
             }
         }
-        self.forward(now, server, request, &parties, source, (&caller, &callee), targets)
+        self.forward(now, server, request, &parties, source, targets)
+    }
+
+    /// A call: to somebody, or with a code that changes a setting or takes another call.
+    fn call(&mut self, now: Instant, invite: NewInvite<'_>, callee: String) -> Result<(), Refusal> {
+        let known = self.extensions.contains_key(&callee)
+            || self.groups.contains_key(&callee)
+            || self.authenticator.has_account(&callee);
+        match self.config.calls.codes.find(&callee).filter(|_| !known) {
+            Some(Code::Pickup(target)) => self.pick_up(now, invite, &target),
+            Some(Code::GroupPickup) => self.pick_up_in_group(now, invite),
+            Some(code) => {
+                let confirmation = self.apply(invite.caller, code)?;
+                self.forward_call(now, invite, confirmation)
+            }
+            None => self.forward_call(now, invite, callee),
+        }
     }
 
     /// A request to the server itself, not to somebody it serves.
@@ -350,15 +432,8 @@ impl Proxy {
         source: &Source,
         callee: &str,
     ) -> Result<Vec<(Uri, Target)>, Refusal> {
-        if let Some(extension) = self.extensions.get(callee) {
-            let local =
-                self.endpoint.local_address(source.protocol, Some(source.remote)).map(|local| local.ip());
-            let target = local.and_then(|local| extension.target(callee, local));
-            if let Some(local) = local {
-                // This machine reaches itself from the address that is called.
-                self.endpoint.set_route(local, local);
-            }
-            return Ok(vec![target.ok_or(StatusCode::TEMPORARILY_UNAVAILABLE)?]);
+        if let Some(extension) = self.extensions.get(callee).cloned() {
+            return Ok(vec![self.on_this_machine(&extension, source, callee)?]);
         }
         let mut bindings = self.location.bindings(now, callee);
         if bindings.is_empty() {
@@ -368,6 +443,46 @@ impl Proxy {
         }
         bindings.sort_by_key(|binding| core::cmp::Reverse(binding.q));
         Ok(bindings.into_iter().map(|binding| (binding.contact.clone(), binding.target())).collect())
+    }
+
+    /// Where the state agent is called for a subscription of its packages.
+    fn state_target(
+        &mut self,
+        request: &Request,
+        source: &Source,
+        callee: &str,
+    ) -> Result<Option<(Uri, Target)>, Refusal> {
+        let Some(agent) = self.state_agent.as_ref().filter(|_| request.method == Method::SUBSCRIBE) else {
+            return Ok(None);
+        };
+        let package = request.headers.get::<sidetone_sip_core::header::Event>().and_then(Result::ok);
+        if !package.is_some_and(|event| agent.packages.contains(event.package.as_str())) {
+            return Ok(None);
+        }
+        let service = agent.service.clone();
+        let known = self.authenticator.has_account(callee)
+            || self.extensions.contains_key(callee)
+            || self.groups.contains_key(callee)
+            || self.lists.contains(callee);
+        if !known {
+            return Err(StatusCode::NOT_FOUND.into());
+        }
+        self.on_this_machine(&service, source, callee).map(Some)
+    }
+
+    fn on_this_machine(
+        &mut self,
+        service: &Extension,
+        source: &Source,
+        callee: &str,
+    ) -> Result<(Uri, Target), Refusal> {
+        let local = self.endpoint.local_address(source.protocol, Some(source.remote)).map(|local| local.ip());
+        if let Some(local) = local {
+            // This machine reaches itself from the address that is called.
+            self.endpoint.set_route(local, local);
+        }
+        let target = local.and_then(|local| service.target(callee, local));
+        Ok(target.ok_or(StatusCode::TEMPORARILY_UNAVAILABLE)?)
     }
 
     fn refuse(

@@ -1,19 +1,33 @@
 //! Extensions that answer by themselves: user agents of their own in this process, which the proxy calls like any
 //! registered phone.
 
+mod music;
+mod park;
+mod room;
 mod sound;
+mod stage;
+mod voicemail;
 
+pub use music::Music;
+pub use park::OrbitConfig;
+pub use room::{MAX_ROOM, RoomConfig};
 pub use sound::{Prompt, PromptError};
+pub use voicemail::VoicemailConfig;
 
+use crate::event::PbxEvent;
+use crate::mailbox::MailboxStore;
+use crate::notifier::States;
 use crate::proxy::Extension;
 use core::time::Duration;
 use hashbrown::HashMap;
+use sidetone_hal::audio::AudioFormat;
+use sidetone_hal::net::IpAddr;
 use sidetone_media::tone::{Part, Tone};
 use sidetone_sip_core::{StatusCode, Uri};
-use sidetone_sip_ua::{Call, CallEvent, IncomingCall, UserAgent, UserAgentEvent};
+use sidetone_sip_ua::{Account, Call, CallEvent, IncomingCall, UserAgent, UserAgentEvent};
 use sound::{Echo, Hum, Player};
 use std::sync::Arc;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
 
 /// What an extension does.
@@ -28,6 +42,19 @@ pub enum Service {
     Tone(Tone),
     /// Rings and never answers.
     Ring,
+    /// Answers, tells by a tone that a setting was taken, and hangs up.
+    Confirmation,
+    /// Answers and plays music until the caller hangs up: also what a telephone calls to have somebody on hold hear
+    /// music (RFC 7088).
+    MusicOnHold(Music),
+    /// A conference room.
+    Conference(RoomConfig),
+    /// A park orbit.
+    Park(OrbitConfig),
+    /// Takes a message for whom the proxy diverts here: [`CallConfig::voicemail`](crate::CallConfig::voicemail).
+    Voicemail(VoicemailConfig),
+    /// Plays the messages of the account that calls: `1` again, `3` delete, `#` the next one, `*` the one before.
+    Messages,
 }
 
 impl Service {
@@ -41,10 +68,19 @@ pub(crate) struct Services {
     pub(crate) key: String,
     /// Calls at a time; more are answered 486.
     pub(crate) room: Arc<Semaphore>,
+    pub(crate) mailboxes: Arc<dyn MailboxStore>,
+    pub(crate) states: Arc<States>,
+    pub(crate) events: broadcast::Sender<PbxEvent>,
+    /// Accounts that call users from here, by the address at which the extensions are called.
+    pub(crate) callbacks: HashMap<IpAddr, Account>,
+    pub(crate) rooms: room::Rooms,
+    pub(crate) orbits: park::Orbits,
 }
 
 /// A call to an extension ends after this time: the caller may be gone without a BYE.
 const LONGEST_CALL: Duration = Duration::from_secs(30 * 60);
+/// The same where people talk to each other: in a room, or by way of an orbit.
+const LONGEST_TALK: Duration = Duration::from_secs(8 * 3600);
 
 impl Services {
     /// Answers the calls of one user agent until `stop`.
@@ -58,6 +94,9 @@ impl Services {
                     Some(UserAgentEvent::Incoming(incoming)) => {
                         calls.spawn(Arc::clone(&self).serve(incoming));
                     }
+                    Some(UserAgentEvent::Subscribe(incoming)) => {
+                        calls.spawn(Arc::clone(&self.states).serve(incoming));
+                    }
                     Some(_) => {}
                     None => break,
                 },
@@ -69,7 +108,7 @@ impl Services {
 
     async fn serve(self: Arc<Self>, incoming: IncomingCall) {
         let caller = incoming.from().uri.to_string();
-        let Some((number, service)) = self.find(incoming.uri()) else {
+        let Some((number, service)) = find(&self.table, &self.key, incoming.uri()) else {
             tracing::warn!(%caller, "a call to an extension went around the proxy");
             return log(&caller, incoming.reject(StatusCode::FORBIDDEN).await);
         };
@@ -86,6 +125,28 @@ impl Services {
                     let player = Player::new(prompt.clone(), Arc::clone(&over));
                     until_ended(incoming.answer(player).await?, Some(&over)).await;
                 }
+                Service::Confirmation => {
+                    let (stage, port) = stage::stage(AudioFormat::NARROWBAND);
+                    let mut call = incoming.answer(port).await?;
+                    if established(&mut call).await {
+                        stage.play(stage.tone(Tone::CONFIRMATION)).await;
+                        // What is on its way is heard before the call ends.
+                        tokio::time::sleep(Duration::from_millis(300)).await;
+                    }
+                }
+                Service::MusicOnHold(music) => {
+                    let (stage, port) = stage::stage(AudioFormat::NARROWBAND);
+                    stage.start(stage.music(music));
+                    until_ended(incoming.answer(port).await?, None).await;
+                }
+                Service::Conference(config) => {
+                    room::serve(Arc::clone(&self), number, config, incoming).await?;
+                }
+                Service::Park(config) => park::serve(Arc::clone(&self), number, config, incoming).await?,
+                Service::Voicemail(config) => {
+                    voicemail::take(Arc::clone(&self), config, incoming).await?;
+                }
+                Service::Messages => voicemail::listen(Arc::clone(&self), incoming).await?,
                 Service::Ring => {
                     let mut incoming = incoming;
                     incoming.ring().await?;
@@ -95,18 +156,55 @@ impl Services {
             Ok(())
         };
         // When the time is over the call is dropped, which hangs up.
-        match tokio::time::timeout(LONGEST_CALL, call).await {
+        let longest = match service {
+            Service::Conference(_) | Service::Park(_) => LONGEST_TALK,
+            _ => LONGEST_CALL,
+        };
+        match tokio::time::timeout(longest, call).await {
             Ok(outcome) => log(&caller, outcome),
-            Err(_) => tracing::info!(%caller, number, "call to an extension ended after {LONGEST_CALL:?}"),
+            Err(_) => tracing::info!(%caller, number, "call to an extension ended after {longest:?}"),
         }
     }
 
-    fn find(&self, uri: &Uri) -> Option<(&str, &Service)> {
-        if uri.param(Extension::KEY)?? != self.key {
-            return None;
+    /// Nobody has to listen.
+    fn tell(&self, event: PbxEvent) {
+        self.states.happened(&event);
+        self.events.send(event).ok();
+    }
+
+    fn tell_counts(&self, mailbox: &str) {
+        let counts = self.mailboxes.counts(mailbox);
+        self.tell(PbxEvent::MailboxChanged { mailbox: mailbox.into(), counts });
+    }
+
+    /// The account that calls users from the address at which an extension was called.
+    fn callback_account(&self, called: &Uri) -> Option<Account> {
+        let ip = called.host()?.ip()?;
+        let any = self
+            .callbacks
+            .iter()
+            .find(|(bound, _)| bound.is_unspecified() && bound.is_ipv4() == ip.is_ipv4());
+        self.callbacks.get(&ip).or(any.map(|(_, account)| account)).cloned()
+    }
+}
+
+/// What an extension does that was called by way of the proxy.
+fn find<'a>(table: &'a HashMap<String, Service>, key: &str, uri: &Uri) -> Option<(&'a str, &'a Service)> {
+    if uri.param(Extension::KEY)?? != key {
+        return None;
+    }
+    let user = uri.user()?;
+    table.get_key_value(&*user).map(|(number, service)| (number.as_str(), service))
+}
+
+/// Waits until sound can flow; false when the call ended before.
+async fn established(call: &mut Call) -> bool {
+    loop {
+        match call.next_event().await {
+            Some(CallEvent::Established) => return true,
+            Some(CallEvent::Ended(_)) | None => return false,
+            Some(_) => {}
         }
-        let user = uri.user()?;
-        self.table.get_key_value(&*user).map(|(number, service)| (number.as_str(), service))
     }
 }
 
@@ -143,12 +241,8 @@ mod tests {
 
     #[test]
     fn only_calls_that_passed_the_proxy_are_served() {
-        let services = Services {
-            table: HashMap::from([("*43".into(), Service::Echo)]),
-            key: "0123".into(),
-            room: Arc::new(Semaphore::new(1)),
-        };
-        let find = |uri: &str| services.find(&uri.parse().unwrap()).is_some();
+        let table = HashMap::from([(String::from("*43"), Service::Echo)]);
+        let find = |uri: &str| find(&table, "0123", &uri.parse().unwrap()).is_some();
         assert!(find("sip:*43@127.0.0.1:4000;sidetone-key=0123"));
         for uri in [
             "sip:*43@127.0.0.1:4000",

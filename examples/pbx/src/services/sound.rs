@@ -2,6 +2,7 @@
 
 use sidetone_hal::audio::{AudioFormat, AudioPort};
 use sidetone_media::tone::{Generator, Tone};
+use sidetone_media::wav::Sound;
 use std::collections::VecDeque;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -92,6 +93,11 @@ impl Prompt {
         let file = std::fs::File::open(path)
             .map_err(|error| PromptError { path: path.into(), kind: PromptErrorKind::Wav(error.into()) })?;
         Self::from_wav(std::io::BufReader::new(file), path)
+    }
+
+    /// The same samples, for a player at any rate.
+    pub(super) fn sound(&self) -> Sound {
+        Sound::new(FORMAT.sample_rate, Arc::clone(&self.samples)).unwrap_or_default()
     }
 
     fn from_wav(input: impl Read, path: impl Into<PathBuf>) -> Result<Self, PromptError> {

@@ -12,5 +12,8 @@
 mod admission;
 mod calls;
 mod dialogs;
+mod divert;
+mod pickup;
 mod registrar;
+mod services;
 mod support;

@@ -222,6 +222,18 @@ impl Bench {
         }
     }
 
+    /// The same, whatever came before it.
+    #[track_caller]
+    pub(crate) fn incoming_at_last(&mut self, peer: &Peer, method: Method) -> Request {
+        loop {
+            match self.next(peer) {
+                Some(Message::Request(request)) if request.method == method => return request,
+                Some(_) => continue,
+                None => panic!("{} expected {method}", peer.user),
+            }
+        }
+    }
+
     /// ACKs a refusal of an INVITE.
     pub(crate) fn ack(&mut self, caller: &Peer, invite: &Request, refused: &Response) {
         let mut ack = invite.clone();

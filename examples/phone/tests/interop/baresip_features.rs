@@ -25,7 +25,9 @@ pub(crate) fn trials() -> Vec<Trial> {
     const BOTH: &[Needs] = &[KAMAILIO, BARESIP];
     vec![
         trial("we_transfer_baresip", BOTH, |stage| run(we_transfer(stage))),
-        trial("our_transfer_of_baresip_fails_and_the_call_stays", BOTH, |stage| run(our_transfer_fails(stage))),
+        trial("our_transfer_of_baresip_fails_and_the_call_stays", BOTH, |stage| {
+            run(our_transfer_fails(stage))
+        }),
         trial("baresip_transfers_us", BOTH, |stage| run(baresip_transfers(stage))),
         trial("a_transfer_by_baresip_fails_and_the_call_stays", BOTH, |stage| run(baresips_fails(stage))),
         trial("we_and_baresip_hold_each_other", BOTH, |stage| run(holds(stage))),
@@ -223,7 +225,9 @@ async fn watches(stage: &Stage) -> Outcome {
     let content = Some((presence::CONTENT_TYPE, body(PresenceState::Online).into()));
     let mut watcher = subscription.accept(WatcherState::Active, content).await?;
     // The words are coloured on its console.
-    for (state, word) in [(PresenceState::OnThePhone, "to \x1b[31mBusy"), (PresenceState::Offline, "to \x1b[31mOffline")] {
+    for (state, word) in
+        [(PresenceState::OnThePhone, "to \x1b[31mBusy"), (PresenceState::Offline, "to \x1b[31mOffline")]
+    {
         watcher.notify(presence::CONTENT_TYPE, body(state)).await?;
         bob.wait_for_line(word, SOON)?;
     }

@@ -2,7 +2,7 @@
 //! linphone in each of the three roles of an attended one.
 
 use crate::peers::agent::{
-    HIGH, LOW, Ear, Ours, TonePort, any_port, call_event, check, ended, established, run, tone_port, within,
+    Ear, HIGH, LOW, Ours, TonePort, any_port, call_event, check, ended, established, run, tone_port, within,
 };
 use crate::peers::kamailio::Kamailio;
 use crate::peers::linphone::Linphone;
@@ -97,8 +97,7 @@ async fn we_transfer(stage: &Stage) -> Outcome {
     // Having asked her: Bob's call to her takes the place of Alice's.
     let mut call = scene.alice_calls_bob(any_port()).await?;
     within("hold", call.hold()).await??;
-    let (asking, asked) =
-        tokio::join!(scene.alice.call("carol", any_port()), scene.carol.answer(any_port()));
+    let (asking, asked) = tokio::join!(scene.alice.call("carol", any_port()), scene.carol.answer(any_port()));
     let (mut asking, mut asked) = (asking?, asked?);
     let (handle, consultation) = (call.handle(), asking.handle());
     let (transfer, answered) = tokio::join!(within("transfer", handle.transfer_to(&consultation)), async {

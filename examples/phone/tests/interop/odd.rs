@@ -58,7 +58,11 @@ fn caller(stage: &Stage, ours: &Ours, scenario: &str, arguments: &[&str]) -> Res
 }
 
 /// Until SIPp is done, what happens to our side goes to `handle`.
-async fn serve(ours: &mut Ours, mut sipp: Sipp, mut handle: impl AsyncFnMut(UserAgentEvent) -> Outcome) -> Outcome {
+async fn serve(
+    ours: &mut Ours,
+    mut sipp: Sipp,
+    mut handle: impl AsyncFnMut(UserAgentEvent) -> Outcome,
+) -> Outcome {
     let mut done = tokio::task::spawn_blocking(move || sipp.expect_success(SOON));
     loop {
         tokio::select! {
@@ -263,7 +267,12 @@ async fn flood(stage: &Stage) -> Outcome {
     let mut ours = ours(stage).await?;
     let count = FLOOD.to_string();
     let sipp = caller(stage, &ours, "uac_subscribe.xml", &["-m", &count, "-r", &count, "-l", &count])?;
-    let body = || Some((dialog_info::CONTENT_TYPE, DialogInfo::full(0, "sip:service@127.0.0.1", Vec::new()).write().into()));
+    let body = || {
+        Some((
+            dialog_info::CONTENT_TYPE,
+            DialogInfo::full(0, "sip:service@127.0.0.1", Vec::new()).write().into(),
+        ))
+    };
     let mut watchers: Vec<tokio::task::JoinHandle<Result<Watcher, Failed>>> = Vec::new();
     serve(&mut ours, sipp, async |event| {
         if let UserAgentEvent::Subscribe(subscription) = event {

@@ -1,21 +1,21 @@
 //! The library's subscriptions with Kamailio as presence server: lamps of extensions from the calls that it proxies and
 //! from what is published, mailboxes, presence, and the pick-up that a lamp makes possible.
 
-use crate::peers::agent::{Ours, any_port, call_event, check, ended, notified, run, tone_port, within};
 use crate::peers::agent::{HIGH, LOW};
+use crate::peers::agent::{Ours, any_port, call_event, check, ended, notified, run, tone_port, within};
 use crate::peers::kamailio::Kamailio;
 use crate::peers::{KAMAILIO_PRESENCE, Needs, Outcome, Stage, trial_with_share};
 use core::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use sidetone_sip_core::header::{ContentType, Event, Expires, SipETag, SipIfMatch};
 use sidetone_sip_core::{Headers, Method};
+use sidetone_sip_ua::package::Merge;
 use sidetone_sip_ua::package::blf::{Blf, BlfState, Ringing, Unknown};
 use sidetone_sip_ua::package::dialog_info::{
     self, Dialog, DialogInfo, DialogPublisher, DialogState, Direction, Identity, Participant, Told,
 };
 use sidetone_sip_ua::package::message_summary::{self, MessageClass, MessageCount, MessageSummary};
 use sidetone_sip_ua::package::presence::{self, Presence, PresenceState};
-use sidetone_sip_ua::package::Merge;
 use sidetone_sip_ua::{
     CallEvent, CallRequest, EndedBy, SubscribeRequest, Subscription, SubscriptionEvent, SubscriptionState,
     WatchedExtension,
@@ -156,10 +156,7 @@ async fn lamp(stage: &Stage) -> Outcome {
 }
 
 /// Waits until the lamp shows what is wanted.
-async fn shows(
-    lamp: &mut WatchedExtension,
-    wanted: impl Fn(&BlfState) -> bool,
-) -> Result<BlfState, Failed> {
+async fn shows(lamp: &mut WatchedExtension, wanted: impl Fn(&BlfState) -> bool) -> Result<BlfState, Failed> {
     within("change of the lamp", async {
         loop {
             let state = lamp.changed().await.ok_or("the subscription is over")?;
@@ -238,7 +235,8 @@ impl<'a> Publication<'a> {
         if let Some((kind, body)) = content {
             request = request.with_body(kind, body);
         }
-        let response = within("200 to PUBLISH", self.publisher.account.request(&self.whose, request)).await??;
+        let response =
+            within("200 to PUBLISH", self.publisher.account.request(&self.whose, request)).await??;
         self.tag = Some(response.headers.get::<SipETag>().ok_or("a 200 to PUBLISH without SIP-ETag")??);
         Ok(())
     }

@@ -112,6 +112,13 @@ pub enum InstanceState {
     Terminated,
 }
 
+/// Whether a body of this type is a list with its resources: `multipart/related` with the list as its root.
+#[must_use]
+pub fn is_list(kind: &ContentType) -> bool {
+    let root = kind.params.get("type");
+    kind.is(&RELATED) && root.is_some_and(|root| root.eq_ignore_ascii_case("application/rlmi+xml"))
+}
+
 impl ListDocument {
     /// A list without bodies.
     #[must_use]

@@ -1,0 +1,204 @@
+//! Rooms, orbits, music and messages: what the extensions do with the sound of calls.
+
+use super::*;
+use sidetone_pbx::{
+    FolderMailboxes, MailboxCounts, MemoryMailboxes, Music, OrbitConfig, RoomConfig, VoicemailConfig,
+};
+use sidetone_sip_ua::CallRequest;
+
+/// Music that a test can tell from voices: a sound file with one tone.
+fn music(hertz: &'static [f32]) -> Music {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("music-{}.wav", hertz[0]));
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut samples = [0; 8000];
+    let parts = Box::leak(Box::new([Part { hertz, millis: 0 }]));
+    Generator::new(Tone { parts, once: false }, 8000).fill(&mut samples);
+    let mut wav = hound::WavWriter::create(&path, spec).unwrap();
+    samples.iter().for_each(|sample| wav.write_sample(*sample).unwrap());
+    wav.finalize().unwrap();
+    Music::open(&path).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_plays_music_to_who_is_alone_and_lets_two_hear_each_other() {
+    let mut config = RoomConfig::default();
+    config.music = music(&[1000.0]);
+    config.members = 2;
+    let mut site = Site::new(|builder| builder.extension("800", Service::Conference(config))).await;
+    let (_alices, alice) = site.phone("alice", Protocol::Udp).await;
+    let (_bobs, bob) = site.phone("bob", Protocol::Udp).await;
+    let (low, mut alices_ear) = voice(LOW);
+    let (high, mut bobs_ear) = voice(HIGH);
+    let mut first = alice.call("800", low).await.unwrap();
+    established(&mut first).await;
+    alices_ear.hears(1000.0).await;
+    let mut second = bob.call("800", high).await.unwrap();
+    established(&mut second).await;
+    bobs_ear.hears(700.0).await;
+    alices_ear.hears_from_now(1300.0).await;
+    let full =
+        |event: &PbxEvent| matches!(event, PbxEvent::RoomChanged { members, .. } if members.len() == 2);
+    site.event("two members", full).await;
+
+    // The room is full.
+    let (third, _) = voice(HIGH);
+    let mut refused = bob.call("800", third).await.unwrap();
+    assert_eq!(ended(&mut refused).await.status, Some(StatusCode::BUSY_HERE));
+
+    second.hangup().await.unwrap();
+    alices_ear.hears_from_now(1000.0).await;
+    first.hangup().await.unwrap();
+    let empty =
+        |event: &PbxEvent| matches!(event, PbxEvent::RoomChanged { members, .. } if members.is_empty());
+    site.event("an empty room", empty).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parked_call_hears_music_until_somebody_dials_the_orbit() {
+    let mut config = OrbitConfig::default();
+    config.music = music(&[900.0]);
+    let mut site = Site::new(|builder| builder.extension("701", Service::Park(config))).await;
+    let (_alices, alice) = site.phone("alice", Protocol::Udp).await;
+    let (_bobs, bob) = site.phone("bob", Protocol::Udp).await;
+    let mut lamps = site.pbx.dialogs();
+    let (low, mut alices_ear) = voice(LOW);
+    let (high, mut bobs_ear) = voice(HIGH);
+    let mut parked = alice.call("701", low).await.unwrap();
+    established(&mut parked).await;
+    alices_ear.hears(900.0).await;
+    // The lamp of the orbit.
+    soon("the orbit's lamp", async {
+        while !lamps.next().await.is_some_and(|dialog| {
+            dialog.user == "701" && dialog.state == sidetone_pbx::DialogState::Confirmed
+        }) {}
+    })
+    .await;
+    let mut taking = bob.call("701", high).await.unwrap();
+    established(&mut taking).await;
+    bobs_ear.hears(700.0).await;
+    alices_ear.hears_from_now(1300.0).await;
+    site.event("the orbit free", |event| matches!(event, PbxEvent::Unparked { orbit } if orbit == "701"))
+        .await;
+    // Who hangs up ends both.
+    taking.hangup().await.unwrap();
+    assert_eq!(ended(&mut parked).await.by, EndedBy::Remote);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parked_call_that_nobody_takes_comes_back_to_who_parked_it() {
+    let mut config = OrbitConfig::default();
+    config.time_out = Duration::from_millis(300);
+    let site = Site::new(|builder| builder.extension("701", Service::Park(config))).await;
+    let (_alices, alice) = site.phone("alice", Protocol::Udp).await;
+    let (mut bobs, bob) = site.phone("bob", Protocol::Udp).await;
+    let (low, mut alices_ear) = voice(LOW);
+    let (high, mut bobs_ear) = voice(HIGH);
+    let to = format!("sip:701@{}", site.pbx.udp_addrs()[0]).parse().unwrap();
+    let mut headers = sidetone_sip_core::Headers::new();
+    headers.push(&sidetone_sip_core::header::ReferredBy::new(bob.aor().clone()));
+    let mut parked = alice.call_with(CallRequest::new(to).with_headers(headers), low).await.unwrap();
+    established(&mut parked).await;
+    let back = incoming(&mut bobs).await;
+    let _call = back.answer(high).await.unwrap();
+    bobs_ear.hears(700.0).await;
+    alices_ear.hears_from_now(1300.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_is_left_heard_and_deleted() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("voicemail");
+    std::fs::remove_dir_all(&folder).ok();
+    let store = FolderMailboxes::open(&folder).unwrap();
+    let config = VoicemailConfig::default();
+    let mut site = Site::new(|builder| builder.voicemail("*98", "*97", config, store)).await;
+    let (_alices, alice) = site.phone("alice", Protocol::Udp).await;
+    // Bob has no telephone: the call is diverted.
+    let (low, mut alices_ear) = voice(LOW);
+    let mut call = alice.call("bob", low).await.unwrap();
+    established(&mut call).await;
+    alices_ear.hears(1000.0).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    call.hangup().await.unwrap();
+    let waiting = |event: &PbxEvent| {
+        *event == PbxEvent::MailboxChanged { mailbox: "bob".into(), counts: MailboxCounts { new: 1, old: 0 } }
+    };
+    site.event("a message", waiting).await;
+    assert_eq!(site.pbx.mailboxes().messages("bob")[0].from, "alice");
+
+    let (_bobs, bob) = site.phone("bob", Protocol::Udp).await;
+    let (high, mut bobs_ear) = voice(HIGH);
+    let mut call = bob.call("*97", high).await.unwrap();
+    established(&mut call).await;
+    bobs_ear.hears(700.0).await;
+    call.send_dtmf("#").await.unwrap();
+    assert_eq!(ended(&mut call).await.by, EndedBy::Remote);
+    assert_eq!(site.pbx.mailboxes().counts("bob"), MailboxCounts { new: 0, old: 1 });
+
+    let (high, mut bobs_ear) = voice(HIGH);
+    let mut call = bob.call("*97", high).await.unwrap();
+    established(&mut call).await;
+    bobs_ear.hears(700.0).await;
+    call.send_dtmf("3").await.unwrap();
+    assert_eq!(ended(&mut call).await.by, EndedBy::Remote);
+    assert_eq!(site.pbx.mailboxes().counts("bob"), MailboxCounts::default());
+    assert_eq!(std::fs::read_dir(folder.join("bob")).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hangs_up_at_the_tone_leaves_no_message() {
+    let config = VoicemailConfig::default();
+    let site = Site::new(|builder| builder.voicemail("*98", "*97", config, MemoryMailboxes::new())).await;
+    let (_alices, alice) = site.phone("alice", Protocol::Udp).await;
+    let (low, mut ear) = voice(LOW);
+    let mut call = alice.call("bob", low).await.unwrap();
+    established(&mut call).await;
+    ear.hears(1000.0).await;
+    call.hangup().await.unwrap();
+    ended(&mut call).await;
+    // The number that takes messages knows nobody when it is dialled.
+    let (low, _) = voice(LOW);
+    let mut call = alice.call("*98", low).await.unwrap();
+    assert_eq!(ended(&mut call).await.status, Some(StatusCode::NOT_FOUND));
+    assert_eq!(site.pbx.mailboxes().counts("bob"), MailboxCounts::default());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_is_confirmed_and_music_plays_until_one_hangs_up() {
+    let site = Site::new(|builder| {
+        builder
+            .extension("*70", Service::Confirmation)
+            .extension("*45", Service::MusicOnHold(music(&[1100.0])))
+    })
+    .await;
+    let (_alices, alice) = site.phone("alice", Protocol::Udp).await;
+    let (low, _) = voice(LOW);
+    let mut call = alice.call("*78", low).await.unwrap();
+    established(&mut call).await;
+    assert_eq!(ended(&mut call).await.by, EndedBy::Remote);
+    assert!(site.pbx.features("alice").await.do_not_disturb);
+    let mut features = site.pbx.features("alice").await;
+    features.do_not_disturb = false;
+    assert!(site.pbx.set_features("alice", features).await);
+    let (low, mut ear) = voice(LOW);
+    let mut call = alice.call("*45", low).await.unwrap();
+    established(&mut call).await;
+    ear.hears(1100.0).await;
+}
+
+pub(crate) async fn incoming(agent: &mut UserAgent) -> sidetone_sip_ua::IncomingCall {
+    soon("an incoming call", async {
+        loop {
+            match agent.next_event().await {
+                Some(UserAgentEvent::Incoming(incoming)) => return incoming,
+                Some(_) => {}
+                None => panic!("no more events"),
+            }
+        }
+    })
+    .await
+}
