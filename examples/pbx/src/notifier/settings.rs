@@ -80,10 +80,12 @@ mod tests {
 
     #[test]
     fn settings_that_are_told_are_read_as_they_were() {
-        let mut features = Features::default();
-        features.forward_busy = Some("201".into());
-        features.no_answer_after = Some(Duration::from_secs(18));
-        features.do_not_disturb = true;
+        let features = Features {
+            forward_busy: Some("201".into()),
+            no_answer_after: Some(Duration::from_secs(18)),
+            do_not_disturb: true,
+            ..Features::default()
+        };
         let (kind, body) = document("alice", &features, &mut Rng::from_u64(1));
         let events = read_events(&kind, &body).unwrap();
         assert_eq!(events.len(), 4);

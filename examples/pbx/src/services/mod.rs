@@ -184,7 +184,7 @@ impl Services {
             .callbacks
             .iter()
             .find(|(bound, _)| bound.is_unspecified() && bound.is_ipv4() == ip.is_ipv4());
-        self.callbacks.get(&ip).or(any.map(|(_, account)| account)).cloned()
+        self.callbacks.get(&ip).or_else(|| any.map(|(_, account)| account)).cloned()
     }
 }
 

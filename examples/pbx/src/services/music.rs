@@ -62,7 +62,7 @@ impl Music {
 
     pub(super) fn source(&self, rate: u32) -> Source {
         let player = self.sound.clone().and_then(|sound| Player::new(sound, rate, Repeat::Forever).ok());
-        let melody = || Source::Tone(Generator::with_level(MELODY, rate, MELODY_DBM0));
-        player.map_or_else(melody, Source::Sound)
+        let melody = || Source::Tone(Box::new(Generator::with_level(MELODY, rate, MELODY_DBM0)));
+        player.map_or_else(melody, |player| Source::Sound(Box::new(player)))
     }
 }

@@ -9,12 +9,12 @@ use super::voicemail::unescape;
 use super::{Services, established};
 use crate::event::PbxEvent;
 use crate::proxy::Extension;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use hashbrown::HashMap;
 use sidetone_hal::audio::AudioFormat;
 use sidetone_media::tone::{Part, Tone};
 use sidetone_sip_ua::{Call, CallEvent, CallHandle, Conference, Error, IncomingCall};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 

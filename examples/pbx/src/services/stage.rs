@@ -35,8 +35,8 @@ struct State {
 /// Something to play.
 pub(super) enum Source {
     Silence,
-    Tone(Generator),
-    Sound(Player),
+    Tone(Box<Generator>),
+    Sound(Box<Player>),
 }
 
 pub(super) fn stage(format: AudioFormat) -> (Stage, StagePort) {
@@ -47,7 +47,7 @@ pub(super) fn stage(format: AudioFormat) -> (Stage, StagePort) {
 
 impl Stage {
     pub(super) fn tone(&self, tone: Tone) -> Source {
-        Source::Tone(Generator::new(tone, self.rate))
+        Source::Tone(Box::new(Generator::new(tone, self.rate)))
     }
 
     pub(super) fn music(&self, music: &Music) -> Source {
@@ -55,7 +55,8 @@ impl Stage {
     }
 
     pub(super) fn sound(&self, sound: Sound) -> Source {
-        Player::new(sound, self.rate, Repeat::ONCE).map_or(Source::Silence, Source::Sound)
+        Player::new(sound, self.rate, Repeat::ONCE)
+            .map_or(Source::Silence, |player| Source::Sound(Box::new(player)))
     }
 
     /// Plays from now on, in place of what was played.
