@@ -194,7 +194,7 @@ impl Phone {
                 line.remote_held = held;
                 line.held = line.wanted.take().expect("an answer follows an offer");
             }
-            Event::OfferRejected { call, status } => {
+            Event::OfferRejected { call, status, .. } => {
                 let line = self.calls.get_mut(&call).unwrap();
                 match status {
                     // The wish stays: `OfferDue` follows.
