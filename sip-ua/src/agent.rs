@@ -8,6 +8,7 @@ use crate::dialog::DialogKey;
 use crate::error::{CommandError, ConfigError};
 use crate::event::{AccountId, CallId, CallState, Event, RegistrationState};
 use crate::exchange::{Outcome, Owner, Step};
+use crate::publication::Publications;
 use crate::reach::Reach;
 use crate::refusal::Refusal;
 use crate::registration::Registration;
@@ -50,6 +51,7 @@ pub struct Agent {
     /// Calls that take the place of others once they are answered (RFC 3891).
     pub(crate) replacing: BTreeMap<CallId, CallId>,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) publications: Publications,
     pub(crate) requests: Requests,
     pub(crate) last_call: u64,
     last_account: u32,
@@ -90,6 +92,7 @@ impl Agent {
             by_server_invite: HashMap::new(),
             replacing: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
+            publications: Publications::new(),
             requests: Requests::default(),
             last_call: 0,
             last_account: 0,
@@ -507,6 +510,7 @@ impl Agent {
         self.calls.is_empty()
             && self.requests.is_empty()
             && self.subscriptions.is_empty()
+            && self.publications.is_empty()
             && self.registrations.values().all(Registration::is_quiet)
     }
 
@@ -632,6 +636,7 @@ impl Agent {
         match owner {
             Owner::Request(id) => self.handle_request_outcome(id, result),
             Owner::Subscribe(id) => self.handle_subscribe_outcome(now, id, exchange, result),
+            Owner::Publish(id) => self.handle_publish_outcome(now, id, result),
             Owner::Notify(id) => self.handle_notify_outcome(now, id, result),
             Owner::Refer(id) => self.handle_refer_outcome(now, id, exchange, result),
             Owner::Register(binding) => {
@@ -697,7 +702,7 @@ impl Agent {
                 self.calls.get_mut(id).map(|call| call.next_seq_in(early, used))
             }
             Owner::Update(id, None) => self.calls.get_mut(id).map(|call| call.next_seq(used)),
-            Owner::Nobody => None,
+            Owner::Publish(_) | Owner::Nobody => None,
         }
         .unwrap_or_else(|| used.saturating_add(1))
     }
@@ -723,6 +728,7 @@ impl Agent {
             Timer::NextServer(exchange) => return context.give_up_server(now, exchange),
             Timer::Resubscribe(id) => return self.resubscribe(now, id),
             Timer::Silence(id) => return self.subscription_silent(now, id),
+            Timer::Publish(id) => return self.publish_due(now, id),
             Timer::Watcher(id) => return self.watcher_timeout(now, id),
             Timer::Referral(id) => return self.tell_refer_progress(id, ReferProgress::Lost),
             Timer::Unanswered(id) => return self.leave_unanswered(now, id),
@@ -766,9 +772,11 @@ const fn reason(timer: Timer) -> Reason {
         Timer::Register(binding) => Reason::Registration(binding.account),
         Timer::NextServer(_) => Reason::NextServer,
         Timer::Reach(account) => Reason::Reachability(account),
-        Timer::Resubscribe(_) | Timer::Silence(_) | Timer::Watcher(_) | Timer::Referral(_) => {
-            Reason::Subscription
-        }
+        Timer::Publish(_)
+        | Timer::Resubscribe(_)
+        | Timer::Silence(_)
+        | Timer::Watcher(_)
+        | Timer::Referral(_) => Reason::Subscription,
         Timer::Unanswered(_) => Reason::Request,
         Timer::Repeat2xx(call)
         | Timer::NoAck(call)

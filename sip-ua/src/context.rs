@@ -5,6 +5,7 @@ use crate::config::{AgentConfig, ReferPolicy};
 use crate::deadlines::Deadlines;
 use crate::event::{AccountId, CallId, Event};
 use crate::exchange::{Exchange, ExchangeId, Outcome};
+use crate::publication::PublicationId;
 use crate::registration::{BindingId, Wish};
 use crate::request::IncomingId;
 use crate::resolve::{RecordEnds, Waiter};
@@ -49,6 +50,8 @@ pub(crate) enum Timer {
     Watcher(WatcherId),
     /// Nothing more was heard of a REFER.
     Referral(ReferId),
+    /// A publication to refresh, or to try again.
+    Publish(PublicationId),
     /// A request was not answered by the user.
     Unanswered(IncomingId),
     /// Repeat a reliable provisional response, or give up waiting for its PRACK.

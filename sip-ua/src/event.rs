@@ -1,5 +1,6 @@
 //! What the agent tells its user, and the small types that the events carry.
 
+use crate::publication::{PublicationId, PublicationState};
 use crate::request::{IncomingId, RequestId};
 use crate::subscription::{SubscribeKind, SubscriptionId, SubscriptionState, WatcherId};
 use crate::transfer::{ReferId, ReferProgress, ReferTarget};
@@ -232,6 +233,13 @@ pub enum Event {
         subscription: SubscriptionId,
         /// The NOTIFY: Content-Type, body, and whatever else it says.
         request: Box<Request>,
+    },
+    /// A publication of ours changed.
+    Publication {
+        /// Which.
+        publication: PublicationId,
+        /// To what.
+        state: PublicationState,
     },
     /// Somebody subscribes here, refreshes a subscription, or ends it.
     Subscribe {

@@ -11,6 +11,7 @@ use crate::config::Failback;
 use crate::context::{Context, Timer};
 use crate::dialog::Routed;
 use crate::event::{AccountId, CallId, EarlyDialogId};
+use crate::publication::PublicationId;
 use crate::registration::{BindingId, Wish};
 use crate::request::RequestId;
 use crate::resolve::Waiter;
@@ -48,6 +49,8 @@ pub(crate) enum Owner {
     Request(RequestId),
     /// A SUBSCRIBE of ours.
     Subscribe(SubscriptionId),
+    /// A PUBLISH of ours.
+    Publish(PublicationId),
     /// A NOTIFY of ours.
     Notify(WatcherId),
     /// A REFER of ours.

@@ -25,6 +25,7 @@ pub mod feature;
 mod incoming;
 mod info;
 pub mod package;
+mod publication;
 mod reach;
 mod refusal;
 mod registration;
@@ -50,6 +51,7 @@ pub use event::{
     AccountId, CallId, CallState, EarlyDialogId, EndCause, EndedBy, Event, IncomingRequest, Invite,
     RegistrationState, RemoteIdentity,
 };
+pub use publication::{PublicationId, PublicationState, PublishRequest};
 pub use refusal::Refusal;
 pub use registration::Binding;
 pub use request::{IncomingId, OutgoingRequest, RequestId};

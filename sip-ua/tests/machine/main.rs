@@ -17,6 +17,7 @@ mod incoming;
 mod location;
 mod net;
 mod outgoing;
+mod publication;
 mod reach;
 mod refusal;
 mod registration;
