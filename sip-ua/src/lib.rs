@@ -73,7 +73,7 @@ pub use sidetone_sip_core::nat::{
 #[cfg(feature = "tokio")]
 pub use driver::{
     Account, AccountPath, Call, CallEvent, CallHandle, Error, IncomingCall, IncomingRefer,
-    IncomingSubscription, IntoUri, ReceivedRequest, Subscription, SubscriptionEvent, UserAgent,
+    IncomingSubscription, IntoUri, Publication, ReceivedRequest, Subscription, SubscriptionEvent, UserAgent,
     UserAgentBuilder, UserAgentEvent, WatchedExtension, WatchedMailbox, Watcher, WatcherEvent,
 };
 #[cfg(all(feature = "tokio", feature = "media"))]

@@ -9,14 +9,14 @@ use super::task::Task;
 use super::watcher::{IncomingSubscription, WatcherSender};
 use super::{Error, UserAgentEvent};
 use crate::{
-    CallId, Event, IncomingId, ReferId, ReferProgress, RequestId, SubscribeKind, SubscriptionId,
-    SubscriptionState, WatcherId,
+    CallId, Event, IncomingId, PublicationId, PublicationState, ReferId, ReferProgress, RequestId,
+    SubscribeKind, SubscriptionId, SubscriptionState, WatcherId,
 };
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::{Response, StatusCode};
 use std::boxed::Box;
 use std::collections::BTreeMap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// What a handle wants done in the task.
 pub(super) type Work = Box<dyn FnOnce(&mut Task, Instant) + Send>;
@@ -32,6 +32,8 @@ pub(super) enum Dropped {
     Refer(WatcherId),
     /// Unsubscribe.
     Subscription(SubscriptionId),
+    /// Take it back.
+    Publication(PublicationId),
     /// Nobody decided on it, or nobody tells the state any more.
     Watcher(WatcherId),
 }
@@ -43,6 +45,7 @@ pub(super) struct Features {
     pub(super) refers: BTreeMap<ReferId, Reply<()>>,
     pub(super) subscriptions: BTreeMap<SubscriptionId, SubscriptionSender>,
     pub(super) watchers: BTreeMap<WatcherId, WatcherSender>,
+    pub(super) publications: BTreeMap<PublicationId, watch::Sender<Option<PublicationState>>>,
 }
 
 /// Has something done in the task, and waits for its result.
@@ -105,6 +108,15 @@ impl Task {
                 }
                 if over {
                     self.features.subscriptions.remove(&subscription);
+                }
+            }
+            Event::Publication { publication, state } => {
+                let over = matches!(state, PublicationState::Ended { .. });
+                if let Some(sender) = self.features.publications.get(&publication) {
+                    sender.send_replace(Some(state));
+                }
+                if over {
+                    self.features.publications.remove(&publication);
                 }
             }
             Event::Notify { subscription, request } => {
@@ -173,6 +185,7 @@ impl Task {
             }
             Dropped::Refer(refer) => drop(self.agent.reject_refer(now, refer, StatusCode::DECLINE)),
             Dropped::Subscription(id) => drop(self.agent.unsubscribe(now, id)),
+            Dropped::Publication(id) => drop(self.agent.unpublish(now, id)),
             Dropped::Watcher(id) => {
                 if self.agent.reject_subscription(now, id, StatusCode::TEMPORARILY_UNAVAILABLE).is_err() {
                     drop(self.agent.end_subscription(now, id, "deactivated", None));

@@ -8,7 +8,7 @@
 //! - [`Call`]: hangs up. [`CallHandle`]: nothing.
 //! - [`IncomingCall`]: rejects with 480.
 //! - [`IncomingRefer`]: declines with 603. [`ReceivedRequest`]: answers 501. [`IncomingSubscription`]: refuses with 480.
-//! - [`Subscription`]: unsubscribes. [`Watcher`]: ends the subscription.
+//! - [`Subscription`]: unsubscribes. [`Publication`]: takes the state back. [`Watcher`]: ends the subscription.
 //! - [`Account`]: nothing; the account lives on in its user agent.
 //! - [`UserAgent`]: as [`UserAgent::shutdown`], without waiting for it.
 
@@ -43,6 +43,7 @@ mod paging;
 mod port_plan;
 #[cfg(feature = "media")]
 mod ports;
+mod publication;
 mod refer;
 mod request;
 mod slot;
@@ -64,6 +65,7 @@ pub use multicast::MulticastOptions;
 pub use paging::{OutgoingPage, Paging};
 #[cfg(feature = "media")]
 pub use port_plan::{PortPlan, PortPlanError, PortRules};
+pub use publication::Publication;
 pub use refer::IncomingRefer;
 pub use request::ReceivedRequest;
 pub use subscription::{Subscription, SubscriptionEvent};

@@ -109,7 +109,7 @@ impl Phone {
         let held = self.any(|line| line.held && line.wanted.is_none());
         let Some((verb, next)) = waits
             .map(|call| ("takes", Next::Answer(call)))
-            .or(held.map(|call| ("swaps to", Next::Resume(call))))
+            .or_else(|| held.map(|call| ("swaps to", Next::Resume(call))))
         else {
             return false;
         };

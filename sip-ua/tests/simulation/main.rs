@@ -1,7 +1,13 @@
 //! Three phones on a bad network, one feature after the other: whatever their users do, in the end both sides of each call
 //! know the same of it, every transfer and every subscription has had its last word, and nothing is left behind.
 //!
-//! 500 runs for each feature; `SEED=n` runs one of them and prints its ladder. A run that fails prints its ladder too.
+//! 500 runs for each feature, or `SEEDS=n`; `SEED=n` runs one of them and prints its ladder. A run that fails prints its
+//! ladder too.
+//!
+//! What may be refused, and why: 481 where one of the two users has ended the call, or the subscription is over, while the
+//! request was under way (`wire.rs` looks at each); 491 to an offer that meets one of the other side; 500 to an offer or a
+//! REFER that a later request of the same dialog has overtaken (RFC 3261 §12.2.2); 603 to a Replaces of a call that has just
+//! ended (RFC 3891 §3), and where the user model declines a transfer.
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,

@@ -194,11 +194,11 @@ impl Phone {
                 line.remote_held = held;
                 line.held = line.wanted.take().expect("an answer follows an offer");
             }
-            Event::OfferRejected { call, status, .. } => {
+            Event::OfferRejected { call, status, again } => {
                 let line = self.calls.get_mut(&call).unwrap();
                 match status {
                     // The wish stays: `OfferDue` follows.
-                    StatusCode::REQUEST_PENDING => {}
+                    _ if again => {}
                     // A REFER or NOTIFY within the call overtook it (RFC 3261 §12.2.2).
                     StatusCode::SERVER_INTERNAL_ERROR => {
                         line.wanted = None;

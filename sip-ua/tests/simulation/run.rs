@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
+/// Runs of a feature where `SEEDS` in the environment says nothing else.
 const SEEDS: u64 = 500;
 /// How often somebody does something.
 const ACTS: u32 = 30;
@@ -30,9 +31,10 @@ struct Run {
 
 /// Runs all seeds. The users must have done these things, and often, or the runs show nothing.
 pub fn run_all(feature: Feature, verbs: &[&str]) {
-    let one: Option<u64> = std::env::var("SEED").ok().map(|seed| seed.parse().unwrap());
-    let mut tally = BTreeMap::new();
-    for seed in one.map_or(0..SEEDS, |seed| seed..seed + 1) {
+    let number = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let (one, seeds) = (number("SEED"), number("SEEDS").unwrap_or(SEEDS));
+    let mut tally: BTreeMap<String, u32> = BTreeMap::new();
+    for seed in one.map_or(0..seeds, |seed| seed..seed + 1) {
         let mut run = Run::new(seed, feature);
         let result = catch_unwind(AssertUnwindSafe(|| run.play(feature, &mut tally)));
         if one.is_some() || result.is_err() {
@@ -45,7 +47,7 @@ pub fn run_all(feature: Feature, verbs: &[&str]) {
     }
     println!("{feature:?}: {tally:?}");
     for verb in verbs {
-        let often = tally.get(*verb).is_some_and(|count| u64::from(*count) > SEEDS / 2);
+        let often = tally.get(*verb).is_some_and(|count| u64::from(*count) > seeds / 2);
         assert!(one.is_some() || often, "{verb}: {tally:?}");
     }
 }

@@ -104,7 +104,6 @@ impl Phone {
     }
 
     pub fn watch_event(&mut self, event: Event) {
-        let now = self.now;
         match event {
             Event::Subscription { subscription, state } => {
                 let watched = self.watching.theirs.get_mut(&subscription).expect("it has not ended before");
@@ -134,7 +133,6 @@ impl Phone {
                 // 481: it forgot us, or began anew, while we told it something. No other NOTIFY may fail.
                 let expected = matches!(status.map(StatusCode::code), None | Some(481));
                 assert!(expected, "{}: {known:?} {status:?}", self.name);
-                let _ = now;
             }
             _ => {}
         }
