@@ -311,7 +311,7 @@ impl Context {
         if !self.config.packages.is_empty() {
             methods.push(Method::SUBSCRIBE);
         }
-        methods.extend(self.config.methods.iter().cloned());
+        methods.extend(self.config.methods.iter().filter(|method| !METHODS.contains(method)).cloned());
         methods
     }
 

@@ -309,6 +309,18 @@ pub struct Invite {
     pub source: Source,
 }
 
+/// The identifiers of a call's dialog, as documents of the package `dialog` name it (RFC 4235).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallDialog {
+    /// The Call-ID.
+    pub call_id: String,
+    /// Our tag.
+    pub local_tag: String,
+    /// The other side's tag; `None` while nobody has answered, and for peers of RFC 2543.
+    pub remote_tag: Option<String>,
+}
+
 /// A request of the other side, and where it came from.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -6,6 +6,7 @@ use crate::call::{Call, Phase};
 use crate::context::{Context, add_options};
 use crate::dialog::DialogKey;
 use crate::event::{AccountId, CallId};
+use crate::info::is_foreign_info;
 use crate::package::resource_list::OPTION_TAG;
 use crate::session::{self, is_foreign_body};
 use crate::subscription::Usage;
@@ -161,6 +162,10 @@ impl Agent {
             Method::PRACK => call.handle_prack(context, now, transaction, request, source),
             Method::UPDATE => call.handle_update(context, now, transaction, request, source),
             Method::OPTIONS => answer_options(context, now, transaction, &request),
+            // What is no key press is the user's, if it takes INFO.
+            Method::INFO if !call.ended && is_foreign_info(&request) && takes(context, &Method::INFO) => {
+                self.deliver(now, Some(id), transaction, request, source);
+            }
             Method::INFO => call.handle_info(context, now, transaction, &request),
             // Our BYE crosses it: for the user there is no such call any more.
             Method::REFER if call.ended => {
@@ -315,6 +320,11 @@ fn refusal(context: &mut Context, request: &Request) -> Option<Response> {
     let mut response = context.response(request, StatusCode::BAD_EXTENSION, None);
     response.headers.push(&Unsupported(required));
     Some(response)
+}
+
+/// Whether the user has asked for requests of this method.
+fn takes(context: &Context, method: &Method) -> bool {
+    context.config.methods.contains(method)
 }
 
 /// RFC 3261 §11.2.

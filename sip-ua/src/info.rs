@@ -117,6 +117,11 @@ impl Call {
     }
 }
 
+/// Whether an INFO is none of ours: neither empty nor a key press.
+pub(crate) fn is_foreign_info(request: &Request) -> bool {
+    !request.body.is_empty() && event_of(request).is_none()
+}
+
 /// What an INFO says: a key press, or another event that has no digit and means nothing here, as a hook flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct InfoEvent {

@@ -48,8 +48,8 @@ pub use config::{
 };
 pub use error::{CommandError, ConfigError};
 pub use event::{
-    AccountId, CallId, CallState, EarlyDialogId, EndCause, EndedBy, Event, IncomingRequest, Invite,
-    RegistrationState, RemoteIdentity,
+    AccountId, CallDialog, CallId, CallState, EarlyDialogId, EndCause, EndedBy, Event, IncomingRequest,
+    Invite, RegistrationState, RemoteIdentity,
 };
 pub use publication::{PublicationId, PublicationState, PublishRequest};
 pub use refusal::Refusal;

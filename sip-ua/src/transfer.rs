@@ -7,7 +7,7 @@ use crate::call::Phase;
 use crate::context::Timer;
 use crate::dialog::{Dialog, DialogKey, LocalTag, Routed};
 use crate::error::CommandError;
-use crate::event::{AccountId, CallId, Event};
+use crate::event::{AccountId, CallDialog, CallId, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
 use crate::incoming::refuse_method;
 use crate::package::sipfrag::Progress;
@@ -260,6 +260,19 @@ impl Agent {
             },
         );
         replaces.parse().ok()
+    }
+
+    /// The identifiers of a call's dialog, early or not: what a notifier of the package `dialog` tells. Of several early
+    /// dialogs it is the first that still rings.
+    #[must_use]
+    pub fn call_dialog(&self, call: CallId) -> Option<CallDialog> {
+        let call = self.calls.get(call)?;
+        let remote_tag = call.dialog().map(Dialog::remote_tag).filter(|tag| !tag.is_empty());
+        Some(CallDialog {
+            call_id: call.call_id.to_string(),
+            local_tag: call.local_tag.to_string(),
+            remote_tag: remote_tag.map(ToString::to_string),
+        })
     }
 
     /// Whether more will be heard of a REFER of ours.

@@ -108,6 +108,16 @@ impl Call {
         matches!(self.phase, Phase::Over)
     }
 
+    /// The dialog of a call, an early one too.
+    pub(crate) fn dialog(&self) -> Option<&Dialog> {
+        match &self.phase {
+            Phase::Up(session) => Some(&session.dialog),
+            Phase::Outgoing(outgoing) => outgoing.dialog(),
+            Phase::Incoming(incoming) => Some(incoming.dialog()),
+            Phase::Over => None,
+        }
+    }
+
     /// The dialog of a call that is up, even while it is being taken down.
     pub(crate) fn dialog_mut(&mut self) -> Option<&mut Dialog> {
         match &mut self.phase {

@@ -38,6 +38,7 @@ pub mod acd;
 pub mod alert;
 pub mod anonymity;
 pub mod auto_answer;
+pub mod call_completion;
 pub mod call_return;
 pub mod call_waiting;
 pub mod cause;

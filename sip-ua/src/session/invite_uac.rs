@@ -39,6 +39,11 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
+    /// The first early dialog that still rings.
+    pub(crate) fn dialog(&self) -> Option<&Dialog> {
+        self.early.iter().find(|early| !early.ended).map(|early| &early.dialog)
+    }
+
     /// Whether there is an early dialog with this tag of the other side.
     pub(crate) fn has_early(&self, tag: &str) -> bool {
         self.early.iter().any(|early| !early.ended && early.dialog.remote_tag() == tag)

@@ -275,6 +275,10 @@ impl Call {
 }
 
 impl Incoming {
+    pub(crate) const fn dialog(&self) -> &Dialog {
+        &self.dialog
+    }
+
     pub(crate) const fn source(&self) -> &Source {
         &self.source
     }

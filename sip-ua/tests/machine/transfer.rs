@@ -4,10 +4,11 @@ use crate::net::Net;
 use crate::support::{ANSWER, OFFER};
 use bytes::Bytes;
 use sidetone_hal::time::Duration;
-use sidetone_sip_core::header::{ReferTo, ReferredBy, Replaces};
-use sidetone_sip_core::{Headers, StatusCode};
+use sidetone_sip_core::header::{ContentType, ReferTo, ReferredBy, Replaces};
+use sidetone_sip_core::{Headers, Method, StatusCode};
 use sidetone_sip_ua::{
-    CallId, CallRequest, CallState, Event, ReferPolicy, ReferProgress, ReferRequest, ReferTarget, WatcherId,
+    CallId, CallRequest, CallState, Event, OutgoingRequest, ReferPolicy, ReferProgress, ReferRequest,
+    ReferTarget, WatcherId,
 };
 
 fn net() -> Net {
@@ -263,4 +264,38 @@ fn a_ringing_call_is_picked_up_by_replacing_it_where_it_was_begun() {
     });
     assert!(net.said().iter().any(|line| line == "alice -> bob: CANCEL"));
     assert_eq!(net.party("alice").agent.call_state(at_alice), Some(CallState::Established));
+}
+
+#[test]
+fn both_sides_name_their_dialog_alike_while_it_rings_and_later() {
+    let mut net = net();
+    let bob = net.uri("bob");
+    let offer = Bytes::from_static(OFFER.as_bytes());
+    let out = net.at("alice", |now, agent, account| agent.call(now, account, &bob, Some(offer)).unwrap());
+    let (at_bob, _) = incoming(&mut net, "bob");
+    net.at("bob", |now, agent, _| agent.ring(now, at_bob).unwrap());
+    let caller = net.at("alice", |_, agent, _| agent.call_dialog(out).unwrap());
+    let called = net.at("bob", |_, agent, _| agent.call_dialog(at_bob).unwrap());
+    assert_eq!(caller.call_id, called.call_id);
+    assert_eq!(caller.remote_tag.as_ref(), Some(&called.local_tag));
+    assert_eq!(called.remote_tag.as_ref(), Some(&caller.local_tag));
+    answer(&mut net, "bob", at_bob);
+    assert_eq!(net.at("alice", |_, agent, _| agent.call_dialog(out).unwrap()), caller);
+}
+
+#[test]
+fn an_info_that_is_no_key_press_is_the_users_if_it_takes_them() {
+    for takes in [true, false] {
+        let mut net = Net::new(&["alice", "bob"], |_, config| {
+            if takes {
+                config.methods = vec![Method::INFO];
+            }
+        });
+        let (call, _) = net.call("alice", "bob");
+        let kind = ContentType::from_static("application", "vnd.etsi.aoc+xml");
+        let info = OutgoingRequest::new(Method::INFO).with_body(kind, &b"<aoc/>"[..]);
+        net.at("alice", |now, agent, _| agent.request_in_call(now, call, info).unwrap());
+        assert_eq!(matches!(net.events("bob").first(), Some(Event::Request { .. })), takes);
+        assert_eq!(net.said().iter().any(|line| line.ends_with("415 INFO")), !takes);
+    }
 }
