@@ -85,6 +85,17 @@ async fn answering(ours: &mut Ours, sipp: Sipp) -> Result<Vec<Call>, Failed> {
     Ok(calls)
 }
 
+/// Waits for messages; SIPp does not say which it had.
+async fn until(ours: &Ours, what: &str, condition: impl Fn(&Ours) -> bool) -> Outcome {
+    within(what, async {
+        let mut turn = tokio::time::interval(Duration::from_millis(20));
+        while !condition(ours) {
+            turn.tick().await;
+        }
+    })
+    .await
+}
+
 /// It is as it was before.
 async fn clean(mut ours: Ours, stage: &Stage) -> Outcome {
     ours.takes_a_clean_call(stage).await?;
@@ -111,14 +122,8 @@ async fn forks(stage: &Stage) -> Outcome {
     let mut call = ours.account.call(format!("sip:forks@127.0.0.1:{port}"), any_port()).await?;
     call_event(&mut call, "answer", |event| *event == CallEvent::Established).await?;
     // Ten more answer, and are let go, while this call is up.
-    let name = &ours;
-    within("ten BYEs", async {
-        let mut turn = tokio::time::interval(Duration::from_millis(20));
-        while name.messages("<- 127.0.0.1") < 1000 || name.messages("BYE sip:") < 10 {
-            turn.tick().await;
-        }
-    })
-    .await?;
+    until(&ours, "ten BYEs", |ours| ours.messages("\nBYE sip:") == 10).await?;
+    check(ours.messages("\nSIP/2.0 180") == 1000, "a thousand rang")?;
     call.hangup().await?;
     ended(&mut call).await?;
     serve(&mut ours, sipp, async |_| Ok(())).await?;
@@ -136,7 +141,7 @@ async fn reliable(stage: &Stage) -> Outcome {
     call.hangup().await?;
     ended(&mut call).await?;
     serve(&mut ours, sipp, async |_| Ok(())).await?;
-    check(ours.messages("PRACK sip:") == 3, format!("{} PRACK", ours.messages("PRACK sip:")))?;
+    check(ours.messages("\nPRACK sip:") == 3, format!("{} PRACK", ours.messages("\nPRACK sip:")))?;
     clean(ours, stage).await
 }
 
@@ -144,17 +149,11 @@ async fn prack(stage: &Stage) -> Outcome {
     let reliably = |account: &mut AccountConfig| account.session.reliable = ExtensionUse::Supported;
     let mut ours = Ours::start_with(stage, "service", None, bounded, reliably).await?;
     let sipp = caller(stage, &ours, "uac_prack.xml", &["-m", "1"])?;
-    let mut calls = Vec::new();
-    serve(&mut ours, sipp, async |event| {
-        if let UserAgentEvent::Incoming(incoming) = event {
-            incoming.ring().await?;
-            // The answer waits for the PRACK by itself (RFC 3262 §3).
-            calls.push(incoming.answer(any_port()).await?);
-        }
-        Ok(())
-    })
-    .await?;
-    let mut call = calls.pop().ok_or("no call")?;
+    let incoming = ours.incoming().await?;
+    incoming.ring().await?;
+    until(&ours, "three PRACK", |ours| ours.messages("\nPRACK sip:") == 3).await?;
+    let mut call = incoming.answer(any_port()).await?;
+    serve(&mut ours, sipp, async |_| Ok(())).await?;
     ended(&mut call).await?;
     clean(ours, stage).await
 }
@@ -292,7 +291,7 @@ async fn flood(stage: &Stage) -> Outcome {
     .await?;
     // Others came when the first had gone, perhaps.
     check((SUBSCRIPTIONS..FLOOD).contains(&watchers.len()), format!("{} were taken", watchers.len()))?;
-    check(ours.messages("SIP/2.0 503") > 0, "nobody was told that there are too many")?;
+    check(ours.messages("\nSIP/2.0 503") > 0, "nobody was told that there are too many")?;
     for watcher in watchers {
         within("end of a subscription", watcher).await???;
     }

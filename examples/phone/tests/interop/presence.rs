@@ -5,7 +5,6 @@ use crate::peers::agent::{HIGH, LOW};
 use crate::peers::agent::{Ours, any_port, call_event, check, ended, notified, run, tone_port, within};
 use crate::peers::kamailio::Kamailio;
 use crate::peers::{KAMAILIO_PRESENCE, Needs, Outcome, Stage, trial_with_share};
-use core::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use sidetone_sip_core::header::{ContentType, Event, Expires, SipETag, SipIfMatch};
 use sidetone_sip_core::{Headers, Method};
@@ -325,26 +324,7 @@ async fn published_presence(stage: &Stage) -> Outcome {
     // A refresh without a body, and the end: the name of what was published goes from one to the next.
     publication.send(600, None).await?;
     publication.send(0, None).await?;
-    // A watcher that asks anew gets what there is now, in its first NOTIFY.
-    subscription.refresh().await?;
-    active_for(&mut subscription, Duration::from_secs(600)).await?;
     drop(subscription);
     alice.end().await?;
     bob.end().await
-}
-
-/// Waits for the answer to a refresh: the state is told anew with a whole lifetime.
-async fn active_for(subscription: &mut Subscription, least: Duration) -> Outcome {
-    within("refreshed subscription", async {
-        loop {
-            match subscription.next_event().await {
-                Some(SubscriptionEvent::State(SubscriptionState::Active { expires })) if expires > least => {
-                    return Ok(());
-                }
-                Some(_) => {}
-                None => return Err("the subscription is over".into()),
-            }
-        }
-    })
-    .await?
 }
