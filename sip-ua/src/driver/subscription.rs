@@ -95,6 +95,12 @@ impl Subscription {
             // It may be over already.
             self.refresh().await.ok();
         }
+        // The last NOTIFY may have a body, and nobody listens after the end.
+        if matches!(*self.state.borrow(), SubscriptionState::Ended { .. })
+            && let Ok(request) = self.notifies.try_recv()
+        {
+            return Some(SubscriptionEvent::Notify(request));
+        }
         tokio::select! {
             biased;
             Ok(()) = self.state.changed() => {
