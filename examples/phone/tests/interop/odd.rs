@@ -35,6 +35,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         light("notifies_that_nobody_asked_for_are_refused", |stage| run(unsolicited(stage))),
         light("a_notify_may_come_before_the_200", |stage| run(notify_first(stage))),
         light("refers_to_nobody_are_refused", |stage| run(answered(stage, "uac_refer_odd.xml", 6))),
+        light("a_hundred_refers_in_a_call_are_declined", |stage| run(refers(stage))),
+        light("a_flood_of_notifies_ends_in_the_newest_state", |stage| run(notify_flood(stage))),
         light("a_refer_to_ourselves_ends", |stage| run(refer_loop(stage))),
         light("a_chain_of_refers_goes_as_far_as_we_want", |stage| run(refer_chain(stage))),
         light("replaces_without_a_call_are_refused", |stage| run(replaces(stage))),
@@ -192,6 +194,38 @@ async fn notify_first(stage: &Stage) -> Outcome {
         Err("the end was not told".into())
     })
     .await??;
+    serve(&mut ours, sipp, async |_| Ok(())).await?;
+    clean(ours, stage).await
+}
+
+/// More than fit beside each other: none may be left over. Whoever drops a REFER declines it.
+async fn refers(stage: &Stage) -> Outcome {
+    let mut ours = ours(stage).await?;
+    let sipp = caller(stage, &ours, "uac_refer_many.xml", &["-m", "1"])?;
+    for mut call in answering(&mut ours, sipp).await? {
+        ended(&mut call).await?;
+    }
+    clean(ours, stage).await
+}
+
+/// What a slow reader misses is asked for again.
+async fn notify_flood(stage: &Stage) -> Outcome {
+    const FLOOD: usize = 150;
+    let port = free_port();
+    let sipp = Sipp::start(stage, "uas_notify_flood.xml", port, None, &["-m", "1"])?;
+    let mut ours = ours(stage).await?;
+    let request = SubscribeRequest::new(
+        format!("sip:service@127.0.0.1:{port}").parse()?,
+        dialog_info::PACKAGE.parse()?,
+    );
+    let mut subscription = ours.account.subscribe(request).await?;
+    until(&ours, "flood", |ours| ours.messages("\nNOTIFY sip:") >= FLOOD).await?;
+    let mut read = 0;
+    while notified(&mut subscription).await?.1.trim_ascii() != b"anew" {
+        read += 1;
+    }
+    check(read < FLOOD, format!("{read} of {FLOOD} were kept for a reader who did not read"))?;
+    drop(subscription);
     serve(&mut ours, sipp, async |_| Ok(())).await?;
     clean(ours, stage).await
 }

@@ -2,6 +2,7 @@
 
 use super::process::Log;
 use super::{Outcome, Stage};
+use core::future::Future;
 use core::time::Duration;
 use libtest_mimic::Failed;
 use sidetone_hal::audio::{AudioFormat, AudioPort};
@@ -15,7 +16,6 @@ use sidetone_sip_ua::{
     IncomingSubscription, ReceivedRequest, Subscription, SubscriptionEvent, UserAgent, UserAgentEvent,
     Watcher, WatcherEvent,
 };
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
