@@ -5,7 +5,7 @@ use crate::peers::agent::{
     HIGH, LOW, Ours, any_port, call_event, check, ended, established, notified, run, tone_port, within,
 };
 use crate::peers::kamailio::Kamailio;
-use crate::peers::{KAMAILIO_PRESENCE, Needs, Outcome, Stage, WAITING, trial_with_share};
+use crate::peers::{KAMAILIO, KAMAILIO_PRESENCE, Needs, Outcome, Stage, WAITING, trial_with_share};
 use core::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use sidetone_sip_core::header::{ContentType, Event, Expires, SipETag, SipIfMatch};
@@ -24,7 +24,7 @@ use sidetone_sip_ua::{
 use std::time::Instant;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    const NEEDS: &[Needs] = &[KAMAILIO_PRESENCE];
+    const NEEDS: &[Needs] = &[KAMAILIO, KAMAILIO_PRESENCE];
     let light = |name, run| trial_with_share(WAITING, name, NEEDS, run);
     vec![
         light("a_lamp_follows_calls_through_kamailio", |stage| run(lamp(stage))),
