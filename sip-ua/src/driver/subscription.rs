@@ -95,13 +95,21 @@ impl Subscription {
             // It may be over already.
             self.refresh().await.ok();
         }
-        tokio::select! {
+        let event = tokio::select! {
             biased;
             Ok(()) = self.state.changed() => {
-                Some(SubscriptionEvent::State(self.state.borrow_and_update().clone()))
+                SubscriptionEvent::State(self.state.borrow_and_update().clone())
             }
-            notify = self.notifies.recv() => notify.map(SubscriptionEvent::Notify),
+            notify = self.notifies.recv() => return notify.map(SubscriptionEvent::Notify),
+        };
+        // The last NOTIFY may have a body, and nobody listens after the end.
+        if matches!(event, SubscriptionEvent::State(SubscriptionState::Ended { .. }))
+            && let Ok(request) = self.notifies.try_recv()
+        {
+            self.state.mark_changed();
+            return Some(SubscriptionEvent::Notify(request));
         }
+        Some(event)
     }
 
     /// Asks for the whole state anew, as after a gap in a document's versions.

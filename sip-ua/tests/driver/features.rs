@@ -8,7 +8,8 @@ use sidetone_sip_ua::package::blf::BlfState;
 use sidetone_sip_ua::package::message_summary::{MessageClass, MessageCount, MessageSummary};
 use sidetone_sip_ua::{
     Account, AccountConfig, AgentConfig, CallEvent, Error, IncomingRefer, IncomingSubscription,
-    SubscribeKind, UserAgent, UserAgentEvent, WatcherEvent, WatcherState,
+    SubscribeKind, SubscribeRequest, SubscriptionEvent, SubscriptionState, UserAgent, UserAgentEvent,
+    WatcherEvent, WatcherState,
 };
 
 async fn server(name: &str, configure: impl FnOnce(&mut AgentConfig)) -> (UserAgent, Account, String) {
@@ -164,6 +165,28 @@ async fn a_watched_mailbox_is_counted_and_let_go() {
     drop(lamp);
     let event = within("end", watcher.next_event()).await;
     assert!(matches!(event, Some(WatcherEvent::Refreshed(SubscribeKind::Final, _))), "{event:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_body_of_a_subscription_comes_before_its_end() {
+    let (mut server, _, address) = server("bob", |config| config.packages = vec!["dialog".into()]).await;
+    let (_alice, account) = agent("alice", Protocol::Udp).await;
+    let request = SubscribeRequest::new(address.parse().unwrap(), "dialog".parse().unwrap());
+    let mut heard = account.subscribe(request).await.unwrap();
+    let text = |body: &'static str| Some((ContentType::from_static("text", "plain"), body.into()));
+    let asked = subscription(&mut server).await;
+    let mut watcher = asked.accept(WatcherState::Active, text("first")).await.unwrap();
+    watcher.end("noresource", text("last")).await.unwrap();
+    // Both were taken by now; nobody has looked.
+    assert!(matches!(within("end", watcher.next_event()).await, Some(WatcherEvent::Ended(None))));
+    for body in ["first", "last"] {
+        let event = within("NOTIFY", heard.next_event()).await;
+        assert!(matches!(&event, Some(SubscriptionEvent::Notify(said)) if said.body == body), "{event:?}");
+    }
+    let event = within("end", heard.next_event()).await;
+    let is_end = matches!(event, Some(SubscriptionEvent::State(SubscriptionState::Ended { .. })));
+    assert!(is_end, "{event:?}");
+    assert!(within("end", heard.next_event()).await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

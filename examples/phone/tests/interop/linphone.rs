@@ -8,7 +8,7 @@ use crate::peers::kamailio::Kamailio;
 use crate::peers::linphone::Linphone;
 use crate::peers::{KAMAILIO, LINPHONE, Needs, Outcome, Stage, trial};
 use libtest_mimic::{Failed, Trial};
-use sidetone_sip_ua::{Call, CallEvent, EndedBy};
+use sidetone_sip_ua::{AccountConfig, Call, CallEvent, EndedBy};
 
 pub(crate) fn trials() -> Vec<Trial> {
     const BOTH: &[Needs] = &[KAMAILIO, LINPHONE];
@@ -32,7 +32,10 @@ impl Scene {
     async fn set(stage: &Stage) -> Result<Self, Failed> {
         let server = Kamailio::start(stage)?;
         let bob = Linphone::start(stage, "bob", server.port)?;
-        let alice = Ours::start(stage, "alice", Some(server.port)).await?;
+        // In what linphone refers to the server's port is missing.
+        let proxy = format!("sip:127.0.0.1:{};lr", server.port).parse()?;
+        let by_proxy = |account: &mut AccountConfig| account.proxy = Some(proxy);
+        let alice = Ours::start_with(stage, "alice", Some(server.port), |_| {}, by_proxy).await?;
         let carol = Ours::start(stage, "carol", Some(server.port)).await?;
         server.wait_until_known("bob")?;
         Ok(Self { bob, alice, carol, _server: server })
@@ -69,6 +72,7 @@ async fn calls(stage: &Stage) -> Outcome {
     alice_hears.tone().await?;
     scene.bob.command("pause")?;
     call_event(&mut call, "hold by linphone", |event| *event == CallEvent::RemoteHold).await?;
+    scene.bob.wait_for_line("is now paused")?;
     scene.bob.command("resume")?;
     call_event(&mut call, "resume by linphone", |event| *event == CallEvent::RemoteResume).await?;
     scene.bob.command("terminate")?;
@@ -173,7 +177,7 @@ async fn linphone_transfers(stage: &Stage) -> Outcome {
 /// The number by which linphone's commands name its call with somebody.
 fn number_of_the_call(bob: &mut Linphone, peer: &str) -> Result<u32, Failed> {
     bob.command("calls")?;
-    let line = bob.wait_for_line(&format!("sip:{peer}@"))?;
+    let line = bob.wait_for_line(&format!("| sip:{peer}@"))?;
     let number = line.split_whitespace().find_map(|word| word.parse().ok());
     number.ok_or_else(|| format!("no number in {line:?}").into())
 }

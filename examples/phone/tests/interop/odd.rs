@@ -35,6 +35,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         light("notifies_that_nobody_asked_for_are_refused", |stage| run(unsolicited(stage))),
         light("a_notify_may_come_before_the_200", |stage| run(notify_first(stage))),
         light("refers_to_nobody_are_refused", |stage| run(answered(stage, "uac_refer_odd.xml", 6))),
+        light("a_hundred_refers_in_a_call_are_declined", |stage| run(refers(stage))),
+        light("a_flood_of_notifies_ends_in_the_newest_state", |stage| run(notify_flood(stage))),
         light("a_refer_to_ourselves_ends", |stage| run(refer_loop(stage))),
         light("a_chain_of_refers_goes_as_far_as_we_want", |stage| run(refer_chain(stage))),
         light("replaces_without_a_call_are_refused", |stage| run(replaces(stage))),
@@ -85,6 +87,17 @@ async fn answering(ours: &mut Ours, sipp: Sipp) -> Result<Vec<Call>, Failed> {
     Ok(calls)
 }
 
+/// Waits for messages; SIPp does not say which it had.
+async fn until(ours: &Ours, what: &str, condition: impl Fn(&Ours) -> bool) -> Outcome {
+    within(what, async {
+        let mut turn = tokio::time::interval(Duration::from_millis(20));
+        while !condition(ours) {
+            turn.tick().await;
+        }
+    })
+    .await
+}
+
 /// It is as it was before.
 async fn clean(mut ours: Ours, stage: &Stage) -> Outcome {
     ours.takes_a_clean_call(stage).await?;
@@ -111,14 +124,9 @@ async fn forks(stage: &Stage) -> Outcome {
     let mut call = ours.account.call(format!("sip:forks@127.0.0.1:{port}"), any_port()).await?;
     call_event(&mut call, "answer", |event| *event == CallEvent::Established).await?;
     // Ten more answer, and are let go, while this call is up.
-    let name = &ours;
-    within("ten BYEs", async {
-        let mut turn = tokio::time::interval(Duration::from_millis(20));
-        while name.messages("<- 127.0.0.1") < 1000 || name.messages("BYE sip:") < 10 {
-            turn.tick().await;
-        }
-    })
-    .await?;
+    // Ten BYEs and as many answers: SIPp takes the eleventh only then.
+    until(&ours, "ten BYEs", |ours| ours.messages(" BYE\r\n") == 20).await?;
+    check(ours.messages("\nSIP/2.0 180") == 1000, "a thousand rang")?;
     call.hangup().await?;
     ended(&mut call).await?;
     serve(&mut ours, sipp, async |_| Ok(())).await?;
@@ -136,7 +144,7 @@ async fn reliable(stage: &Stage) -> Outcome {
     call.hangup().await?;
     ended(&mut call).await?;
     serve(&mut ours, sipp, async |_| Ok(())).await?;
-    check(ours.messages("PRACK sip:") == 3, format!("{} PRACK", ours.messages("PRACK sip:")))?;
+    check(ours.messages("\nPRACK sip:") == 3, format!("{} PRACK", ours.messages("\nPRACK sip:")))?;
     clean(ours, stage).await
 }
 
@@ -144,17 +152,11 @@ async fn prack(stage: &Stage) -> Outcome {
     let reliably = |account: &mut AccountConfig| account.session.reliable = ExtensionUse::Supported;
     let mut ours = Ours::start_with(stage, "service", None, bounded, reliably).await?;
     let sipp = caller(stage, &ours, "uac_prack.xml", &["-m", "1"])?;
-    let mut calls = Vec::new();
-    serve(&mut ours, sipp, async |event| {
-        if let UserAgentEvent::Incoming(incoming) = event {
-            incoming.ring().await?;
-            // The answer waits for the PRACK by itself (RFC 3262 §3).
-            calls.push(incoming.answer(any_port()).await?);
-        }
-        Ok(())
-    })
-    .await?;
-    let mut call = calls.pop().ok_or("no call")?;
+    let incoming = ours.incoming().await?;
+    incoming.ring().await?;
+    until(&ours, "three PRACK", |ours| ours.messages("\nPRACK sip:") == 3).await?;
+    let mut call = incoming.answer(any_port()).await?;
+    serve(&mut ours, sipp, async |_| Ok(())).await?;
     ended(&mut call).await?;
     clean(ours, stage).await
 }
@@ -192,6 +194,38 @@ async fn notify_first(stage: &Stage) -> Outcome {
         Err("the end was not told".into())
     })
     .await??;
+    serve(&mut ours, sipp, async |_| Ok(())).await?;
+    clean(ours, stage).await
+}
+
+/// More than fit beside each other: none may be left over. Whoever drops a REFER declines it.
+async fn refers(stage: &Stage) -> Outcome {
+    let mut ours = ours(stage).await?;
+    let sipp = caller(stage, &ours, "uac_refer_many.xml", &["-m", "1"])?;
+    for mut call in answering(&mut ours, sipp).await? {
+        ended(&mut call).await?;
+    }
+    clean(ours, stage).await
+}
+
+/// What a slow reader misses is asked for again.
+async fn notify_flood(stage: &Stage) -> Outcome {
+    const FLOOD: usize = 150;
+    let port = free_port();
+    let sipp = Sipp::start(stage, "uas_notify_flood.xml", port, None, &["-m", "1"])?;
+    let mut ours = ours(stage).await?;
+    let request = SubscribeRequest::new(
+        format!("sip:service@127.0.0.1:{port}").parse()?,
+        dialog_info::PACKAGE.parse()?,
+    );
+    let mut subscription = ours.account.subscribe(request).await?;
+    until(&ours, "flood", |ours| ours.messages("\nNOTIFY sip:") >= FLOOD).await?;
+    let mut read = 0;
+    while notified(&mut subscription).await?.1.trim_ascii() != b"anew" {
+        read += 1;
+    }
+    check(read < FLOOD, format!("{read} of {FLOOD} were kept for a reader who did not read"))?;
+    drop(subscription);
     serve(&mut ours, sipp, async |_| Ok(())).await?;
     clean(ours, stage).await
 }
@@ -292,7 +326,7 @@ async fn flood(stage: &Stage) -> Outcome {
     .await?;
     // Others came when the first had gone, perhaps.
     check((SUBSCRIPTIONS..FLOOD).contains(&watchers.len()), format!("{} were taken", watchers.len()))?;
-    check(ours.messages("SIP/2.0 503") > 0, "nobody was told that there are too many")?;
+    check(ours.messages("\nSIP/2.0 503") > 0, "nobody was told that there are too many")?;
     for watcher in watchers {
         within("end of a subscription", watcher).await???;
     }

@@ -1,10 +1,11 @@
 //! The library's subscriptions with Kamailio as presence server: lamps of extensions from the calls that it proxies and
 //! from what is published, mailboxes, presence, and the pick-up that a lamp makes possible.
 
-use crate::peers::agent::{HIGH, LOW};
-use crate::peers::agent::{Ours, any_port, call_event, check, ended, notified, run, tone_port, within};
+use crate::peers::agent::{
+    HIGH, LOW, Ours, any_port, call_event, check, ended, established, notified, run, tone_port, within,
+};
 use crate::peers::kamailio::Kamailio;
-use crate::peers::{KAMAILIO_PRESENCE, Needs, Outcome, Stage, trial_with_share};
+use crate::peers::{KAMAILIO, KAMAILIO_PRESENCE, Needs, Outcome, Stage, WAITING, trial_with_share};
 use core::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use sidetone_sip_core::header::{ContentType, Event, Expires, SipETag, SipIfMatch};
@@ -17,17 +18,19 @@ use sidetone_sip_ua::package::dialog_info::{
 use sidetone_sip_ua::package::message_summary::{self, MessageClass, MessageCount, MessageSummary};
 use sidetone_sip_ua::package::presence::{self, Presence, PresenceState};
 use sidetone_sip_ua::{
-    CallEvent, CallRequest, EndedBy, SubscribeRequest, Subscription, SubscriptionEvent, SubscriptionState,
-    WatchedExtension,
+    CallEvent, CallRequest, EndedBy, OutgoingRequest, SubscribeRequest, Subscription, SubscriptionEvent,
+    SubscriptionState, WatchedExtension,
 };
+use std::time::Instant;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    const NEEDS: &[Needs] = &[KAMAILIO_PRESENCE];
-    let light = |name, run| trial_with_share(crate::peers::WAITING, name, NEEDS, run);
+    const NEEDS: &[Needs] = &[KAMAILIO, KAMAILIO_PRESENCE];
+    let light = |name, run| trial_with_share(WAITING, name, NEEDS, run);
     vec![
         light("a_lamp_follows_calls_through_kamailio", |stage| run(lamp(stage))),
         light("a_call_that_a_lamp_shows_is_picked_up", |stage| run(pickup(stage))),
         light("a_lamp_follows_what_another_phone_publishes", |stage| run(published_dialogs(stage))),
+        light("a_subscription_is_refreshed_in_time", |stage| run(refreshed(stage))),
         light("a_mailbox_is_published_and_watched", |stage| run(mailbox(stage))),
         light("presence_is_published_and_watched", |stage| run(published_presence(stage))),
     ]
@@ -193,7 +196,7 @@ async fn pickup(stage: &Stage) -> Outcome {
     check(taken.replaces() == Some(call.id()), "the call that is replaced")?;
     let (port, mut alice_hears) = tone_port(HIGH, LOW);
     let mut taken = taken.answer(port).await?;
-    crate::peers::agent::established(&mut picked).await?;
+    established(&mut picked).await?;
     carol_hears.tone().await?;
     alice_hears.tone().await?;
     // It rings no more at Bob.
@@ -231,7 +234,7 @@ impl<'a> Publication<'a> {
         if let Some(tag) = &self.tag {
             headers.push(&SipIfMatch(tag.0.clone()));
         }
-        let mut request = sidetone_sip_ua::OutgoingRequest::new(Method::PUBLISH).with_headers(headers);
+        let mut request = OutgoingRequest::new(Method::PUBLISH).with_headers(headers);
         if let Some((kind, body)) = content {
             request = request.with_body(kind, body);
         }
@@ -254,12 +257,12 @@ async fn published_dialogs(stage: &Stage) -> Outcome {
         let of = |uri: &str| Participant::new(Some(Identity::new(uri)), None);
         (of("sip:bob@127.0.0.1"), of("sip:4711@example.org"))
     };
-    let steps: [(DialogState, fn(&BlfState) -> bool); 3] = [
-        (DialogState::Early, |state| matches!(state, BlfState::Ringing(_))),
-        (DialogState::Confirmed, |state| matches!(state, BlfState::Busy(_))),
-        (DialogState::Terminated, |state| *state == BlfState::Idle),
-    ];
-    for (step, shown) in steps {
+    for step in [DialogState::Early, DialogState::Confirmed, DialogState::Terminated] {
+        let shown = |state: &BlfState| match step {
+            DialogState::Early => matches!(state, BlfState::Ringing(_)),
+            DialogState::Confirmed => matches!(state, BlfState::Busy(_)),
+            _ => *state == BlfState::Idle,
+        };
         let (local, remote) = ends();
         let dialog = Dialog::new("1", step).with_direction(Direction::Recipient).with_ends(local, remote);
         check(dialogs.update(dialog), "a change")?;
@@ -274,6 +277,34 @@ async fn published_dialogs(stage: &Stage) -> Outcome {
     drop(lamp);
     bob.end().await?;
     carol.end().await
+}
+
+/// The server forgets who does not refresh: what is told after the first lifetime shows that we did.
+async fn refreshed(stage: &Stage) -> Outcome {
+    const LIFE: Duration = Duration::from_secs(3);
+    let server = Kamailio::start_presence(stage)?;
+    let voicemail = Ours::start(stage, "voicemail", Some(server.port)).await?;
+    let bob = Ours::start(stage, "bob", Some(server.port)).await?;
+    let to = format!("sip:bob@127.0.0.1:{}", server.port).parse()?;
+    let request = SubscribeRequest::new(to, message_summary::EVENT.parse()?).with_expires(LIFE);
+    let begin = Instant::now();
+    let mut subscription = bob.account.subscribe(request).await?;
+    active(&mut subscription).await?;
+    within("refresh", async {
+        let mut turn = tokio::time::interval(Duration::from_millis(50));
+        while begin.elapsed() < LIFE || bob.messages("\nNOTIFY sip:") < 2 {
+            turn.tick().await;
+        }
+    })
+    .await?;
+    let mut publication = Publication::new(&voicemail, &server, "bob", message_summary::EVENT);
+    let summary = MessageSummary::new(true).with_count(MessageClass::Voice, MessageCount::new(1, 0));
+    publication.send(600, Some((message_summary::CONTENT_TYPE, summary.write()))).await?;
+    let (_, body) = notified(&mut subscription).await?;
+    check(MessageSummary::parse(&body)?.waiting, String::from_utf8_lossy(&body))?;
+    drop(subscription);
+    voicemail.end().await?;
+    bob.end().await
 }
 
 async fn mailbox(stage: &Stage) -> Outcome {
@@ -325,26 +356,7 @@ async fn published_presence(stage: &Stage) -> Outcome {
     // A refresh without a body, and the end: the name of what was published goes from one to the next.
     publication.send(600, None).await?;
     publication.send(0, None).await?;
-    // A watcher that asks anew gets what there is now, in its first NOTIFY.
-    subscription.refresh().await?;
-    active_for(&mut subscription, Duration::from_secs(600)).await?;
     drop(subscription);
     alice.end().await?;
     bob.end().await
-}
-
-/// Waits for the answer to a refresh: the state is told anew with a whole lifetime.
-async fn active_for(subscription: &mut Subscription, least: Duration) -> Outcome {
-    within("refreshed subscription", async {
-        loop {
-            match subscription.next_event().await {
-                Some(SubscriptionEvent::State(SubscriptionState::Active { expires })) if expires > least => {
-                    return Ok(());
-                }
-                Some(_) => {}
-                None => return Err("the subscription is over".into()),
-            }
-        }
-    })
-    .await?
 }

@@ -2,19 +2,20 @@
 
 use super::process::Log;
 use super::{Outcome, Stage};
+use core::future::Future;
 use core::time::Duration;
 use libtest_mimic::Failed;
 use sidetone_hal::audio::{AudioFormat, AudioPort};
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_media::tone::{Generator, Goertzel, Part, Tone};
 use sidetone_sip_core::StatusCode;
+use sidetone_sip_core::header::ContentType;
 use sidetone_sip_core::trace::{Direction, TapMessage};
 use sidetone_sip_ua::{
     Account, AccountConfig, AgentConfig, Call, CallEvent, EndCause, IncomingCall, IncomingRefer,
     IncomingSubscription, ReceivedRequest, Subscription, SubscriptionEvent, UserAgent, UserAgentEvent,
     Watcher, WatcherEvent,
 };
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
@@ -300,7 +301,7 @@ pub(crate) async fn notified(subscription: &mut Subscription) -> Result<(String,
         loop {
             match subscription.next_event().await {
                 Some(SubscriptionEvent::Notify(request)) if !request.body.is_empty() => {
-                    let kind = request.headers.get::<sidetone_sip_core::header::ContentType>();
+                    let kind = request.headers.get::<ContentType>();
                     let kind = kind.and_then(Result::ok).ok_or("a NOTIFY without a Content-Type")?;
                     return Ok((kind.to_string(), request.body.to_vec()));
                 }
@@ -315,14 +316,17 @@ pub(crate) async fn notified(subscription: &mut Subscription) -> Result<(String,
     .await?
 }
 
-/// Waits until a subscription to us is over.
-pub(crate) async fn unsubscribed(watcher: &mut Watcher) -> Outcome {
+/// Waits until the other side has ended its subscription to us, and tells it the state once more.
+pub(crate) async fn unsubscribed(watcher: &mut Watcher, kind: ContentType, body: String) -> Outcome {
     within("end of a subscription", async {
         while let Some(event) = watcher.next_event().await {
-            if matches!(event, WatcherEvent::Ended(_)) {
-                return;
+            match event {
+                WatcherEvent::Refreshed(..) => watcher.notify(kind.clone(), body.clone()).await?,
+                WatcherEvent::Ended(None) => return Ok(()),
+                other => return Err(format!("{other:?}").into()),
             }
         }
+        Err("the end of a subscription was not told".into())
     })
-    .await
+    .await?
 }

@@ -161,7 +161,8 @@ impl Baresip {
     /// Gives a command. A refusal shows at the next [`Self::wait_for`] or [`Self::listen`].
     pub(crate) fn command(&mut self, command: &str, parameters: &str) -> Outcome {
         let request = json!({ "command": command, "params": parameters, "token": "test" }).to_string();
-        write!(self.control, "{}:{request},", request.len())?;
+        // At once: it may act on the last byte but one, and close the connection.
+        self.control.write_all(format!("{}:{request},", request.len()).as_bytes())?;
         Ok(())
     }
 

@@ -46,9 +46,9 @@ pub(crate) const KAMAILIO: Needs = Needs { program: "kamailio", package: "kamail
 /// With its module for TLS.
 pub(crate) const KAMAILIO_TLS: Needs =
     Needs { program: "kamailio", package: "kamailio, kamailio-tls-modules" };
-/// With its modules for presence.
+/// Its modules for presence.
 pub(crate) const KAMAILIO_PRESENCE: Needs =
-    Needs { program: "kamailio", package: "kamailio, kamailio-presence-modules" };
+    Needs { program: "presence_dialoginfo.so", package: "kamailio-presence-modules" };
 pub(crate) const LINPHONE: Needs = Needs { program: "linphonec", package: "linphone-cli" };
 pub(crate) const BARESIP: Needs = Needs { program: "baresip", package: "baresip-core" };
 pub(crate) const SIPP: Needs = Needs { program: "sipp", package: "sip-tester" };
@@ -188,7 +188,10 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Debian has servers where a user's PATH may not look.
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
-    folders.map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
+    // Kamailio's modules lie in the folder of the architecture.
+    let libraries = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let modules = libraries.map(|folder| folder.path().join("kamailio/modules"));
+    folders.chain(modules).map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
 }
 
 /// A port of 127.0.0.1, even as RTP's are, that is free for UDP and TCP, and so is the next; nobody else here gets one of
