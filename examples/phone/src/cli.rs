@@ -172,6 +172,24 @@ pub struct Script {
     /// Hold the call this long after it is up, for this long: 2s:3s. May be given several times
     #[arg(long, value_name = "AT:FOR", value_parser = hold)]
     pub hold: Vec<Hold>,
+    /// Transfer the other side this long after the call is up, without asking there first: 2s:sip:carol@example.org
+    #[arg(long, value_name = "AT:WHO", value_parser = at)]
+    pub transfer: Option<At>,
+    /// Call somebody this long after the call is up, and transfer the other side to them when they have answered
+    #[arg(long, value_name = "AT:WHO", value_parser = at, conflicts_with = "transfer")]
+    pub attended: Option<At>,
+    /// Call somebody this long after the call is up, and join both calls. May be given several times
+    #[arg(long, value_name = "AT:WHO", value_parser = at)]
+    pub conference: Vec<At>,
+}
+
+/// Whom to call, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At {
+    /// How long after the call is up.
+    pub at: Duration,
+    /// Whom: as for `call`.
+    pub who: String,
 }
 
 /// What a recording holds.
@@ -309,6 +327,12 @@ fn hold(text: &str) -> Result<Hold, String> {
     Ok(Hold { at: duration(at)?, length: duration(length)? })
 }
 
+fn at(text: &str) -> Result<At, String> {
+    let (at, who) =
+        text.split_once(':').ok_or("expected a time and whom to call, such as 2s:sip:carol@example.org")?;
+    Ok(At { at: duration(at)?, who: who.to_owned() })
+}
+
 fn digits(text: &str) -> Result<String, String> {
     match text.chars().find(|c| !matches!(c, '0'..='9' | '*' | '#' | 'A'..='D')) {
         Some(wrong) => Err(format!("{wrong:?} is no digit: expected 0-9, *, #, A-D")),
@@ -351,6 +375,10 @@ mod tests {
         };
         assert_eq!(ring_for, Some(Duration::from_secs(1)));
         assert_eq!(script.hold[1], Hold { at: Duration::from_secs(8), length: Duration::from_millis(500) });
+        let cli = parse("--headless call sip:a@b --transfer 2s:sip:c@d:5070").expect("a command line");
+        let Some(Action::Call { script, .. }) = cli.action else { panic!("{:?}", cli.action) };
+        let who = At { at: Duration::from_secs(2), who: "sip:c@d:5070".to_owned() };
+        assert_eq!(script.transfer, Some(who));
         assert!(matches!(parse("--headless register").expect("valid").action, Some(Action::Register)));
     }
 
@@ -364,6 +392,7 @@ mod tests {
             ("--headless call sip:a@b --for 1e9s", "expected a number with a unit"),
             ("--headless call sip:a@b --for 99h", "at most 24h"),
             ("--headless call sip:a@b --hold 2s", "expected two times, such as 2s:3s"),
+            ("--headless call sip:a@b --transfer 2s", "expected a time and whom to call"),
             ("--headless call sip:a@b --dtmf 12x", "'x' is no digit"),
             ("--model x", "expected es620, c60s, cp860 or ut670"),
             ("--demo --account sip:a@b", "cannot be used with"),

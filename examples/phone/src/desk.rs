@@ -1,6 +1,7 @@
 //! A desk: the firmware with a user agent behind it and a panel in front of it, driven by one task.
 
 mod calls;
+mod features;
 mod picture;
 
 pub(crate) use picture::name as lamp_name;
@@ -11,10 +12,11 @@ use crate::audio::SoundCard;
 use crate::audio::{BrowserEnd, HandsetEnd, Mixer, MixerHandle, handset};
 use crate::config::{Config, Pages, Room, Tones};
 use crate::firmware::{
-    CallRef, Command, Firmware, FirmwareConfig, Painter, Peer, Registration, Signal, WallClock,
+    CallRef, Command, Firmware, FirmwareConfig, Invitation, Painter, Peer, Registration, Signal, Verdict,
+    WallClock,
 };
 use crate::models::Model;
-use calls::{Order, Report};
+use calls::{Called, Order, Report};
 use core::time::Duration;
 use sidetone_hal::audio::{AudioPath, AudioPort, FRAME};
 use sidetone_hal::display::Framebuffer;
@@ -23,9 +25,10 @@ use sidetone_hal::keypad::Key;
 use sidetone_hal::time::Instant;
 use sidetone_hal::{Event, keypad::KeyEvent};
 use sidetone_media::page::{ListenConfig, PageEnd, PageEvent, PhoneState};
-use sidetone_sip_core::{NameAddr, StatusCode};
+use sidetone_sip_core::NameAddr;
 use sidetone_sip_ua::{
-    Account, Error, IncomingCall, MulticastOptions, Paging, RegistrationState, UserAgent, UserAgentEvent,
+    Account, CallHandle, Conference, Error, IncomingCall, MulticastOptions, Paging, RegistrationState,
+    UserAgent, UserAgentEvent,
 };
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -84,11 +87,11 @@ impl Desk {
         let sound = sound(config, phone_end)?;
         let paging = listen(&config.pages, &sound)?;
 
-        let firmware = Firmware::new(FirmwareConfig {
-            model: config.model,
-            accounts: config.labels(),
-            dialling: config.dialling.clone(),
-        });
+        let mut set_up = FirmwareConfig::new(config.model, config.labels());
+        set_up.dialling.clone_from(&config.dialling);
+        set_up.transfer = config.calls.transfer;
+        set_up.policy = config.calls.policy(&config.accounts);
+        let firmware = Firmware::new(set_up);
         let (input, inputs) = mpsc::channel(QUEUE);
         let (reports, reported) = mpsc::channel(QUEUE);
         let (stop, stopping) = watch::channel(false);
@@ -99,6 +102,8 @@ impl Desk {
             agent,
             accounts: accounts.clone(),
             calls: HashMap::new(),
+            handles: HashMap::new(),
+            conference: None,
             sound,
             reports,
             painter: Painter::new(config.model),
@@ -187,6 +192,9 @@ struct Run {
     agent: UserAgent,
     accounts: Vec<Account>,
     calls: HashMap<CallRef, mpsc::Sender<Order>>,
+    /// Those of the calls that are on their way or up.
+    handles: HashMap<CallRef, CallHandle>,
+    conference: Option<Conference>,
     sound: MixerHandle,
     reports: mpsc::Sender<Report>,
     painter: Painter,
@@ -215,7 +223,10 @@ impl Run {
             let wait = self.firmware.poll_timeout(now).map(|(at, _)| at.saturating_since(now));
             tokio::select! {
                 Some(input) = inputs.recv() => self.input(input),
-                Some((call, signal)) = reported.recv() => self.report(call, signal),
+                Some(report) = reported.recv() => match report {
+                    Report::Handle(call, handle) => drop(self.handles.insert(call, handle)),
+                    Report::Signal(call, signal) => self.report(call, signal),
+                },
                 event = self.agent.next_event() => match event {
                     Some(event) => self.agent_event(event),
                     None => return,
@@ -262,6 +273,7 @@ impl Run {
     fn report(&mut self, call: CallRef, signal: Signal) {
         if matches!(signal, Signal::Ended { .. }) {
             self.calls.remove(&call);
+            self.handles.remove(&call);
         }
         let begins = matches!(signal, Signal::Established { .. } | Signal::Ringing { early_media: true, .. });
         self.firmware.handle_signal(self.now(), signal);
@@ -283,6 +295,7 @@ impl Run {
                 }
             }
             UserAgentEvent::Incoming(call) => self.incoming(call),
+            UserAgentEvent::Referred(refer) => self.referred(refer),
             event => {
                 if let Some(line) = notice(&event) {
                     eprintln!("sidetone-phone: {line}");
@@ -293,18 +306,36 @@ impl Run {
 
     fn incoming(&mut self, call: IncomingCall) {
         let account = self.accounts.iter().position(|known| Some(known.id()) == call.account());
-        match self.firmware.incoming(account.unwrap_or(0), peer(call.from())) {
-            Some(id) => {
+        let account = account.unwrap_or(0);
+        let replaced = call.replaces().and_then(|id| self.name_of(id));
+        let replacing = replaced.and_then(|replaced| self.firmware.replacing(replaced, peer(call.from())));
+        let verdict = match replacing {
+            Some(id) => Verdict::Ring(id),
+            None => {
+                let server = self.accounts.get(account).and_then(Account::path).map(|path| path.remote.ip());
+                let trusted = server
+                    .is_some_and(|server| server.to_canonical() == call.source().remote.ip().to_canonical());
+                let (headers, request_uri) = (call.headers().clone(), call.uri().clone());
+                self.firmware.invited(self.now(), account, Invitation { headers, request_uri, trusted })
+            }
+        };
+        match verdict {
+            Verdict::Ring(id) => {
                 let (orders, ordered) = mpsc::channel(QUEUE);
                 self.calls.insert(id, orders);
                 tokio::spawn(calls::incoming(call, id, self.sound.clone(), ordered, self.reports.clone()));
             }
-            None => {
+            Verdict::Refuse(refusal) => {
                 tokio::spawn(async move {
                     // The caller may be gone already.
-                    let _ = call.reject(StatusCode::BUSY_HERE).await;
+                    let _ = call.reject_with(refusal).await;
                 });
             }
+            // Nothing is sent until the caller gives up.
+            Verdict::Ignore => drop(tokio::spawn(async move {
+                let mut call = call;
+                call.ended().await;
+            })),
         }
     }
 
@@ -321,18 +352,34 @@ impl Run {
                     continue;
                 }
                 Command::Call { call, account, number } => {
-                    self.dial(call, account, number);
+                    self.dial(call, account, Called::Number(number));
+                    continue;
+                }
+                Command::Transfer { call, number } => {
+                    self.transfer(call, features::Target::Number(number));
+                    continue;
+                }
+                Command::Join(calls) => {
+                    self.join(&calls).await;
+                    continue;
+                }
+                Command::Split => {
+                    self.split().await;
+                    continue;
+                }
+                Command::TransferTo { call, to } => {
+                    self.transfer(call, features::Target::Call(to));
                     continue;
                 }
                 Command::Answer(call) => (call, Order::Answer),
-                Command::Reject(call) => (call, Order::Reject),
+                Command::Reject(call) => (call, Order::Reject(self.firmware.refusal(call))),
                 Command::HangUp(call) => (call, Order::HangUp),
                 Command::Hold(call) => (call, Order::Hold),
                 Command::Resume(call) => (call, Order::Resume),
                 Command::Dtmf { call, digit } => (call, Order::Dtmf(digit)),
             };
             if let Some(orders) = self.calls.get(&call)
-                && orders.try_send(order).is_err()
+                && let Err(order) = orders.try_send(order)
             {
                 tracing::debug!(%call, ?order, "the call is over, or takes no more orders");
             }
@@ -381,13 +428,15 @@ impl Run {
         }
     }
 
-    fn dial(&mut self, call: CallRef, account: usize, number: String) {
+    fn dial(&mut self, call: CallRef, account: usize, called: Called) {
+        let presented = self.firmware.presented(account);
         let Some(account) = self.accounts.get(account).cloned() else { return };
+        let called = called.presented(&account, presented);
         let (orders, ordered) = mpsc::channel(QUEUE);
         self.calls.insert(call, orders);
         tokio::spawn(calls::outgoing(
             account,
-            number,
+            called,
             call,
             self.sound.clone(),
             ordered,
@@ -402,7 +451,7 @@ impl Run {
         let changed = self.frame.take_damage().is_some();
         let hook = self.firmware.hook() == HookState::OffHook;
         let lamps = self.firmware.lamps();
-        let ringing = self.firmware.audio().sound == Some(crate::firmware::Sound::Ring);
+        let ringing = self.firmware.audio().sound.is_some_and(crate::firmware::Sound::is_ring);
         let frame = changed.then_some(&self.frame);
         self.pictures.send_if_modified(|picture| picture.update(frame, &screen, hook, ringing, lamps));
     }

@@ -3,7 +3,7 @@
 mod report;
 mod script;
 
-use crate::audio::WavError;
+use crate::audio::{Recorder, WavError};
 use crate::cli::{Action, Script};
 use crate::config::Config;
 use crate::desk::notice;
@@ -14,11 +14,12 @@ use script::Stage;
 use serde::Serialize;
 use sidetone_sip_core::{StatusCode, Uri};
 use sidetone_sip_ua::{
-    Account, AccountConfig, Error, IncomingCall, RegistrationState, UserAgent, UserAgentEvent,
+    Account, AccountConfig, Call, Error, IncomingCall, IncomingRefer, RegistrationState, UserAgent,
+    UserAgentEvent,
 };
 use std::sync::Arc;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// How it went: the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,7 +117,10 @@ impl<O: FnMut(String)> Run<O> {
                 };
                 Ok(self.call(&account, to).await)
             }
-            Action::Answer { count, ring_for, .. } => Ok(self.answer(*count, *ring_for).await),
+            Action::Answer { count, ring_for, .. } => {
+                let taking = Taking { most: (*count != 0).then_some(*count), ring_for: *ring_for };
+                Ok(self.serve(JoinSet::new(), &accounts, taking).await)
+            }
         }
     }
 
@@ -147,7 +151,6 @@ impl<O: FnMut(String)> Run<O> {
     }
 
     async fn call(&mut self, account: &Account, to: &str) -> Outcome {
-        let mut report = Report::new(1, "out");
         let (port, recorder) = match self.stage.port(1) {
             Ok(port) => port,
             Err(error) => {
@@ -155,37 +158,50 @@ impl<O: FnMut(String)> Run<O> {
                 return Outcome::Usage;
             }
         };
-        match account.call(to, port).await {
-            Ok(call) => {
-                report.peer = public(&call.remote().uri);
-                script::attend(call, &self.stage, &mut report, self.stop.clone()).await;
-            }
-            Err(error @ Error::Uri(_)) => {
-                eprintln!("sidetone-phone: whom to call: {error}");
-                return Outcome::Usage;
-            }
-            Err(error) => report.cause = Cause::network(&error),
+        let call = account.call(to, port).await;
+        if let Err(error @ Error::Uri(_)) = call {
+            eprintln!("sidetone-phone: whom to call: {error}");
+            return Outcome::Usage;
         }
-        script::finish(recorder).await;
-        self.print(&report);
-        report.outcome()
+        let scene = self.scene(1, "out", Some(account.clone()));
+        let mut calls = JoinSet::new();
+        calls.spawn(scene.play(call, recorder));
+        self.serve(calls, core::slice::from_ref(account), Taking { most: Some(0), ring_for: None }).await
     }
 
-    async fn answer(&mut self, count: u32, ring_for: Option<Duration>) -> Outcome {
-        let mut calls = JoinSet::new();
+    fn scene(&self, number: u32, direction: &'static str, account: Option<Account>) -> Scene {
+        let report = Report::new(number, direction);
+        Scene { number, report, account, stage: self.stage.clone(), stop: self.stop.clone() }
+    }
+
+    /// Attends calls until all are over: those that there are, those that come in and are to be taken, and those that
+    /// others have us make.
+    async fn serve(&mut self, mut calls: JoinSet<Report>, accounts: &[Account], taking: Taking) -> Outcome {
         let mut outcome = Outcome::Done;
-        let (mut taken, mut done) = (0, 0);
+        let (mut number, mut taken) = (u32::try_from(calls.len()).unwrap_or(u32::MAX), 0);
         let mut stop = self.stop.clone();
         loop {
+            let full = taking.most.is_some_and(|most| taken >= most);
+            if full && calls.is_empty() {
+                return outcome;
+            }
             tokio::select! {
                 event = self.agent.next_event() => match event {
-                    Some(UserAgentEvent::Incoming(call)) if count == 0 || taken < count => {
-                        taken += 1;
-                        calls.spawn(take(call, taken, self.stage.clone(), ring_for, self.stop.clone()));
+                    // What takes the place of a call of ours is none more.
+                    Some(UserAgentEvent::Incoming(call)) if !full || call.replaces().is_some() => {
+                        taken += u32::from(call.replaces().is_none());
+                        number += 1;
+                        let account = accounts.iter().find(|account| Some(account.id()) == call.account());
+                        calls.spawn(self.scene(number, "in", account.cloned()).take(call, taking.ring_for));
                     }
                     Some(UserAgentEvent::Incoming(call)) => {
                         // All calls that were asked for are taken; a caller who is gone already needs no answer.
                         let _ = call.reject(StatusCode::BUSY_HERE).await;
+                    }
+                    Some(UserAgentEvent::Referred(refer)) => {
+                        number += 1;
+                        let account = accounts.iter().find(|account| Some(account.id()) == refer.account());
+                        calls.spawn(self.scene(number, "out", account.cloned()).follow(refer));
                     }
                     Some(UserAgentEvent::Registration { state: RegistrationState::Failed { reason, .. }, .. }) => {
                         eprintln!("sidetone-phone: the registration failed and is tried again: {reason}");
@@ -197,26 +213,21 @@ impl<O: FnMut(String)> Run<O> {
                     }
                     None => return Outcome::CallFailed,
                 },
-                Some(report) = calls.join_next() => {
-                    done += 1;
-                    if let Ok(report) = report {
-                        self.print(&report);
-                        outcome = outcome.max(report.outcome());
-                    }
-                    if count != 0 && done >= count {
-                        return outcome;
-                    }
-                }
+                Some(report) = calls.join_next() => outcome = outcome.max(self.over(report)),
                 _ = stopped(&mut stop) => break,
             }
         }
         while let Some(report) = calls.join_next().await {
-            if let Ok(report) = report {
-                self.print(&report);
-                outcome = outcome.max(report.outcome());
-            }
+            outcome = outcome.max(self.over(report));
         }
         outcome
+    }
+
+    /// Tells of a call that is over.
+    fn over(&mut self, report: Result<Report, JoinError>) -> Outcome {
+        let Ok(report) = report else { return Outcome::CallFailed };
+        self.print(&report);
+        report.outcome()
     }
 
     fn print(&mut self, report: &impl Serialize) {
@@ -227,44 +238,86 @@ impl<O: FnMut(String)> Run<O> {
     }
 }
 
-/// Rings, answers and attends one incoming call.
-async fn take(
-    mut call: IncomingCall,
-    number: u32,
-    stage: Arc<Stage>,
+/// Which calls that come in are taken.
+#[derive(Clone, Copy)]
+struct Taking {
+    /// How many; any number without it.
+    most: Option<u32>,
     ring_for: Option<Duration>,
-    mut stop: watch::Receiver<bool>,
-) -> Report {
-    let mut report = Report::new(number, "in");
-    report.peer = public(&call.from().uri);
-    if let Some(time) = ring_for {
-        // A caller who has given up by now ends the call below.
-        let _ = call.ring().await;
-        let ended = tokio::select! {
-            () = tokio::time::sleep(time) => None,
-            ended = call.ended() => ended,
-            _ = stopped(&mut stop) => None,
-        };
-        if let Some(cause) = ended {
-            report.cause = Cause::from(&cause);
-            return report;
+}
+
+/// Where the script of one call is played.
+struct Scene {
+    number: u32,
+    report: Report,
+    account: Option<Account>,
+    stage: Arc<Stage>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Scene {
+    /// Attends a call that was made or answered.
+    async fn play(mut self, call: Result<Call, Error>, recorder: Option<Recorder>) -> Report {
+        match call {
+            Ok(call) => {
+                self.report.peer = public(&call.remote().uri);
+                script::attend(call, self.account, &self.stage, &mut self.report, self.stop).await;
+            }
+            Err(error) => self.report.cause = Cause::network(&error),
+        }
+        script::finish(recorder).await;
+        self.report
+    }
+
+    /// Rings, answers and attends a call that came in.
+    async fn take(mut self, mut call: IncomingCall, ring_for: Option<Duration>) -> Report {
+        self.report.peer = public(&call.from().uri);
+        if let Some(time) = ring_for.filter(|_| call.replaces().is_none()) {
+            // A caller who has given up by now ends the call below.
+            let _ = call.ring().await;
+            let ended = tokio::select! {
+                () = tokio::time::sleep(time) => None,
+                ended = call.ended() => ended,
+                _ = stopped(&mut self.stop) => None,
+            };
+            if let Some(cause) = ended {
+                self.report.cause = Cause::from(&cause);
+                return self.report;
+            }
+        }
+        match self.stage.port(self.number) {
+            Ok((port, recorder)) => {
+                let call = call.answer(port).await;
+                self.play(call, recorder).await
+            }
+            Err(error) => {
+                let _ = call.reject(StatusCode::SERVER_INTERNAL_ERROR).await;
+                self.no_file(&error)
+            }
         }
     }
-    let (port, recorder) = match stage.port(number) {
-        Ok(port) => port,
-        Err(error) => {
-            eprintln!("sidetone-phone: {error}");
-            let _ = call.reject(StatusCode::SERVER_INTERNAL_ERROR).await;
-            report.cause = Cause::network(&error);
-            return report;
+
+    /// Calls whom the other side of another call wants called.
+    async fn follow(mut self, refer: IncomingRefer) -> Report {
+        self.report.referred = true;
+        self.report.peer = public(&refer.target().to.uri);
+        match self.stage.port(self.number) {
+            Ok((port, recorder)) => {
+                let call = refer.accept(port).await;
+                self.play(call, recorder).await
+            }
+            Err(error) => {
+                let _ = refer.reject(StatusCode::SERVER_INTERNAL_ERROR).await;
+                self.no_file(&error)
+            }
         }
-    };
-    match call.answer(port).await {
-        Ok(call) => script::attend(call, &stage, &mut report, stop).await,
-        Err(error) => report.cause = Cause::network(&error),
     }
-    script::finish(recorder).await;
-    report
+
+    fn no_file(mut self, error: &WavError) -> Report {
+        eprintln!("sidetone-phone: {error}");
+        self.report.cause = Cause::network(error);
+        self.report
+    }
 }
 
 /// Comes back when `stop` is true.

@@ -6,19 +6,26 @@
 
 mod call;
 mod clock;
+mod conference;
 mod dial;
 mod draw;
+mod entry;
 mod keys;
+mod policy;
 mod screen;
+mod transfer;
 
 pub use call::{Call, CallRef, CallState, Ended, EndedBy, Peer, Quality};
 pub use clock::{Moment, WallClock};
 pub use draw::Painter;
+pub use policy::{AccountPolicy, CallPolicy, Invitation, Verdict};
 pub use screen::{Body, Icon, LineLabel, Screen, SoftKey, Tone};
+pub use transfer::{TransferConfig, TransferProgress};
 
 use crate::models::{LineLamps, Model};
-use call::Direction;
+use call::{AfterHold, Direction};
 use dial::Dialler;
+use entry::Entry;
 use sidetone_dialplan::CollectorConfig;
 use sidetone_hal::Event;
 use sidetone_hal::audio::AudioPath;
@@ -27,7 +34,11 @@ use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::{Lamp, LampColor, LampState};
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_hal::timer::{Soonest, TimerKind, TimerTable};
+use sidetone_sip_ua::feature::call_return::CallReturn;
+use sidetone_sip_ua::feature::hotline::Hotline;
+use sidetone_sip_ua::feature::redial::Redial;
 use std::collections::VecDeque;
+use transfer::Transfer;
 
 /// How long the reason of a call's end stays on the screen when nobody holds the handset.
 const ENDED_SHOWN: Duration = Duration::from_secs(5);
@@ -35,6 +46,8 @@ const ENDED_SHOWN: Duration = Duration::from_secs(5);
 const BUSY_TONE: Duration = Duration::from_secs(60);
 /// How long the volume bar stays.
 const OVERLAY_SHOWN: Duration = Duration::from_millis(1500);
+/// How long a notice stays beside what else is on the screen.
+const NOTICE_SHOWN: Duration = Duration::from_secs(5);
 /// The loudest volume step (DIN-112: 0 to 10).
 pub const VOLUME_MAX: u8 = 10;
 /// Commands that nobody took; a driver that stopped must not make the phone grow.
@@ -51,6 +64,19 @@ pub struct FirmwareConfig {
     pub accounts: Vec<String>,
     /// How digits become a number.
     pub dialling: CollectorConfig,
+    /// What hanging up does for a transfer.
+    pub transfer: TransferConfig,
+    /// What becomes of calls. Calls of an account that it does not know ring.
+    pub policy: CallPolicy,
+}
+
+impl FirmwareConfig {
+    /// A telephone with these accounts, everything else as by default.
+    #[must_use]
+    pub fn new(model: &'static Model, accounts: Vec<String>) -> Self {
+        let (dialling, transfer) = (CollectorConfig::default(), TransferConfig::default());
+        Self { model, accounts, dialling, transfer, policy: CallPolicy::default() }
+    }
 }
 
 /// How an account stands, as far as the screen is concerned.
@@ -127,6 +153,22 @@ pub enum Signal {
         /// The key.
         digit: char,
     },
+    /// The other side is somebody else now, or the network tells who it is.
+    Peer {
+        /// Which call.
+        call: CallRef,
+        /// Who.
+        peer: Peer,
+    },
+    /// What is heard of a transfer that we asked for.
+    Transfer {
+        /// The call that is transferred.
+        call: CallRef,
+        /// What.
+        progress: TransferProgress,
+    },
+    /// The calls could not be joined, in words.
+    NotJoined(String),
     /// The call is over.
     Ended {
         /// Which call.
@@ -167,6 +209,25 @@ pub enum Command {
         /// The key.
         digit: char,
     },
+    /// Ask the other side to call a number: a blind transfer. Hang up when that has succeeded.
+    Transfer {
+        /// Whom to ask.
+        call: CallRef,
+        /// What was dialled.
+        number: String,
+    },
+    /// Ask the other side to take the place of another call of ours: an attended transfer. Hang up both when that has
+    /// succeeded.
+    TransferTo {
+        /// Whom to ask.
+        call: CallRef,
+        /// The call whose place is taken.
+        to: CallRef,
+    },
+    /// Join these calls, or those of them that are not joined yet.
+    Join(Vec<CallRef>),
+    /// Part the calls that are joined.
+    Split,
     /// Stop the page that plays.
     DismissPage,
 }
@@ -184,6 +245,12 @@ pub enum Sound {
     Congestion,
     /// Somebody calls: the ringer.
     Ring,
+    /// The same with the melody of this number, from 1.
+    Melody(u8),
+    /// The same in a cadence that the server chose, 1 to 5.
+    Bellcore(u8),
+    /// A call is about to answer itself.
+    Warning,
     /// Somebody calls while we talk.
     CallWaiting,
 }
@@ -216,6 +283,12 @@ pub enum Reason {
     BusyTone,
     /// The volume bar leaves the screen.
     Overlay,
+    /// A notice leaves the screen.
+    Notice,
+    /// A call has rung long enough: it answers itself, or goes elsewhere.
+    Ringing,
+    /// The countdown to a call that is placed again.
+    Redial,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -223,10 +296,11 @@ enum Timer {
     Ended,
     BusyTone,
     Overlay,
+    Notice,
 }
 
 impl TimerKind for Timer {
-    const ALL: &'static [Self] = &[Self::Ended, Self::BusyTone, Self::Overlay];
+    const ALL: &'static [Self] = &[Self::Ended, Self::BusyTone, Self::Overlay, Self::Notice];
     fn index(self) -> usize {
         self as usize
     }
@@ -271,13 +345,39 @@ pub struct Firmware {
     talk_volume: u8,
     ring_volume: u8,
     overlay: bool,
+    /// Which of the pages of soft keys is shown.
+    soft_page: usize,
+    transfer: Option<Transfer>,
+    transfer_config: TransferConfig,
+    /// The calls that are joined, two or more; none without a conference.
+    conference: Vec<CallRef>,
+    /// What is done once other calls are held. At most one for each call.
+    after_hold: Vec<AfterHold>,
+    policy: CallPolicy,
+    call_return: CallReturn,
+    redial: Redial,
+    /// Account and number of the redial.
+    redial_number: Option<(usize, String)>,
+    hotline: Hotline,
+    /// What the number that is dialled is for, where it is not to be called.
+    entry: Option<Entry>,
+    /// A line beside what else is shown.
+    notice: Option<String>,
     missed: usize,
     /// The title of the page that plays.
     page: Option<String>,
     last_number: Option<String>,
     clock: Option<WallClock>,
-    timers: TimerTable<Timer, 3>,
+    timers: TimerTable<Timer, 4>,
     commands: VecDeque<Command>,
+}
+
+impl Sound {
+    /// Whether it is one of the ringer's.
+    #[must_use]
+    pub const fn is_ring(self) -> bool {
+        matches!(self, Self::Ring | Self::Melody(_) | Self::Bellcore(_))
+    }
 }
 
 impl Firmware {
@@ -302,6 +402,18 @@ impl Firmware {
             talk_volume: 5,
             ring_volume: 5,
             overlay: false,
+            soft_page: 0,
+            transfer: None,
+            transfer_config: config.transfer,
+            conference: Vec::new(),
+            after_hold: Vec::new(),
+            policy: config.policy,
+            call_return: CallReturn::new(),
+            redial: Redial::new(),
+            redial_number: None,
+            hotline: Hotline::new(),
+            entry: None,
+            notice: None,
             missed: 0,
             page: None,
             last_number: None,
@@ -384,11 +496,20 @@ impl Firmware {
                 (call.codec, call.encrypted) = (Some(name), encrypted);
             }),
             Signal::Quality { call, quality } => self.change(call, |call| call.quality = Some(quality)),
-            Signal::Held(call) => self.change(call, |call| call.settle(CallState::Held)),
-            Signal::Resumed(call) => self.change(call, |call| call.settle(CallState::Talking)),
+            Signal::Held(call) => {
+                self.change(call, |call| call.settle(CallState::Held));
+                self.hold_settled(call);
+            }
+            Signal::Resumed(call) => {
+                self.change(call, |call| call.settle(CallState::Talking));
+                self.hold_settled(call);
+            }
             Signal::RemoteHold(call) => self.change(call, |call| call.remote_hold = true),
             Signal::RemoteResume(call) => self.change(call, |call| call.remote_hold = false),
             Signal::Dtmf { call, digit } => self.change(call, |call| remember(&mut call.received, digit)),
+            Signal::NotJoined(reason) => self.not_joined(now, &reason),
+            Signal::Peer { call, peer } => self.change(call, |call| call.peer = peer),
+            Signal::Transfer { call, progress } => self.transfer_goes_on(now, call, progress),
             Signal::Page(title) => self.page = title,
             Signal::Ended { call, cause } => self.ended(now, call, &cause),
         }
@@ -399,12 +520,18 @@ impl Firmware {
         while let Some(timer) = self.timers.expire(now) {
             match timer {
                 Timer::Overlay => self.overlay = false,
+                Timer::Notice => self.notice = None,
                 Timer::Ended if matches!(self.mode, Mode::Ended { .. }) => self.rest(),
                 Timer::Ended | Timer::BusyTone => {}
             }
         }
         if let Some(number) = self.dialler.handle_timeout(now) {
-            self.call(now, number);
+            self.dialled(now, number);
+        }
+        self.handle_waiting(now);
+        self.handle_hotline(now);
+        if self.redial.deadline().is_some_and(|due| due <= now) {
+            self.redial_now(now);
         }
     }
 
@@ -418,13 +545,22 @@ impl Firmware {
                     Timer::Ended => Reason::Ended,
                     Timer::BusyTone => Reason::BusyTone,
                     Timer::Overlay => Reason::Overlay,
+                    Timer::Notice => Reason::Notice,
                 },
             )
         });
         let dial = self.dialler.poll_timeout().map(|at| (at, Reason::Dial));
         let talking = self.calls.iter().filter_map(|call| call.next_second(now)).min();
         let clock = talking.soonest(self.clock.map(|clock| clock.next_minute(now)));
-        timer.soonest(dial).soonest(clock.map(|at| (at, Reason::Clock)))
+        let calls =
+            self.calls.iter().filter(|call| call.is_ringing()).filter_map(|call| call.waiting.due()).min();
+        let countdown = self.redial.deadline().map(|due| due.min(now + Duration::from_secs(1)));
+        timer
+            .soonest(dial)
+            .soonest(self.hotline.deadline().map(|at| (at, Reason::Dial)))
+            .soonest(calls.map(|at| (at, Reason::Ringing)))
+            .soonest(countdown.map(|at| (at, Reason::Redial)))
+            .soonest(clock.map(|at| (at, Reason::Clock)))
     }
 
     /// What the firmware wants done next.
@@ -510,19 +646,14 @@ impl Firmware {
 
     fn sound(&self) -> Option<Sound> {
         if self.path.is_none() {
-            let rings = self.calls.iter().any(Call::is_ringing) && !self.ringer_silent;
-            return rings.then_some(Sound::Ring);
+            return self.ring_sound();
         }
         match &self.mode {
             Mode::Dial => self.dialler.sound(),
             Mode::Ended { sound, .. } => self.timers.deadline(Timer::BusyTone).and(*sound),
             Mode::Call(id) => match self.find(*id).map(|call| call.state) {
                 Some(CallState::Alerting { early_media: false }) => Some(Sound::Ringback),
-                Some(CallState::Talking | CallState::Held | CallState::Ringing)
-                    if self.calls.iter().any(Call::is_ringing) =>
-                {
-                    Some(Sound::CallWaiting)
-                }
+                Some(CallState::Talking | CallState::Held | CallState::Ringing) => self.waiting_sound(),
                 _ => None,
             },
             Mode::Idle => None,
@@ -546,6 +677,9 @@ impl Firmware {
     }
 
     fn show(&mut self, call: CallRef) {
+        self.drop_dialled_transfer();
+        self.entry = None;
+        self.hotline.stop();
         self.timers.stop(Timer::Ended);
         self.timers.stop(Timer::BusyTone);
         self.mode = Mode::Call(call);

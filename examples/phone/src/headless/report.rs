@@ -37,8 +37,24 @@ pub(super) struct Report {
     pub(super) holds: u32,
     /// How often the other side held us.
     pub(super) remote_holds: u32,
+    /// Whether the other side of a call had us make this one.
+    pub(super) referred: bool,
+    /// Transfers that we asked for, with the status that each came to: 200 when it got through.
+    pub(super) transfers: Vec<Transfer>,
+    /// Those who were called into a conference with this call.
+    pub(super) conference: Vec<String>,
     /// What was asked for and did not work.
     pub(super) errors: Vec<String>,
+}
+
+/// A transfer.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Transfer {
+    /// `blind` or `attended`.
+    pub(super) kind: &'static str,
+    pub(super) to: String,
+    /// `null` when no status was told.
+    pub(super) status: Option<u16>,
 }
 
 /// Why a call ended.

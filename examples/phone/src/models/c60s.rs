@@ -17,6 +17,7 @@ pub static C60S: Model = Model {
     lines: 2,
     lines_per_account: 2,
     calls: 2,
+    conference: 2,
     keys: &[
         (Key::Cancel, "Cancel"),
         (Key::Hold, "Hold"),

@@ -17,6 +17,7 @@ pub static CP860: Model = Model {
     lines: 0,
     lines_per_account: 0,
     calls: 3,
+    conference: 2,
     keys: &[
         (Key::Send, "Off-hook"),
         (Key::End, "On-hook"),

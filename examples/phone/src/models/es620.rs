@@ -17,6 +17,7 @@ pub static ES620: Model = Model {
     lines: 8,
     lines_per_account: 2,
     calls: 8,
+    conference: 2,
     keys: &[
         (Key::Message, "Message"),
         (Key::Service, "Service"),

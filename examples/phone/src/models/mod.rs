@@ -44,6 +44,8 @@ pub struct Model {
     pub lines_per_account: u8,
     /// Calls at one time, over all accounts.
     pub calls: usize,
+    /// Far ends of a conference on the telephone at most (DIN-072, SAY-062, YLA-116: three parties with the person here).
+    pub conference: usize,
     /// The keys beside the dial pad, the line keys and the soft keys, with the caption on the cap.
     pub keys: &'static [(Key, &'static str)],
     /// The lamps beside those of the line keys, with the colour each has.

@@ -17,6 +17,7 @@ pub static UT670: Model = Model {
     lines: 6,
     lines_per_account: 6,
     calls: 6,
+    conference: 2,
     keys: &[
         (Key::Home, "Home"),
         (Key::Menu, "Menu"),

@@ -8,5 +8,9 @@
 )]
 
 mod calls;
+mod conference;
+mod desk;
 mod panel;
+mod policy;
 mod screens;
+mod transfer;
