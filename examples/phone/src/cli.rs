@@ -101,7 +101,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub trace: bool,
 
-    /// Run without a panel and without a person: then `call`, `answer` or `register` follows
+    /// Run without a panel and without a person: then `call`, `answer`, `register`, `blf` or `mwi` follows
     #[arg(long)]
     pub headless: bool,
 
@@ -140,12 +140,32 @@ pub enum Action {
         /// Ring for this long before answering
         #[arg(long, value_name = "TIME", value_parser = duration)]
         ring_for: Option<Duration>,
+        /// Refuse calls by do not disturb; what the settings say of calls holds all the same
+        #[arg(long, conflicts_with = "forward")]
+        dnd: bool,
+        /// Send every call there (302)
+        #[arg(long, value_name = "WHO")]
+        forward: Option<String>,
         /// What goes on in a call.
         #[command(flatten)]
         script: Script,
     },
     /// Register, print how that went, and un-register
     Register,
+    /// Watch an extension (BLF), and print each state
+    Blf {
+        /// Which: a number at the account's host, or sip:user@host
+        extension: String,
+        /// End after this time; without it on a signal
+        #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+        length: Option<Duration>,
+    },
+    /// Watch the account's voice mail, and print what waits
+    Mwi {
+        /// End after this time; without it on a signal
+        #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+        length: Option<Duration>,
+    },
 }
 
 /// What goes on in a call without a person.
@@ -291,8 +311,8 @@ impl Cli {
         let wrong =
             |message: &str| Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, message));
         match (self.headless, &self.action) {
-            (true, None) => wrong("--headless needs an action after it: call, answer or register"),
-            (false, Some(_)) => wrong("call, answer and register need --headless before them"),
+            (true, None) => wrong("--headless needs an action after it: call, answer, register, blf or mwi"),
+            (false, Some(_)) => wrong("call, answer, register, blf and mwi need --headless before them"),
             _ => Ok(self),
         }
     }
@@ -370,7 +390,8 @@ mod tests {
         )
         .expect("options may follow the action");
         assert!(cli.no_register && cli.trace && cli.account.len() == 2);
-        let Some(Action::Answer { count: 0, ring_for, script }) = cli.action else {
+        let Some(Action::Answer { count: 0, ring_for, script, dnd: false, forward: None }) = cli.action
+        else {
             panic!("{:?}", cli.action)
         };
         assert_eq!(ring_for, Some(Duration::from_secs(1)));
@@ -385,9 +406,10 @@ mod tests {
     #[test]
     fn wrong_command_lines_say_what_was_expected() {
         for (line, expected) in [
-            ("--headless", "--headless needs an action after it: call, answer or register"),
+            ("--headless", "--headless needs an action after it: call, answer, register, blf or mwi"),
             ("--headless call sip:a@b --rate 44100", "expected 8000, 16000, 32000 or 48000"),
-            ("call sip:a@b", "call, answer and register need --headless before them"),
+            ("call sip:a@b", "call, answer, register, blf and mwi need --headless before them"),
+            ("--headless answer --dnd --forward sip:a@b", "cannot be used with"),
             ("--headless call sip:a@b --for 10", "expected a number with a unit"),
             ("--headless call sip:a@b --for 1e9s", "expected a number with a unit"),
             ("--headless call sip:a@b --for 99h", "at most 24h"),

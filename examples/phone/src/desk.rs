@@ -3,6 +3,7 @@
 mod calls;
 mod features;
 mod picture;
+pub(crate) mod watching;
 
 pub(crate) use picture::name as lamp_name;
 pub use picture::{LampView, Picture};
@@ -27,8 +28,8 @@ use sidetone_hal::{Event, keypad::KeyEvent};
 use sidetone_media::page::{ListenConfig, PageEnd, PageEvent, PhoneState};
 use sidetone_sip_core::NameAddr;
 use sidetone_sip_ua::{
-    Account, CallHandle, Conference, Error, IncomingCall, MulticastOptions, Paging, RegistrationState,
-    UserAgent, UserAgentEvent,
+    Account, CallHandle, CallId, Conference, Error, IncomingCall, MulticastOptions, Paging,
+    RegistrationState, UserAgent, UserAgentEvent,
 };
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -71,6 +72,7 @@ pub struct Desk {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
     accounts: Vec<Account>,
+    reload: watch::Receiver<Option<bool>>,
 }
 
 impl Desk {
@@ -90,10 +92,12 @@ impl Desk {
         let mut set_up = FirmwareConfig::new(config.model, config.labels());
         set_up.dialling.clone_from(&config.dialling);
         set_up.transfer = config.calls.transfer;
+        set_up.blf.clone_from(&config.calls.blf);
         set_up.policy = config.calls.policy(&config.accounts);
         let firmware = Firmware::new(set_up);
         let (input, inputs) = mpsc::channel(QUEUE);
         let (reports, reported) = mpsc::channel(QUEUE);
+        let (tell, told) = mpsc::channel(QUEUE);
         let (stop, stopping) = watch::channel(false);
         #[expect(clippy::disallowed_methods, reason = "the driver's clock")]
         let started = tokio::time::Instant::now();
@@ -104,6 +108,8 @@ impl Desk {
             calls: HashMap::new(),
             handles: HashMap::new(),
             conference: None,
+            reload: watch::Sender::new(None),
+            ids: HashMap::new(),
             sound,
             reports,
             painter: Painter::new(config.model),
@@ -117,19 +123,40 @@ impl Desk {
             busy: PhoneState::default(),
             path: AudioPath::Handset,
         };
+        let reload = run.reload.subscribe();
+        for key in &config.calls.blf {
+            if let Some(account) = run.accounts.get(key.account).cloned() {
+                let extension = key.key.extension.clone();
+                tokio::spawn(watching::extension(account, extension, key.line, tell.clone()));
+            }
+        }
+        for (index, account) in accounts.iter().enumerate() {
+            if let Some(lasts) = config.calls.mwi(index) {
+                tokio::spawn(watching::messages(account.clone(), index, lasts, tell.clone()));
+            }
+        }
         run.set_clock();
         run.show();
         let pictures = run.pictures.subscribe();
-        let task = tokio::spawn(run.run(inputs, reported, stopping));
+        let task = tokio::spawn(run.run(inputs, reported, told, stopping));
         let panel =
             DeskPanel { title: title.to_owned(), model: config.model, pictures, input, handset: browser_end };
-        Ok((Self { stop, task, accounts }, panel))
+        Ok((Self { stop, task, accounts, reload }, panel))
     }
 
     /// The accounts, in the order of the settings.
     #[must_use]
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
+    }
+
+    /// Waits until a server wants the settings read again, and says whether it wants a restart; never, when the desk is
+    /// gone. No call is left then.
+    pub async fn reload(&mut self) -> bool {
+        match self.reload.wait_for(Option::is_some).await.map(|wanted| *wanted) {
+            Ok(wanted) => wanted.unwrap_or_default(),
+            Err(_) => core::future::pending().await,
+        }
     }
 
     /// Hangs up, takes the registrations back, and ends.
@@ -195,6 +222,9 @@ struct Run {
     /// Those of the calls that are on their way or up.
     handles: HashMap<CallRef, CallHandle>,
     conference: Option<Conference>,
+    reload: watch::Sender<Option<bool>>,
+    /// The calls that came in, as the user agent names them.
+    ids: HashMap<CallRef, CallId>,
     sound: MixerHandle,
     reports: mpsc::Sender<Report>,
     painter: Painter,
@@ -216,6 +246,7 @@ impl Run {
         mut self,
         mut inputs: mpsc::Receiver<PanelInput>,
         mut reported: mpsc::Receiver<Report>,
+        mut told: mpsc::Receiver<Signal>,
         mut stop: watch::Receiver<bool>,
     ) {
         loop {
@@ -227,6 +258,7 @@ impl Run {
                     Report::Handle(call, handle) => drop(self.handles.insert(call, handle)),
                     Report::Signal(call, signal) => self.report(call, signal),
                 },
+                Some(signal) = told.recv() => self.firmware.handle_signal(self.now(), signal),
                 event = self.agent.next_event() => match event {
                     Some(event) => self.agent_event(event),
                     None => return,
@@ -274,6 +306,7 @@ impl Run {
         if matches!(signal, Signal::Ended { .. }) {
             self.calls.remove(&call);
             self.handles.remove(&call);
+            self.ids.remove(&call);
         }
         let begins = matches!(signal, Signal::Established { .. } | Signal::Ringing { early_media: true, .. });
         self.firmware.handle_signal(self.now(), signal);
@@ -296,6 +329,7 @@ impl Run {
             }
             UserAgentEvent::Incoming(call) => self.incoming(call),
             UserAgentEvent::Referred(refer) => self.referred(refer),
+            UserAgentEvent::Request(received) => self.requested(received),
             event => {
                 if let Some(line) = notice(&event) {
                     eprintln!("sidetone-phone: {line}");
@@ -323,6 +357,7 @@ impl Run {
             Verdict::Ring(id) => {
                 let (orders, ordered) = mpsc::channel(QUEUE);
                 self.calls.insert(id, orders);
+                self.ids.insert(id, call.id());
                 tokio::spawn(calls::incoming(call, id, self.sound.clone(), ordered, self.reports.clone()));
             }
             Verdict::Refuse(refusal) => {
@@ -361,6 +396,16 @@ impl Run {
                 }
                 Command::Join(calls) => {
                     self.join(&calls).await;
+                    continue;
+                }
+                Command::PickUp { call, account, pickup } => {
+                    self.pick_up(call, account, pickup);
+                    continue;
+                }
+                Command::Reload { reboot } => {
+                    let what = if reboot { "a restart" } else { "the settings read again" };
+                    eprintln!("sidetone-phone: the server wants {what} (check-sync)");
+                    self.reload.send_replace(Some(reboot));
                     continue;
                 }
                 Command::Split => {

@@ -2,19 +2,24 @@
 
 mod report;
 mod script;
+mod watching;
 
 use crate::audio::{Recorder, WavError};
 use crate::cli::{Action, Script};
 use crate::config::Config;
 use crate::desk::notice;
+use crate::firmware::{CallPolicy, Invitation, refusal_of};
 use crate::trace::Trace;
 use core::time::Duration;
 use report::{Cause, Report};
 use script::Stage;
 use serde::Serialize;
 use sidetone_sip_core::{StatusCode, Uri};
+use sidetone_sip_ua::feature::TimeOfDay;
+use sidetone_sip_ua::feature::forward::Redirect;
+use sidetone_sip_ua::feature::screening::Screening;
 use sidetone_sip_ua::{
-    Account, AccountConfig, Call, Error, IncomingCall, IncomingRefer, RegistrationState, UserAgent,
+    Account, AccountConfig, Call, Error, IncomingCall, IncomingRefer, Refusal, RegistrationState, UserAgent,
     UserAgentEvent,
 };
 use std::sync::Arc;
@@ -62,10 +67,10 @@ pub async fn run(
 ) -> Result<Outcome, HeadlessError> {
     let stage = match action {
         Action::Call { script, .. } | Action::Answer { script, .. } => Stage::new(script.clone())?,
-        Action::Register => Stage::new(Script::default())?,
+        Action::Register | Action::Blf { .. } | Action::Mwi { .. } => Stage::new(Script::default())?,
     };
     let agent = config.user_agent("phone", trace).await?;
-    let mut run = Run { agent, stage: Arc::new(stage), stop, out };
+    let mut run = Run { agent, stage: Arc::new(stage), stop, rules: CallPolicy::default(), out };
     let outcome = run.action(config, action).await;
     run.agent.shutdown().await;
     outcome
@@ -75,6 +80,8 @@ struct Run<O> {
     agent: UserAgent,
     stage: Arc<Stage>,
     stop: watch::Receiver<bool>,
+    /// What becomes of calls that come in.
+    rules: CallPolicy,
     out: O,
 }
 
@@ -117,7 +124,11 @@ impl<O: FnMut(String)> Run<O> {
                 };
                 Ok(self.call(&account, to).await)
             }
-            Action::Answer { count, ring_for, .. } => {
+            Action::Blf { extension, length } => Ok(self.blf(accounts.first(), extension, *length).await),
+            Action::Mwi { length } => Ok(self.mwi(accounts.first(), *length).await),
+            Action::Answer { count, ring_for, dnd, forward, .. } => {
+                let rules = config.calls.clone().refusing(*dnd, forward.as_deref());
+                self.rules = rules.policy(&config.accounts);
                 let taking = Taking { most: (*count != 0).then_some(*count), ring_for: *ring_for };
                 Ok(self.serve(JoinSet::new(), &accounts, taking).await)
             }
@@ -191,8 +202,10 @@ impl<O: FnMut(String)> Run<O> {
                     Some(UserAgentEvent::Incoming(call)) if !full || call.replaces().is_some() => {
                         taken += u32::from(call.replaces().is_none());
                         number += 1;
-                        let account = accounts.iter().find(|account| Some(account.id()) == call.account());
-                        calls.spawn(self.scene(number, "in", account.cloned()).take(call, taking.ring_for));
+                        let place = accounts.iter().position(|account| Some(account.id()) == call.account());
+                        let account = place.and_then(|place| accounts.get(place)).cloned();
+                        let answer = self.rule(&call, place, account.as_ref(), calls.len(), taking.ring_for);
+                        calls.spawn(self.scene(number, "in", account).take(call, answer));
                     }
                     Some(UserAgentEvent::Incoming(call)) => {
                         // All calls that were asked for are taken; a caller who is gone already needs no answer.
@@ -223,6 +236,46 @@ impl<O: FnMut(String)> Run<O> {
         outcome
     }
 
+    /// What the settings make of a call that comes in.
+    fn rule(
+        &self,
+        call: &IncomingCall,
+        place: Option<usize>,
+        account: Option<&Account>,
+        others: usize,
+        ring_for: Option<Duration>,
+    ) -> Rule {
+        let plain = Rule { ring_for, refusal: None };
+        let Some(place) = place.filter(|_| call.replaces().is_none()) else { return plain };
+        let server = account.and_then(Account::path).map(|path| path.remote.ip().to_canonical());
+        let invitation = Invitation {
+            headers: call.headers().clone(),
+            request_uri: call.uri().clone(),
+            trusted: server == Some(call.source().remote.ip().to_canonical()),
+        };
+        let now = time_of_day();
+        let Some((screening, _)) = self.rules.screen(place, &invitation, others, now) else { return plain };
+        let elsewhere = |redirect: Redirect| Refusal::from(redirect.status).with_headers(redirect.headers);
+        match screening {
+            Screening::Reject(_, rejection) => Rule { ring_for: None, refusal: Some(refusal_of(&rejection)) },
+            Screening::Redirect(redirect) => Rule { ring_for: None, refusal: Some(elsewhere(redirect)) },
+            Screening::Ignore => Rule { ring_for: None, refusal: Some(StatusCode::FORBIDDEN.into()) },
+            Screening::Answer(plan) => {
+                Rule { ring_for: Some(Duration::from_secs(plan.after.into())), refusal: None }
+            }
+            Screening::Ring(plan) => {
+                match plan.forward_after.filter(|after| ring_for.is_some_and(|time| time > *after)) {
+                    Some(after) => {
+                        let redirect = self.rules.unanswered(place, &invitation, now);
+                        Rule { ring_for: Some(after), refusal: redirect.map(elsewhere) }
+                    }
+                    None => plain,
+                }
+            }
+            _ => plain,
+        }
+    }
+
     /// Tells of a call that is over.
     fn over(&mut self, report: Result<Report, JoinError>) -> Outcome {
         let Ok(report) = report else { return Outcome::CallFailed };
@@ -244,6 +297,13 @@ struct Taking {
     /// How many; any number without it.
     most: Option<u32>,
     ring_for: Option<Duration>,
+}
+
+/// What becomes of one call that comes in.
+struct Rule {
+    ring_for: Option<Duration>,
+    /// How it is refused after that.
+    refusal: Option<Refusal>,
 }
 
 /// Where the script of one call is played.
@@ -270,9 +330,9 @@ impl Scene {
     }
 
     /// Rings, answers and attends a call that came in.
-    async fn take(mut self, mut call: IncomingCall, ring_for: Option<Duration>) -> Report {
+    async fn take(mut self, mut call: IncomingCall, rule: Rule) -> Report {
         self.report.peer = public(&call.from().uri);
-        if let Some(time) = ring_for.filter(|_| call.replaces().is_none()) {
+        if let Some(time) = rule.ring_for.filter(|_| call.replaces().is_none()) {
             // A caller who has given up by now ends the call below.
             let _ = call.ring().await;
             let ended = tokio::select! {
@@ -284,6 +344,15 @@ impl Scene {
                 self.report.cause = Cause::from(&cause);
                 return self.report;
             }
+        }
+        if let Some(refusal) = rule.refusal {
+            self.report.refused = true;
+            let status = refusal.status;
+            self.report.cause =
+                Cause { by: "local", status: Some(status.code()), reason: status.reason().to_owned() };
+            // The caller may have given up at the same moment.
+            let _ = call.reject_with(refusal).await;
+            return self.report;
         }
         match self.stage.port(self.number) {
             Ok((port, recorder)) => {
@@ -318,6 +387,15 @@ impl Scene {
         self.report.cause = Cause::network(error);
         self.report
     }
+}
+
+/// UTC, as nobody has told a local time.
+#[expect(clippy::disallowed_methods, reason = "the driver reads the clock for the rules")]
+fn time_of_day() -> TimeOfDay {
+    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    let minutes = since.unwrap_or_default().as_secs() / 60 % (24 * 60);
+    let small = |number: u64| u8::try_from(number).unwrap_or(0);
+    TimeOfDay::new(small(minutes / 60), small(minutes % 60)).unwrap_or(TimeOfDay::MIDNIGHT)
 }
 
 /// Comes back when `stop` is true.

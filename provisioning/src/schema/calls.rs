@@ -8,6 +8,7 @@ pub(super) const CALLS: &[Setting] = {
     use Access::{Administrator as Admin, User};
     use Kind::{Bool, Choice, Integer, Seconds, Text};
     const LIVE: bool = false;
+    const RESTART: bool = true;
     /// What the phones take as a number or a code (YLA-077, YLA-094).
     const NUMBER: Kind = Text { max: 32 };
     const LIST: Kind = Text { max: 1023 };
@@ -71,6 +72,30 @@ pub(super) const CALLS: &[Setting] = {
             User,
             LIVE,
             "How long the hotline waits for a digit.",
+        ),
+        row(
+            "account.N.voice_mail",
+            Text { max: 99 },
+            "",
+            Admin,
+            LIVE,
+            "The number of the voice mail, which the message key calls.",
+        ),
+        row(
+            "account.N.mwi",
+            Bool,
+            "false",
+            Admin,
+            LIVE,
+            "Whether the phone asks the server to tell of waiting messages; what it tells unasked is always shown.",
+        ),
+        row(
+            "account.N.mwi_interval",
+            Seconds { min: 60, max: 86_400 },
+            "3600",
+            Admin,
+            LIVE,
+            "The lifetime asked for that.",
         ),
         row(
             "calls.scope",
@@ -253,5 +278,45 @@ pub(super) const CALLS: &[Setting] = {
             "The time between two such calls.",
         ),
         row("redial.times", Integer { min: 1, max: 300 }, "10", User, LIVE, "How many there are at most."),
+        row(
+            "keys.blf",
+            LIST,
+            "",
+            User,
+            RESTART,
+            "Line keys that watch extensions of the first account, as `3=102, 4=103 blind`: with a call, `blind` and `attended` transfer it.",
+        ),
+        row(
+            "keys.pickup_code",
+            NUMBER,
+            "",
+            Admin,
+            RESTART,
+            "What such a key dials before the extension to take a call that rings there; nothing replaces the call (RFC 3891).",
+        ),
+        row(
+            "keys.barge_in_code",
+            NUMBER,
+            "",
+            Admin,
+            RESTART,
+            "What it dials before the extension to join its call; nothing calls the extension.",
+        ),
+        row(
+            "events.talk",
+            Bool,
+            "false",
+            Admin,
+            RESTART,
+            "Whether a server may have calls answered and taken back (event package `talk`).",
+        ),
+        row(
+            "events.hold",
+            Bool,
+            "false",
+            Admin,
+            RESTART,
+            "Whether a server may have calls held (event package `hold`).",
+        ),
     ]
 };

@@ -21,6 +21,9 @@ pub struct AccountCallSettings {
     pub forward_no_answer: String,
     pub hotline: String,
     pub hotline_delay: Duration,
+    pub voice_mail: String,
+    pub mwi: bool,
+    pub mwi_interval: Duration,
 }
 
 /// What becomes of calls, whatever the account.
@@ -48,6 +51,12 @@ pub struct CallSettings {
     pub redial: bool,
     pub redial_interval: Duration,
     pub redial_times: u32,
+    /// `LINE=EXTENSION KIND`, between commas.
+    pub blf: String,
+    pub pickup_code: String,
+    pub barge_in_code: String,
+    pub talk: bool,
+    pub hold: bool,
 }
 
 /// Do not disturb.
@@ -107,6 +116,9 @@ impl Settings {
             forward_no_answer: value("forward_no_answer").text(),
             hotline: value("hotline").text(),
             hotline_delay: value("hotline_delay").seconds(),
+            voice_mail: value("voice_mail").text(),
+            mwi: value("mwi").bool(),
+            mwi_interval: value("mwi_interval").seconds(),
         }
     }
 
@@ -155,6 +167,11 @@ impl Settings {
             redial: value("redial.auto").bool(),
             redial_interval: value("redial.interval").seconds(),
             redial_times: value("redial.times").number(),
+            blf: value("keys.blf").text(),
+            pickup_code: value("keys.pickup_code").text(),
+            barge_in_code: value("keys.barge_in_code").text(),
+            talk: value("events.talk").bool(),
+            hold: value("events.hold").bool(),
         }
     }
 }

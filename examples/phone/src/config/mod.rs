@@ -165,7 +165,8 @@ impl Config {
     /// # Errors
     /// An address cannot be bound.
     pub async fn user_agent(&self, name: &str, trace: Option<&Trace>) -> Result<UserAgent, UaError> {
-        let builder = self.media.apply(self.network.builder().user_agent(&self.user_agent));
+        let builder =
+            self.media.apply(self.network.builder(&self.calls.unsolicited).user_agent(&self.user_agent));
         let builder = match trace {
             Some(trace) => builder.trace(trace.tap(name)),
             None => builder,

@@ -17,7 +17,8 @@ pub(super) enum Target {
 impl Run {
     /// What the firmware calls a call of the user agent.
     pub(super) fn name_of(&self, id: CallId) -> Option<CallRef> {
-        self.handles.iter().find(|(_, handle)| handle.id() == id).map(|(name, _)| *name)
+        let called = self.handles.iter().find(|(_, handle)| handle.id() == id).map(|(name, _)| *name);
+        called.or_else(|| self.ids.iter().find(|(_, known)| **known == id).map(|(name, _)| *name))
     }
 
     /// Asks the other side of a call to call somebody else, and tells the firmware what comes of it.

@@ -219,6 +219,9 @@ impl Firmware {
 
     /// The account that a line key belongs to. The keys are dealt out evenly, in the accounts' order.
     pub(super) fn account_of(&self, line: u8) -> Option<usize> {
+        if self.watched(line).is_some() {
+            return None;
+        }
         let accounts = u8::try_from(self.accounts.len()).ok().filter(|count| *count > 0)?;
         let each = (self.model.lines / accounts).min(self.model.lines_per_account).max(1);
         let account = usize::from(line.checked_sub(1)? / each);
@@ -274,6 +277,17 @@ impl Firmware {
 
     /// Calls a number.
     pub(super) fn place(&mut self, now: Instant, account: usize, number: String) {
+        if let Some(call) = self.take_line(now, account, number.clone()) {
+            self.last_number = Some(number.clone());
+            self.change(call, |call| call.dialled = Some(number.clone()));
+            self.consult(call);
+            self.show(call);
+            self.command(Command::Call { call, account, number });
+        }
+    }
+
+    /// A new call of ours on a free line, on the screen; says why when there is none.
+    pub(super) fn take_line(&mut self, now: Instant, account: usize, number: String) -> Option<CallRef> {
         let chosen = self.dialler.line();
         self.dialler.close();
         self.hotline.stop();
@@ -285,26 +299,26 @@ impl Firmware {
             (_, None) => {
                 let reason = if self.accounts.is_empty() { "No account" } else { "No free line" };
                 self.fail(now, reason);
-                return;
+                return None;
             }
         };
         if self.accounts.is_empty() {
             self.fail(now, "No account");
-            return;
+            return None;
         }
         self.open_path();
         self.muted = false;
-        self.last_number = Some(number.clone());
-        let peer = Peer { name: None, number: number.clone() };
+        let peer = Peer { name: None, number };
         let call = self.add_call(account, line, peer, Direction::Outgoing);
-        self.change(call, |call| call.dialled = Some(number.clone()));
-        self.consult(call);
-        self.show(call);
-        self.command(Command::Call { call, account, number });
+        let consulting = self.dials_for_transfer();
+        if !consulting {
+            self.show(call);
+        }
+        Some(call)
     }
 
     pub(super) fn answer(&mut self, call: CallRef) {
-        let held = self.hold_others(call);
+        let held = self.hold_others(Some(call));
         self.open_path();
         self.muted = false;
         self.dialler.close();
@@ -341,7 +355,7 @@ impl Firmware {
         match self.find(call).map(|call| call.state) {
             Some(CallState::Talking) => self.hold(call),
             Some(CallState::Held) => {
-                let held = self.hold_others(call);
+                let held = self.hold_others(Some(call));
                 self.open_path();
                 self.show(call);
                 self.change(call, |call| call.resuming = true);
@@ -382,11 +396,11 @@ impl Firmware {
     }
 
     /// Holds every call that talks, but `except`, and says which.
-    pub(super) fn hold_others(&mut self, except: CallRef) -> Vec<CallRef> {
+    pub(super) fn hold_others(&mut self, except: Option<CallRef>) -> Vec<CallRef> {
         let talking: Vec<_> = self
             .calls
             .iter()
-            .filter(|call| call.id != except && call.state == CallState::Talking)
+            .filter(|call| Some(call.id) != except && call.state == CallState::Talking)
             .map(|call| call.id)
             .collect();
         for &call in &talking {
@@ -412,6 +426,7 @@ impl Firmware {
         self.after_hold.retain(|after| after.call != id);
         self.hold_settled(id);
         self.leave_conference(id);
+        self.reload_when_idle();
         if call.is_ringing() {
             self.missed = self.missed.saturating_add(1);
         }

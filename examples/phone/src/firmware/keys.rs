@@ -15,6 +15,7 @@ use sidetone_hal::time::Instant;
 pub(super) enum Soft {
     Redial,
     Return,
+    VoiceMail,
     Account,
     Dnd,
     Forward,
@@ -42,6 +43,7 @@ impl Soft {
         match self {
             Self::Redial => "Redial",
             Self::Return => "Return",
+            Self::VoiceMail => "Voice mail",
             Self::Account => "Account",
             Self::Dnd => "DND",
             Self::Forward => "Forward",
@@ -72,7 +74,8 @@ impl Firmware {
         let redial = self.last_number.is_some().then_some(Soft::Redial);
         match self.mode {
             Mode::Idle => {
-                let mut keys: Vec<_> = redial.into_iter().collect();
+                let mut keys: Vec<_> = self.messages_wait().then_some(Soft::VoiceMail).into_iter().collect();
+                keys.extend(redial);
                 keys.extend((self.accounts.len() > 1).then_some(Soft::Account));
                 if !self.policy.accounts.is_empty() {
                     keys.extend([Soft::Dnd, Soft::Forward]);
@@ -172,6 +175,7 @@ impl Firmware {
             Key::Cancel | Key::End => self.cancel(now),
             Key::Transfer => self.transfer_key(now),
             Key::Conference => self.conference_key(now),
+            Key::Message => self.call_voice_mail(now),
             Key::Home if !matches!(self.mode, Mode::Call(_)) => self.leave(),
             Key::Delete | Key::Navigate(Direction::Left) if matches!(self.mode, Mode::Dial) => {
                 self.erase(now)
@@ -401,6 +405,9 @@ impl Firmware {
     }
 
     fn line(&mut self, now: Instant, line: u8) {
+        if self.press_watched(now, line) {
+            return;
+        }
         let call = self.calls.iter().find(|call| call.line == Some(line)).map(|call| (call.id, call.state));
         match call {
             Some((call, CallState::Ringing)) => self.answer(call),
@@ -454,6 +461,7 @@ impl Firmware {
         };
         match (soft, shown) {
             (Soft::Redial, _) => self.redial(now),
+            (Soft::VoiceMail, _) => self.call_voice_mail(now),
             (Soft::Return, _) => self.return_call(now),
             (Soft::Dnd, _) => self.toggle_dnd(now),
             (Soft::Forward, Some(call)) => self.enter(Entry::Deflect(call)),

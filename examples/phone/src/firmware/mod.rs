@@ -14,10 +14,12 @@ mod keys;
 mod policy;
 mod screen;
 mod transfer;
+mod watch;
 
 pub use call::{Call, CallRef, CallState, Ended, EndedBy, Peer, Quality};
 pub use clock::{Moment, WallClock};
 pub use draw::Painter;
+pub(crate) use policy::refusal_of;
 pub use policy::{AccountPolicy, CallPolicy, Invitation, Verdict};
 pub use screen::{Body, Icon, LineLabel, Screen, SoftKey, Tone};
 pub use transfer::{TransferConfig, TransferProgress};
@@ -37,8 +39,11 @@ use sidetone_hal::timer::{Soonest, TimerKind, TimerTable};
 use sidetone_sip_ua::feature::call_return::CallReturn;
 use sidetone_sip_ua::feature::hotline::Hotline;
 use sidetone_sip_ua::feature::redial::Redial;
+use sidetone_sip_ua::package::blf::{BlfState, Pickup};
 use std::collections::VecDeque;
 use transfer::Transfer;
+pub use watch::BlfConfig;
+use watch::Watched;
 
 /// How long the reason of a call's end stays on the screen when nobody holds the handset.
 const ENDED_SHOWN: Duration = Duration::from_secs(5);
@@ -66,6 +71,8 @@ pub struct FirmwareConfig {
     pub dialling: CollectorConfig,
     /// What hanging up does for a transfer.
     pub transfer: TransferConfig,
+    /// The line keys that watch extensions. They are no lines.
+    pub blf: Vec<BlfConfig>,
     /// What becomes of calls. Calls of an account that it does not know ring.
     pub policy: CallPolicy,
 }
@@ -75,7 +82,7 @@ impl FirmwareConfig {
     #[must_use]
     pub fn new(model: &'static Model, accounts: Vec<String>) -> Self {
         let (dialling, transfer) = (CollectorConfig::default(), TransferConfig::default());
-        Self { model, accounts, dialling, transfer, policy: CallPolicy::default() }
+        Self { model, accounts, dialling, transfer, blf: Vec::new(), policy: CallPolicy::default() }
     }
 }
 
@@ -94,7 +101,7 @@ pub enum Registration {
 }
 
 /// What the user agent reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Signal {
     /// An account's registration changed.
     Registration {
@@ -167,6 +174,38 @@ pub enum Signal {
         /// What.
         progress: TransferProgress,
     },
+    /// The extension that a line key watches is so now.
+    Extension {
+        /// Which line key.
+        line: u8,
+        /// How it is.
+        state: Box<BlfState>,
+    },
+    /// Messages wait in the voice mail, or do not.
+    Messages {
+        /// Whose, counted from 0.
+        account: usize,
+        /// Whether.
+        waiting: bool,
+        /// How many are new, where that is told.
+        new: u32,
+    },
+    /// A text came.
+    Text {
+        /// Who wrote it.
+        from: String,
+        /// What.
+        text: String,
+    },
+    /// A server wants this call answered, or taken back (event package `talk`).
+    ClickToTalk(CallRef),
+    /// A server wants this call held (`hold`).
+    ClickToHold(CallRef),
+    /// A server wants the settings read again (`check-sync`).
+    Resync {
+        /// With a restart.
+        reboot: bool,
+    },
     /// The calls could not be joined, in words.
     NotJoined(String),
     /// The call is over.
@@ -181,7 +220,7 @@ pub enum Signal {
 }
 
 /// What the firmware wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Call a number or an address.
     Call {
@@ -223,6 +262,20 @@ pub enum Command {
         call: CallRef,
         /// The call whose place is taken.
         to: CallRef,
+    },
+    /// Take a call that rings elsewhere.
+    PickUp {
+        /// The new call's name in signals to come.
+        call: CallRef,
+        /// On which account, counted from 0.
+        account: usize,
+        /// What takes it.
+        pickup: Pickup,
+    },
+    /// Read the settings again, and restart if that is wanted. No call is left.
+    Reload {
+        /// Whether to restart.
+        reboot: bool,
     },
     /// Join these calls, or those of them that are not joined yet.
     Join(Vec<CallRef>),
@@ -325,6 +378,8 @@ struct Account {
     label: String,
     registration: Registration,
     secure: bool,
+    /// How many messages wait in the voice mail; `None` without any.
+    messages: Option<u32>,
 }
 
 /// The telephone. See the [module](self).
@@ -353,6 +408,9 @@ pub struct Firmware {
     conference: Vec<CallRef>,
     /// What is done once other calls are held. At most one for each call.
     after_hold: Vec<AfterHold>,
+    blf: Vec<Watched>,
+    /// A server wants that, by restarting or not.
+    reload: Option<bool>,
     policy: CallPolicy,
     call_return: CallReturn,
     redial: Redial,
@@ -388,7 +446,12 @@ impl Firmware {
         Self {
             model: config.model,
             accounts: labels
-                .map(|label| Account { label, registration: Registration::Off, secure: false })
+                .map(|label| Account {
+                    label,
+                    registration: Registration::Off,
+                    secure: false,
+                    messages: None,
+                })
                 .collect(),
             account: 0,
             dialler: Dialler::new(config.dialling),
@@ -407,6 +470,8 @@ impl Firmware {
             transfer_config: config.transfer,
             conference: Vec::new(),
             after_hold: Vec::new(),
+            blf: config.blf.into_iter().map(Watched::new).collect(),
+            reload: None,
             policy: config.policy,
             call_return: CallReturn::new(),
             redial: Redial::new(),
@@ -507,6 +572,12 @@ impl Firmware {
             Signal::RemoteHold(call) => self.change(call, |call| call.remote_hold = true),
             Signal::RemoteResume(call) => self.change(call, |call| call.remote_hold = false),
             Signal::Dtmf { call, digit } => self.change(call, |call| remember(&mut call.received, digit)),
+            Signal::Extension { line, state } => self.extension_is(now, line, *state),
+            Signal::Messages { account, waiting, new } => self.messages_are(account, waiting, new),
+            Signal::Text { from, text } => self.notify(now, format!("{from}: {text}")),
+            Signal::ClickToTalk(call) => self.click_to_talk(call),
+            Signal::ClickToHold(call) => self.click_to_hold(call),
+            Signal::Resync { reboot } => self.reload_wanted(now, reboot),
             Signal::NotJoined(reason) => self.not_joined(now, &reason),
             Signal::Peer { call, peer } => self.change(call, |call| call.peer = peer),
             Signal::Transfer { call, progress } => self.transfer_goes_on(now, call, progress),
@@ -609,16 +680,18 @@ impl Firmware {
                 let color = self.model.lamp_color(lamp).unwrap_or(LampColor::Red);
                 match () {
                     () if ringing => LampState::fast(LampColor::Red),
-                    () if self.missed > 0 => LampState::On(LampColor::Red),
+                    () if self.missed > 0 || self.messages_wait() => LampState::On(LampColor::Red),
                     () if self.path.is_some() => LampState::On(color),
                     () => LampState::Off,
                 }
             }
             Lamp::Power if ringing => LampState::fast(LampColor::Blue),
+            Lamp::Power if self.messages_wait() => LampState::slow(LampColor::Blue),
             Lamp::Power => LampState::On(LampColor::Blue),
             Lamp::Key(key) => {
                 let lit = match key {
                     Key::Mute => self.muted,
+                    Key::Message => self.messages_wait(),
                     Key::Speaker => self.path == Some(AudioPath::Speaker),
                     Key::Headset => self.path == Some(AudioPath::Headset),
                     _ => false,
@@ -632,6 +705,9 @@ impl Firmware {
 
     fn line_lamp(&self, line: u8) -> LampState {
         let Some(LineLamps { ringing, active, held }) = self.model.line_lamps else { return LampState::Off };
+        if let Some(watched) = self.watched(line) {
+            return watched.lamp(&self.model.blf_lamps);
+        }
         let call = self.calls.iter().find(|call| call.line == Some(line));
         match call.map(|call| (call.is_ringing(), call.state)) {
             Some((true, _)) => LampState::fast(ringing),

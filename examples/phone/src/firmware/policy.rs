@@ -10,7 +10,7 @@ use sidetone_sip_ua::feature::alert::{AlertConfig, Ring};
 use sidetone_sip_ua::feature::anonymity::{AnonymityConfig, Presentation, Presented};
 use sidetone_sip_ua::feature::auto_answer::AnswerPlan;
 use sidetone_sip_ua::feature::do_not_disturb::DndConfig;
-use sidetone_sip_ua::feature::forward::{ForwardConfig, ForwardKind, ForwardedCall};
+use sidetone_sip_ua::feature::forward::{ForwardConfig, ForwardKind, ForwardedCall, Redirect};
 use sidetone_sip_ua::feature::hotline::HotlineConfig;
 use sidetone_sip_ua::feature::identity::{IdentityConfig, PartyIdentity};
 use sidetone_sip_ua::feature::number;
@@ -34,6 +34,8 @@ pub struct AccountPolicy {
     pub anonymity: AnonymityConfig,
     /// What is dialled by itself.
     pub hotline: HotlineConfig,
+    /// The number of the voice mail; empty for none.
+    pub voice_mail: String,
 }
 
 impl AccountPolicy {
@@ -46,6 +48,7 @@ impl AccountPolicy {
             identity: IdentityConfig::default(),
             anonymity: AnonymityConfig::default(),
             hotline: HotlineConfig::default(),
+            voice_mail: String::new(),
         }
     }
 }
@@ -63,6 +66,61 @@ pub struct CallPolicy {
     pub alert: AlertConfig,
     /// Calls that are placed again.
     pub redial: RedialConfig,
+}
+
+impl CallPolicy {
+    /// What becomes of a call to an account, counted from 0, while there are so many others; and who calls. `None` for an
+    /// account that nobody set up.
+    #[must_use]
+    pub fn screen(
+        &self,
+        account: usize,
+        invitation: &Invitation,
+        calls: usize,
+        now: TimeOfDay,
+    ) -> Option<(Screening, PartyIdentity)> {
+        let (policy, screening) = self.of(account)?;
+        let caller = policy.identity.caller(&invitation.headers, invitation.trusted, &());
+        let verdict = screening.screen(policy.incoming(invitation, &caller, calls, now));
+        Some((verdict, caller))
+    }
+
+    /// Where a call goes that nobody has answered in time; `None` lets it ring on.
+    #[must_use]
+    pub fn unanswered(&self, account: usize, invitation: &Invitation, now: TimeOfDay) -> Option<Redirect> {
+        let (policy, screening) = self.of(account)?;
+        let caller = policy.identity.caller(&invitation.headers, invitation.trusted, &());
+        screening.unanswered(policy.incoming(invitation, &caller, 0, now))
+    }
+
+    fn of(&self, account: usize) -> Option<(&AccountPolicy, ScreeningConfig)> {
+        let policy = self.accounts.get(account)?;
+        let index = u32::try_from(account).unwrap_or(u32::MAX);
+        let mut screening = policy.screening.clone();
+        screening.dnd = self.dnd.of(index).clone();
+        screening.forward = self.forward.of(index).clone();
+        Some((policy, screening))
+    }
+}
+
+impl AccountPolicy {
+    const fn incoming<'a>(
+        &'a self,
+        invitation: &'a Invitation,
+        caller: &'a PartyIdentity,
+        calls: usize,
+        now: TimeOfDay,
+    ) -> IncomingCall<'a> {
+        IncomingCall {
+            headers: &invitation.headers,
+            request_uri: &invitation.request_uri,
+            own: &self.own,
+            caller,
+            trusted: invitation.trusted,
+            calls,
+            now,
+        }
+    }
 }
 
 /// A call that comes in, as the user agent tells of it.
@@ -127,30 +185,18 @@ impl Firmware {
     pub fn invited(&mut self, now: Instant, account: usize, invitation: Invitation) -> Verdict {
         let account = account.min(self.accounts.len().saturating_sub(1));
         let index = u32::try_from(account).unwrap_or(u32::MAX);
-        let Some(policy) = self.policy.accounts.get(account) else {
-            return self.ring_plainly(account, &Invitation::peer_of(&invitation.headers));
-        };
-        let caller = policy.identity.caller(&invitation.headers, invitation.trusted, &());
         let calls = match self.free_line(account) {
             Some(_) => self.calls.iter().filter(|call| !call.hung_up).count(),
             // No line is free, however few calls there are.
             None => usize::MAX,
         };
-        let mut screening = policy.screening.clone();
-        screening.dnd = self.policy.dnd.of(index).clone();
-        screening.forward = self.policy.forward.of(index).clone();
-        let call = IncomingCall {
-            headers: &invitation.headers,
-            request_uri: &invitation.request_uri,
-            own: &policy.own,
-            caller: &caller,
-            trusted: invitation.trusted,
-            calls,
-            now: self.time_of_day(now),
+        let now_there = self.time_of_day(now);
+        let Some((screening, caller)) = self.policy.screen(account, &invitation, calls, now_there) else {
+            return self.ring_plainly(account, &Invitation::peer_of(&invitation.headers));
         };
         let alert = self.policy.alert.ring_unless_answered(&invitation.headers, None);
         let mut waiting = Waiting { ring: ring_of(&alert.ring), ..Waiting::default() };
-        match screening.screen(call) {
+        match screening {
             Screening::Reject(_, rejection) => return Verdict::Refuse(refusal_of(&rejection)),
             Screening::Redirect(redirect) => {
                 return Verdict::Refuse(Refusal::from(redirect.status).with_headers(redirect.headers));
@@ -322,19 +368,7 @@ impl Firmware {
     }
 
     fn unanswered(&self, now: Instant, account: usize, invitation: &Invitation) -> Option<Refusal> {
-        let policy = self.policy.accounts.get(account)?;
-        let mut screening = policy.screening.clone();
-        screening.forward = self.policy.forward.of(u32::try_from(account).unwrap_or(u32::MAX)).clone();
-        let caller = policy.identity.caller(&invitation.headers, invitation.trusted, &());
-        let redirect = screening.unanswered(IncomingCall {
-            headers: &invitation.headers,
-            request_uri: &invitation.request_uri,
-            own: &policy.own,
-            caller: &caller,
-            trusted: invitation.trusted,
-            calls: self.calls.len(),
-            now: self.time_of_day(now),
-        })?;
+        let redirect = self.policy.unanswered(account, invitation, self.time_of_day(now))?;
         Some(Refusal::from(redirect.status).with_headers(redirect.headers))
     }
 
@@ -411,7 +445,7 @@ fn peer_of(caller: &PartyIdentity) -> Peer {
     }
 }
 
-fn refusal_of(rejection: &Rejection) -> Refusal {
+pub(crate) fn refusal_of(rejection: &Rejection) -> Refusal {
     Refusal::from(rejection.status).with_headers(rejection.headers.clone())
 }
 

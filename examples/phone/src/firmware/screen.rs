@@ -81,6 +81,8 @@ pub enum Icon {
     Headset,
     /// Calls were missed.
     Missed,
+    /// Messages wait.
+    Messages,
     /// Do not disturb is on.
     Dnd,
     /// Calls are forwarded.
@@ -119,6 +121,7 @@ impl Icon {
             Self::Speaker => "speaker",
             Self::Headset => "headset",
             Self::Missed => "missed",
+            Self::Messages => "messages",
             Self::Dnd => "do not disturb",
             Self::Forward => "forward",
         }
@@ -219,6 +222,9 @@ fn icons(phone: &Firmware) -> Vec<Icon> {
     if phone.missed > 0 {
         icons.push(Icon::Missed);
     }
+    if phone.messages_wait() {
+        icons.push(Icon::Messages);
+    }
     if phone.shows_dnd() {
         icons.push(Icon::Dnd);
     }
@@ -236,6 +242,7 @@ fn idle(phone: &Firmware, now: Instant) -> Body {
         1 => details.push("1 missed call".to_owned()),
         count => details.push(format!("{count} missed calls")),
     }
+    details.extend(phone.messages_told());
     if let Some(Registration::Failed(reason)) = phone.account_label().map(|account| &account.registration) {
         details.push(reason.clone());
     }
@@ -324,6 +331,14 @@ const fn state_of(call: &Call) -> &'static str {
 }
 
 fn line_label(phone: &Firmware, line: u8) -> LineLabel {
+    if let Some(watched) = phone.watched(line) {
+        let tone = match (watched.rings(), watched.is_busy()) {
+            (true, _) => Tone::Ringing,
+            (false, true) => Tone::Talking,
+            (false, false) => Tone::Calm,
+        };
+        return LineLabel { text: watched.label(), tone, busy: watched.is_busy(), registered: true };
+    }
     let account = phone.account_of(line).and_then(|account| phone.accounts.get(account));
     let call = phone.calls.iter().find(|call| call.line == Some(line));
     let text = match (call, account) {

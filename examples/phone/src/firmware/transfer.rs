@@ -87,7 +87,7 @@ impl Firmware {
         let call = self.add_call(account, line, peer, Direction::Incoming);
         self.change(call, |call| call.state = CallState::Answering);
         // Whoever is talked to beside is held; the new call waits for nothing.
-        drop(self.hold_others(replaced));
+        drop(self.hold_others(Some(replaced)));
         self.dialler.close();
         self.open_path();
         self.show(call);
@@ -113,7 +113,7 @@ impl Firmware {
             && self.find(call).is_some_and(|call| call.is_up() && !call.hung_up)
     }
 
-    fn begin_transfer(&mut self, now: Instant, call: CallRef) {
+    pub(super) fn begin_transfer(&mut self, now: Instant, call: CallRef) {
         if !self.can_transfer(call) {
             return;
         }
@@ -139,10 +139,11 @@ impl Firmware {
         self.transfer_to_number(number);
     }
 
-    fn transfer_to_number(&mut self, number: String) {
+    pub(super) fn transfer_to_number(&mut self, number: String) {
         let Some(transfer) = &mut self.transfer else { return };
         let call = transfer.call;
         transfer.step = Step::Asked { to: number.clone(), consultation: None, status: None };
+        self.dialler.close();
         self.show(call);
         self.command(Command::Transfer { call, number });
     }
@@ -239,7 +240,11 @@ impl Firmware {
                 }
                 match back {
                     Some(consultation) => self.show(consultation),
-                    None if self.path.is_some() => self.toggle_hold(call),
+                    None if self.path.is_some()
+                        && self.find(call).is_some_and(|call| call.state == CallState::Held) =>
+                    {
+                        self.toggle_hold(call);
+                    }
                     None => {}
                 }
             }

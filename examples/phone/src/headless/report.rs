@@ -39,6 +39,8 @@ pub(super) struct Report {
     pub(super) remote_holds: u32,
     /// Whether the other side of a call had us make this one.
     pub(super) referred: bool,
+    /// Whether a rule of the settings refused the call or sent it elsewhere.
+    pub(super) refused: bool,
     /// Transfers that we asked for, with the status that each came to: 200 when it got through.
     pub(super) transfers: Vec<Transfer>,
     /// Those who were called into a conference with this call.
@@ -88,10 +90,10 @@ impl Report {
         self.concealed_ms = u64::try_from(stats.concealed.as_millis()).unwrap_or(u64::MAX);
     }
 
-    /// Whether the call was up and ended because one of the two sides wanted it.
+    /// Whether the call was up and ended because one of the two sides wanted it, or was refused as the settings say.
     pub(super) fn outcome(&self) -> Outcome {
         let in_order = self.established && matches!(self.cause.by, "local" | "remote");
-        if in_order { Outcome::Done } else { Outcome::CallFailed }
+        if in_order || self.refused { Outcome::Done } else { Outcome::CallFailed }
     }
 }
 

@@ -13,6 +13,8 @@ use sidetone_hal::display::Size;
 use sidetone_hal::keypad::{Direction, Key};
 use sidetone_hal::lamp::{Lamp, LampColor};
 
+use sidetone_sip_ua::package::blf::LampTable;
+
 pub use c60s::C60S;
 pub use cp860::CP860;
 pub use es620::ES620;
@@ -52,6 +54,8 @@ pub struct Model {
     pub lamps: &'static [(Lamp, LampColor)],
     /// The colours of a line key's lamp for a call that rings, talks and is held; `None` when the keys have no lamp.
     pub line_lamps: Option<LineLamps>,
+    /// The lights of a line key that watches an extension.
+    pub blf_lamps: LampTable,
 }
 
 /// What a screen can show.

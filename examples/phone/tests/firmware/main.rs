@@ -10,7 +10,10 @@
 mod calls;
 mod conference;
 mod desk;
+mod features;
+mod headless;
 mod panel;
 mod policy;
 mod screens;
 mod transfer;
+mod watch;

@@ -13,20 +13,27 @@ use sidetone_sip_core::header::Contact;
 use sidetone_sip_core::{HeaderName, Headers};
 use sidetone_sip_ua::Refusal;
 
-/// A telephone with an account `sip:alice@example.org` and these lines in its settings file.
-fn desk(model: &'static Model, settings: &str) -> Desk {
+/// The set-up of this account and these lines in the settings file.
+pub(crate) fn config(settings: &str, account: &str) -> Config {
     use clap::Parser as _;
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
     let path = std::env::temp_dir().join(format!("sidetone-policy-{}-{next}.conf", std::process::id()));
-    let lines = format!("account.1.aor = sip:alice@example.org\n{settings}");
-    std::fs::write(&path, lines).expect("written");
+    std::fs::write(&path, format!("account.1.aor = {account}\n{settings}")).expect("written");
     let cli =
         Cli::try_parse_from(["sidetone-phone", "--config", &path.display().to_string()]).expect("valid");
     let config = Config::load(&cli).unwrap_or_else(|error| panic!("{settings}: {error}"));
     std::fs::remove_file(path).expect("removed");
+    config
+}
+
+/// A telephone with an account `sip:alice@example.org` and these lines in its settings file.
+pub(crate) fn desk(model: &'static Model, settings: &str) -> Desk {
+    let config = config(settings, "sip:alice@example.org");
     let mut set_up = FirmwareConfig::new(model, config.labels());
+    set_up.transfer = config.calls.transfer;
+    set_up.blf.clone_from(&config.calls.blf);
     set_up.policy = config.calls.policy(&config.accounts);
     Desk::set_up(set_up)
 }

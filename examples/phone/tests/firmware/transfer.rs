@@ -190,3 +190,20 @@ fn a_call_that_takes_the_place_of_another_is_answered_in_its_place() {
     assert_eq!((screen.lines[0].text.as_str(), screen.others.len()), ("104", 0));
     assert_eq!((desk.phone.audio().call, desk.sound()), (Some(new), None));
 }
+
+#[test]
+fn hanging_up_completes_no_transfer_when_that_is_off() {
+    let settings = "transfer.blind_on_hook = no\ntransfer.on_hook = no\n";
+    let mut desk = super::policy::desk(&ES620, settings);
+    desk.hook(HookState::OffHook);
+    let (mut desk, _) = dialling(desk, |desk| desk.press(Key::Transfer));
+    desk.type_in("103");
+    desk.hook(HookState::OnHook);
+    assert_eq!(desk.commands(), []);
+    let mut desk = super::policy::desk(&ES620, settings);
+    desk.hook(HookState::OffHook);
+    let (mut desk, _) = dialling(desk, |desk| desk.press(Key::Transfer));
+    let target = desk.talk("103");
+    desk.hook(HookState::OnHook);
+    assert_eq!(desk.command(), Command::HangUp(target));
+}

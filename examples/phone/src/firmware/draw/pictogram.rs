@@ -123,6 +123,17 @@ const MISSED: Dots = [
     "#########",
 ];
 
+const MESSAGES: Dots = [
+    "         ",
+    "#########",
+    "##     ##",
+    "# #   # #",
+    "#  # #  #",
+    "#   #   #",
+    "#       #",
+    "#########",
+    "         ",
+];
 const DND: Dots = [
     "  #####  ",
     " ####### ",
@@ -151,7 +162,7 @@ pub(super) const fn tone(icon: Icon) -> Option<Tone> {
     match icon {
         Icon::Registered | Icon::Secure => Some(Tone::Talking),
         Icon::Registering => Some(Tone::Held),
-        Icon::RegisterFailed | Icon::Muted | Icon::Missed | Icon::Dnd => Some(Tone::Failed),
+        Icon::RegisterFailed | Icon::Muted | Icon::Missed | Icon::Messages | Icon::Dnd => Some(Tone::Failed),
         Icon::RegisterOff | Icon::Forward | Icon::Handset | Icon::Speaker | Icon::Headset => None,
     }
 }
@@ -169,6 +180,7 @@ pub(super) fn draw(icon: Icon, at: Point, scale: i32, color: Rgb565, canvas: &mu
         Icon::Speaker => SPEAKER,
         Icon::Headset => HEADSET,
         Icon::Missed => MISSED,
+        Icon::Messages => MESSAGES,
         Icon::Dnd => DND,
         Icon::Forward => FORWARD,
     };
