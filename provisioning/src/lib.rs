@@ -10,6 +10,7 @@ pub use host::{Host, HostError};
 pub use schema::{ACCOUNTS, Access, Kind, SCHEMA, Setting};
 pub use settings::{Secret, SettingError, SettingErrorKind, Settings};
 pub use typed::{
-    AccountSettings, AuthoritySet, DtmfInfo, DtmfMode, KeepAliveKind, MediaSettings, NatKind, PagingSettings,
-    PhoneSettings, Srtp, TimerSettings, TlsSettings, ToneSettings, Transport,
+    AccountCallSettings, AccountSettings, AuthoritySet, CallSettings, DndSettings, DtmfInfo, DtmfMode,
+    ForwardSettings, IntercomSettings, KeepAliveKind, MediaSettings, NatKind, PagingSettings, PhoneSettings,
+    Srtp, TimerSettings, TlsSettings, ToneSettings, Transport,
 };

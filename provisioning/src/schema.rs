@@ -2,14 +2,34 @@
 //!
 //! A setting stands here only if the phone reads it. `N` in a path stands for an account, 1 to [`ACCOUNTS`].
 
+mod calls;
 mod table;
 
-pub use table::SCHEMA;
+use calls::CALLS;
+use table::TABLE;
 
 use core::fmt::{self, Write as _};
 
 /// How many accounts the settings hold: as many as the largest model has.
 pub const ACCOUNTS: u8 = 8;
+
+/// Every setting of the phone, in the order in which files and tables show them.
+pub const SCHEMA: &[Setting] = &join::<{ TABLE.len() + CALLS.len() }>(&[TABLE, CALLS]);
+
+/// The rows of several tables, `N` in all.
+const fn join<const N: usize>(mut tables: &[&[Setting]]) -> [Setting; N] {
+    let [[first, ..], ..] = tables else { panic!("no rows") };
+    let mut all = [*first; N];
+    let mut at = 0;
+    while let [table, rest @ ..] = tables {
+        let (_, free) = all.split_at_mut(at);
+        let (place, _) = free.split_at_mut(table.len());
+        place.copy_from_slice(table);
+        at += table.len();
+        tables = rest;
+    }
+    all
+}
 
 /// One setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,9 @@
 //! The settings as the phone reads them: values of Rust's types.
 
+mod calls;
+
+pub use calls::{AccountCallSettings, CallSettings, DndSettings, ForwardSettings, IntercomSettings};
+
 use crate::host::Host;
 use crate::schema::ACCOUNTS;
 use crate::settings::{Secret, Settings, Value};
@@ -46,6 +50,7 @@ pub struct AccountSettings {
     pub dtmf_payload_type: u8,
     pub dtmf: DtmfMode,
     pub dtmf_info: DtmfInfo,
+    pub calls: AccountCallSettings,
 }
 
 /// What belongs to no account.
@@ -70,6 +75,7 @@ pub struct PhoneSettings {
     pub media: MediaSettings,
     pub tones: ToneSettings,
     pub paging: PagingSettings,
+    pub calls: CallSettings,
     pub digit_map: Option<DigitMap>,
     /// `None` waits for ever.
     pub inter_digit: Option<Duration>,
@@ -312,6 +318,7 @@ impl Settings {
                 "telephone-event" => DtmfInfo::TelephoneEvent,
                 _ => DtmfInfo::DtmfRelay,
             },
+            calls: self.account_calls(number),
         })
     }
 
@@ -356,6 +363,7 @@ impl Settings {
                     _ => None,
                 },
             },
+            calls: self.calls(),
             digit_map: value("dialplan.digit_map").digit_map(),
             inter_digit: Some(value("dialplan.inter_digit").seconds()).filter(|time| !time.is_zero()),
             send_key: Some(value("dialplan.send_key").word())

@@ -101,7 +101,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub trace: bool,
 
-    /// Run without a panel and without a person: then `call`, `answer` or `register` follows
+    /// Run without a panel and without a person: then `call`, `answer`, `register`, `blf` or `mwi` follows
     #[arg(long)]
     pub headless: bool,
 
@@ -140,12 +140,32 @@ pub enum Action {
         /// Ring for this long before answering
         #[arg(long, value_name = "TIME", value_parser = duration)]
         ring_for: Option<Duration>,
+        /// Refuse calls by do not disturb; what the settings say of calls holds all the same
+        #[arg(long, conflicts_with = "forward")]
+        dnd: bool,
+        /// Send every call there (302)
+        #[arg(long, value_name = "WHO")]
+        forward: Option<String>,
         /// What goes on in a call.
         #[command(flatten)]
         script: Script,
     },
     /// Register, print how that went, and un-register
     Register,
+    /// Watch an extension (BLF), and print each state
+    Blf {
+        /// Which: a number at the account's host, or sip:user@host
+        extension: String,
+        /// End after this time; without it on a signal
+        #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+        length: Option<Duration>,
+    },
+    /// Watch the account's voice mail, and print what waits
+    Mwi {
+        /// End after this time; without it on a signal
+        #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+        length: Option<Duration>,
+    },
 }
 
 /// What goes on in a call without a person.
@@ -172,6 +192,24 @@ pub struct Script {
     /// Hold the call this long after it is up, for this long: 2s:3s. May be given several times
     #[arg(long, value_name = "AT:FOR", value_parser = hold)]
     pub hold: Vec<Hold>,
+    /// Transfer the other side this long after the call is up, without asking there first: 2s:sip:carol@example.org
+    #[arg(long, value_name = "AT:WHO", value_parser = at)]
+    pub transfer: Option<At>,
+    /// Call somebody this long after the call is up, and transfer the other side to them when they have answered
+    #[arg(long, value_name = "AT:WHO", value_parser = at, conflicts_with = "transfer")]
+    pub attended: Option<At>,
+    /// Call somebody this long after the call is up, and join both calls. May be given several times
+    #[arg(long, value_name = "AT:WHO", value_parser = at)]
+    pub conference: Vec<At>,
+}
+
+/// Whom to call, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At {
+    /// How long after the call is up.
+    pub at: Duration,
+    /// Whom: as for `call`.
+    pub who: String,
 }
 
 /// What a recording holds.
@@ -273,8 +311,8 @@ impl Cli {
         let wrong =
             |message: &str| Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, message));
         match (self.headless, &self.action) {
-            (true, None) => wrong("--headless needs an action after it: call, answer or register"),
-            (false, Some(_)) => wrong("call, answer and register need --headless before them"),
+            (true, None) => wrong("--headless needs an action after it: call, answer, register, blf or mwi"),
+            (false, Some(_)) => wrong("call, answer, register, blf and mwi need --headless before them"),
             _ => Ok(self),
         }
     }
@@ -307,6 +345,12 @@ fn rate(text: &str) -> Result<u32, String> {
 fn hold(text: &str) -> Result<Hold, String> {
     let (at, length) = text.split_once(':').ok_or("expected two times, such as 2s:3s")?;
     Ok(Hold { at: duration(at)?, length: duration(length)? })
+}
+
+fn at(text: &str) -> Result<At, String> {
+    let (at, who) =
+        text.split_once(':').ok_or("expected a time and whom to call, such as 2s:sip:carol@example.org")?;
+    Ok(At { at: duration(at)?, who: who.to_owned() })
 }
 
 fn digits(text: &str) -> Result<String, String> {
@@ -346,24 +390,31 @@ mod tests {
         )
         .expect("options may follow the action");
         assert!(cli.no_register && cli.trace && cli.account.len() == 2);
-        let Some(Action::Answer { count: 0, ring_for, script }) = cli.action else {
+        let Some(Action::Answer { count: 0, ring_for, script, dnd: false, forward: None }) = cli.action
+        else {
             panic!("{:?}", cli.action)
         };
         assert_eq!(ring_for, Some(Duration::from_secs(1)));
         assert_eq!(script.hold[1], Hold { at: Duration::from_secs(8), length: Duration::from_millis(500) });
+        let cli = parse("--headless call sip:a@b --transfer 2s:sip:c@d:5070").expect("a command line");
+        let Some(Action::Call { script, .. }) = cli.action else { panic!("{:?}", cli.action) };
+        let who = At { at: Duration::from_secs(2), who: "sip:c@d:5070".to_owned() };
+        assert_eq!(script.transfer, Some(who));
         assert!(matches!(parse("--headless register").expect("valid").action, Some(Action::Register)));
     }
 
     #[test]
     fn wrong_command_lines_say_what_was_expected() {
         for (line, expected) in [
-            ("--headless", "--headless needs an action after it: call, answer or register"),
+            ("--headless", "--headless needs an action after it: call, answer, register, blf or mwi"),
             ("--headless call sip:a@b --rate 44100", "expected 8000, 16000, 32000 or 48000"),
-            ("call sip:a@b", "call, answer and register need --headless before them"),
+            ("call sip:a@b", "call, answer, register, blf and mwi need --headless before them"),
+            ("--headless answer --dnd --forward sip:a@b", "cannot be used with"),
             ("--headless call sip:a@b --for 10", "expected a number with a unit"),
             ("--headless call sip:a@b --for 1e9s", "expected a number with a unit"),
             ("--headless call sip:a@b --for 99h", "at most 24h"),
             ("--headless call sip:a@b --hold 2s", "expected two times, such as 2s:3s"),
+            ("--headless call sip:a@b --transfer 2s", "expected a time and whom to call"),
             ("--headless call sip:a@b --dtmf 12x", "'x' is no digit"),
             ("--model x", "expected es620, c60s, cp860 or ut670"),
             ("--demo --account sip:a@b", "cannot be used with"),

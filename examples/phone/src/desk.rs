@@ -1,7 +1,9 @@
 //! A desk: the firmware with a user agent behind it and a panel in front of it, driven by one task.
 
 mod calls;
+mod features;
 mod picture;
+pub(crate) mod watching;
 
 pub(crate) use picture::name as lamp_name;
 pub use picture::{LampView, Picture};
@@ -11,10 +13,11 @@ use crate::audio::SoundCard;
 use crate::audio::{BrowserEnd, HandsetEnd, Mixer, MixerHandle, handset};
 use crate::config::{Config, Pages, Room, Tones};
 use crate::firmware::{
-    CallRef, Command, Firmware, FirmwareConfig, Painter, Peer, Registration, Signal, WallClock,
+    CallRef, Command, Firmware, FirmwareConfig, Invitation, Painter, Peer, Registration, Signal, Verdict,
+    WallClock,
 };
 use crate::models::Model;
-use calls::{Order, Report};
+use calls::{Called, Order, Report};
 use core::time::Duration;
 use sidetone_hal::audio::{AudioPath, AudioPort, FRAME};
 use sidetone_hal::display::Framebuffer;
@@ -23,9 +26,10 @@ use sidetone_hal::keypad::Key;
 use sidetone_hal::time::Instant;
 use sidetone_hal::{Event, keypad::KeyEvent};
 use sidetone_media::page::{ListenConfig, PageEnd, PageEvent, PhoneState};
-use sidetone_sip_core::{NameAddr, StatusCode};
+use sidetone_sip_core::NameAddr;
 use sidetone_sip_ua::{
-    Account, Error, IncomingCall, MulticastOptions, Paging, RegistrationState, UserAgent, UserAgentEvent,
+    Account, CallHandle, CallId, Conference, Error, IncomingCall, MulticastOptions, Paging,
+    RegistrationState, UserAgent, UserAgentEvent,
 };
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -68,6 +72,7 @@ pub struct Desk {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
     accounts: Vec<Account>,
+    reload: watch::Receiver<Option<bool>>,
 }
 
 impl Desk {
@@ -84,13 +89,15 @@ impl Desk {
         let sound = sound(config, phone_end)?;
         let paging = listen(&config.pages, &sound)?;
 
-        let firmware = Firmware::new(FirmwareConfig {
-            model: config.model,
-            accounts: config.labels(),
-            dialling: config.dialling.clone(),
-        });
+        let mut set_up = FirmwareConfig::new(config.model, config.labels());
+        set_up.dialling.clone_from(&config.dialling);
+        set_up.transfer = config.calls.transfer;
+        set_up.blf.clone_from(&config.calls.blf);
+        set_up.policy = config.calls.policy(&config.accounts);
+        let firmware = Firmware::new(set_up);
         let (input, inputs) = mpsc::channel(QUEUE);
         let (reports, reported) = mpsc::channel(QUEUE);
+        let (tell, told) = mpsc::channel(QUEUE);
         let (stop, stopping) = watch::channel(false);
         #[expect(clippy::disallowed_methods, reason = "the driver's clock")]
         let started = tokio::time::Instant::now();
@@ -99,6 +106,10 @@ impl Desk {
             agent,
             accounts: accounts.clone(),
             calls: HashMap::new(),
+            handles: HashMap::new(),
+            conference: None,
+            reload: watch::Sender::new(None),
+            ids: HashMap::new(),
             sound,
             reports,
             painter: Painter::new(config.model),
@@ -112,19 +123,40 @@ impl Desk {
             busy: PhoneState::default(),
             path: AudioPath::Handset,
         };
+        let reload = run.reload.subscribe();
+        for key in &config.calls.blf {
+            if let Some(account) = run.accounts.get(key.account).cloned() {
+                let extension = key.key.extension.clone();
+                tokio::spawn(watching::extension(account, extension, key.line, tell.clone()));
+            }
+        }
+        for (index, account) in accounts.iter().enumerate() {
+            if let Some(lasts) = config.calls.mwi(index) {
+                tokio::spawn(watching::messages(account.clone(), index, lasts, tell.clone()));
+            }
+        }
         run.set_clock();
         run.show();
         let pictures = run.pictures.subscribe();
-        let task = tokio::spawn(run.run(inputs, reported, stopping));
+        let task = tokio::spawn(run.run(inputs, reported, told, stopping));
         let panel =
             DeskPanel { title: title.to_owned(), model: config.model, pictures, input, handset: browser_end };
-        Ok((Self { stop, task, accounts }, panel))
+        Ok((Self { stop, task, accounts, reload }, panel))
     }
 
     /// The accounts, in the order of the settings.
     #[must_use]
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
+    }
+
+    /// Waits until a server wants the settings read again, and says whether it wants a restart; never, when the desk is
+    /// gone. No call is left then.
+    pub async fn reload(&mut self) -> bool {
+        match self.reload.wait_for(Option::is_some).await.map(|wanted| *wanted) {
+            Ok(wanted) => wanted.unwrap_or_default(),
+            Err(_) => core::future::pending().await,
+        }
     }
 
     /// Hangs up, takes the registrations back, and ends.
@@ -187,6 +219,12 @@ struct Run {
     agent: UserAgent,
     accounts: Vec<Account>,
     calls: HashMap<CallRef, mpsc::Sender<Order>>,
+    /// Those of the calls that are on their way or up.
+    handles: HashMap<CallRef, CallHandle>,
+    conference: Option<Conference>,
+    reload: watch::Sender<Option<bool>>,
+    /// The calls that came in, as the user agent names them.
+    ids: HashMap<CallRef, CallId>,
     sound: MixerHandle,
     reports: mpsc::Sender<Report>,
     painter: Painter,
@@ -208,6 +246,7 @@ impl Run {
         mut self,
         mut inputs: mpsc::Receiver<PanelInput>,
         mut reported: mpsc::Receiver<Report>,
+        mut told: mpsc::Receiver<Signal>,
         mut stop: watch::Receiver<bool>,
     ) {
         loop {
@@ -215,7 +254,11 @@ impl Run {
             let wait = self.firmware.poll_timeout(now).map(|(at, _)| at.saturating_since(now));
             tokio::select! {
                 Some(input) = inputs.recv() => self.input(input),
-                Some((call, signal)) = reported.recv() => self.report(call, signal),
+                Some(report) = reported.recv() => match report {
+                    Report::Handle(call, handle) => drop(self.handles.insert(call, handle)),
+                    Report::Signal(call, signal) => self.report(call, signal),
+                },
+                Some(signal) = told.recv() => self.firmware.handle_signal(self.now(), signal),
                 event = self.agent.next_event() => match event {
                     Some(event) => self.agent_event(event),
                     None => return,
@@ -262,6 +305,8 @@ impl Run {
     fn report(&mut self, call: CallRef, signal: Signal) {
         if matches!(signal, Signal::Ended { .. }) {
             self.calls.remove(&call);
+            self.handles.remove(&call);
+            self.ids.remove(&call);
         }
         let begins = matches!(signal, Signal::Established { .. } | Signal::Ringing { early_media: true, .. });
         self.firmware.handle_signal(self.now(), signal);
@@ -283,6 +328,8 @@ impl Run {
                 }
             }
             UserAgentEvent::Incoming(call) => self.incoming(call),
+            UserAgentEvent::Referred(refer) => self.referred(refer),
+            UserAgentEvent::Request(received) => self.requested(received),
             event => {
                 if let Some(line) = notice(&event) {
                     eprintln!("sidetone-phone: {line}");
@@ -293,18 +340,37 @@ impl Run {
 
     fn incoming(&mut self, call: IncomingCall) {
         let account = self.accounts.iter().position(|known| Some(known.id()) == call.account());
-        match self.firmware.incoming(account.unwrap_or(0), peer(call.from())) {
-            Some(id) => {
+        let account = account.unwrap_or(0);
+        let replaced = call.replaces().and_then(|id| self.name_of(id));
+        let replacing = replaced.and_then(|replaced| self.firmware.replacing(replaced, peer(call.from())));
+        let verdict = match replacing {
+            Some(id) => Verdict::Ring(id),
+            None => {
+                let server = self.accounts.get(account).and_then(Account::path).map(|path| path.remote.ip());
+                let trusted = server
+                    .is_some_and(|server| server.to_canonical() == call.source().remote.ip().to_canonical());
+                let (headers, request_uri) = (call.headers().clone(), call.uri().clone());
+                self.firmware.invited(self.now(), account, Invitation { headers, request_uri, trusted })
+            }
+        };
+        match verdict {
+            Verdict::Ring(id) => {
                 let (orders, ordered) = mpsc::channel(QUEUE);
                 self.calls.insert(id, orders);
+                self.ids.insert(id, call.id());
                 tokio::spawn(calls::incoming(call, id, self.sound.clone(), ordered, self.reports.clone()));
             }
-            None => {
+            Verdict::Refuse(refusal) => {
                 tokio::spawn(async move {
                     // The caller may be gone already.
-                    let _ = call.reject(StatusCode::BUSY_HERE).await;
+                    let _ = call.reject_with(refusal).await;
                 });
             }
+            // Nothing is sent until the caller gives up.
+            Verdict::Ignore => drop(tokio::spawn(async move {
+                let mut call = call;
+                call.ended().await;
+            })),
         }
     }
 
@@ -321,18 +387,44 @@ impl Run {
                     continue;
                 }
                 Command::Call { call, account, number } => {
-                    self.dial(call, account, number);
+                    self.dial(call, account, Called::Number(number));
+                    continue;
+                }
+                Command::Transfer { call, number } => {
+                    self.transfer(call, features::Target::Number(number));
+                    continue;
+                }
+                Command::Join(calls) => {
+                    self.join(&calls).await;
+                    continue;
+                }
+                Command::PickUp { call, account, pickup } => {
+                    self.pick_up(call, account, pickup);
+                    continue;
+                }
+                Command::Reload { reboot } => {
+                    let what = if reboot { "a restart" } else { "the settings read again" };
+                    eprintln!("sidetone-phone: the server wants {what} (check-sync)");
+                    self.reload.send_replace(Some(reboot));
+                    continue;
+                }
+                Command::Split => {
+                    self.split().await;
+                    continue;
+                }
+                Command::TransferTo { call, to } => {
+                    self.transfer(call, features::Target::Call(to));
                     continue;
                 }
                 Command::Answer(call) => (call, Order::Answer),
-                Command::Reject(call) => (call, Order::Reject),
+                Command::Reject(call) => (call, Order::Reject(self.firmware.refusal(call))),
                 Command::HangUp(call) => (call, Order::HangUp),
                 Command::Hold(call) => (call, Order::Hold),
                 Command::Resume(call) => (call, Order::Resume),
                 Command::Dtmf { call, digit } => (call, Order::Dtmf(digit)),
             };
             if let Some(orders) = self.calls.get(&call)
-                && orders.try_send(order).is_err()
+                && let Err(order) = orders.try_send(order)
             {
                 tracing::debug!(%call, ?order, "the call is over, or takes no more orders");
             }
@@ -381,13 +473,15 @@ impl Run {
         }
     }
 
-    fn dial(&mut self, call: CallRef, account: usize, number: String) {
+    fn dial(&mut self, call: CallRef, account: usize, called: Called) {
+        let presented = self.firmware.presented(account);
         let Some(account) = self.accounts.get(account).cloned() else { return };
+        let called = called.presented(&account, presented);
         let (orders, ordered) = mpsc::channel(QUEUE);
         self.calls.insert(call, orders);
         tokio::spawn(calls::outgoing(
             account,
-            number,
+            called,
             call,
             self.sound.clone(),
             ordered,
@@ -402,7 +496,7 @@ impl Run {
         let changed = self.frame.take_damage().is_some();
         let hook = self.firmware.hook() == HookState::OffHook;
         let lamps = self.firmware.lamps();
-        let ringing = self.firmware.audio().sound == Some(crate::firmware::Sound::Ring);
+        let ringing = self.firmware.audio().sound.is_some_and(crate::firmware::Sound::is_ring);
         let frame = changed.then_some(&self.frame);
         self.pictures.send_if_modified(|picture| picture.update(frame, &screen, hook, ringing, lamps));
     }

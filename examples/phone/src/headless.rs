@@ -2,23 +2,29 @@
 
 mod report;
 mod script;
+mod watching;
 
-use crate::audio::WavError;
+use crate::audio::{Recorder, WavError};
 use crate::cli::{Action, Script};
 use crate::config::Config;
 use crate::desk::notice;
+use crate::firmware::{CallPolicy, Invitation, refusal_of};
 use crate::trace::Trace;
 use core::time::Duration;
 use report::{Cause, Report};
 use script::Stage;
 use serde::Serialize;
 use sidetone_sip_core::{StatusCode, Uri};
+use sidetone_sip_ua::feature::TimeOfDay;
+use sidetone_sip_ua::feature::forward::Redirect;
+use sidetone_sip_ua::feature::screening::Screening;
 use sidetone_sip_ua::{
-    Account, AccountConfig, Error, IncomingCall, RegistrationState, UserAgent, UserAgentEvent,
+    Account, AccountConfig, Call, Error, IncomingCall, IncomingRefer, Refusal, RegistrationState, UserAgent,
+    UserAgentEvent,
 };
 use std::sync::Arc;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// How it went: the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,10 +67,10 @@ pub async fn run(
 ) -> Result<Outcome, HeadlessError> {
     let stage = match action {
         Action::Call { script, .. } | Action::Answer { script, .. } => Stage::new(script.clone())?,
-        Action::Register => Stage::new(Script::default())?,
+        Action::Register | Action::Blf { .. } | Action::Mwi { .. } => Stage::new(Script::default())?,
     };
     let agent = config.user_agent("phone", trace).await?;
-    let mut run = Run { agent, stage: Arc::new(stage), stop, out };
+    let mut run = Run { agent, stage: Arc::new(stage), stop, rules: CallPolicy::default(), out };
     let outcome = run.action(config, action).await;
     run.agent.shutdown().await;
     outcome
@@ -74,6 +80,8 @@ struct Run<O> {
     agent: UserAgent,
     stage: Arc<Stage>,
     stop: watch::Receiver<bool>,
+    /// What becomes of calls that come in.
+    rules: CallPolicy,
     out: O,
 }
 
@@ -116,7 +124,14 @@ impl<O: FnMut(String)> Run<O> {
                 };
                 Ok(self.call(&account, to).await)
             }
-            Action::Answer { count, ring_for, .. } => Ok(self.answer(*count, *ring_for).await),
+            Action::Blf { extension, length } => Ok(self.blf(accounts.first(), extension, *length).await),
+            Action::Mwi { length } => Ok(self.mwi(accounts.first(), *length).await),
+            Action::Answer { count, ring_for, dnd, forward, .. } => {
+                let rules = config.calls.clone().refusing(*dnd, forward.as_deref());
+                self.rules = rules.policy(&config.accounts);
+                let taking = Taking { most: (*count != 0).then_some(*count), ring_for: *ring_for };
+                Ok(self.serve(JoinSet::new(), &accounts, taking).await)
+            }
         }
     }
 
@@ -147,7 +162,6 @@ impl<O: FnMut(String)> Run<O> {
     }
 
     async fn call(&mut self, account: &Account, to: &str) -> Outcome {
-        let mut report = Report::new(1, "out");
         let (port, recorder) = match self.stage.port(1) {
             Ok(port) => port,
             Err(error) => {
@@ -155,37 +169,52 @@ impl<O: FnMut(String)> Run<O> {
                 return Outcome::Usage;
             }
         };
-        match account.call(to, port).await {
-            Ok(call) => {
-                report.peer = public(&call.remote().uri);
-                script::attend(call, &self.stage, &mut report, self.stop.clone()).await;
-            }
-            Err(error @ Error::Uri(_)) => {
-                eprintln!("sidetone-phone: whom to call: {error}");
-                return Outcome::Usage;
-            }
-            Err(error) => report.cause = Cause::network(&error),
+        let call = account.call(to, port).await;
+        if let Err(error @ Error::Uri(_)) = call {
+            eprintln!("sidetone-phone: whom to call: {error}");
+            return Outcome::Usage;
         }
-        script::finish(recorder).await;
-        self.print(&report);
-        report.outcome()
+        let scene = self.scene(1, "out", Some(account.clone()));
+        let mut calls = JoinSet::new();
+        calls.spawn(scene.play(call, recorder));
+        self.serve(calls, core::slice::from_ref(account), Taking { most: Some(0), ring_for: None }).await
     }
 
-    async fn answer(&mut self, count: u32, ring_for: Option<Duration>) -> Outcome {
-        let mut calls = JoinSet::new();
+    fn scene(&self, number: u32, direction: &'static str, account: Option<Account>) -> Scene {
+        let report = Report::new(number, direction);
+        Scene { number, report, account, stage: self.stage.clone(), stop: self.stop.clone() }
+    }
+
+    /// Attends calls until all are over: those that there are, those that come in and are to be taken, and those that
+    /// others have us make.
+    async fn serve(&mut self, mut calls: JoinSet<Report>, accounts: &[Account], taking: Taking) -> Outcome {
         let mut outcome = Outcome::Done;
-        let (mut taken, mut done) = (0, 0);
+        let (mut number, mut taken) = (u32::try_from(calls.len()).unwrap_or(u32::MAX), 0);
         let mut stop = self.stop.clone();
         loop {
+            let full = taking.most.is_some_and(|most| taken >= most);
+            if full && calls.is_empty() {
+                return outcome;
+            }
             tokio::select! {
                 event = self.agent.next_event() => match event {
-                    Some(UserAgentEvent::Incoming(call)) if count == 0 || taken < count => {
-                        taken += 1;
-                        calls.spawn(take(call, taken, self.stage.clone(), ring_for, self.stop.clone()));
+                    // What takes the place of a call of ours is none more.
+                    Some(UserAgentEvent::Incoming(call)) if !full || call.replaces().is_some() => {
+                        taken += u32::from(call.replaces().is_none());
+                        number += 1;
+                        let place = accounts.iter().position(|account| Some(account.id()) == call.account());
+                        let account = place.and_then(|place| accounts.get(place)).cloned();
+                        let answer = self.rule(&call, place, account.as_ref(), calls.len(), taking.ring_for);
+                        calls.spawn(self.scene(number, "in", account).take(call, answer));
                     }
                     Some(UserAgentEvent::Incoming(call)) => {
                         // All calls that were asked for are taken; a caller who is gone already needs no answer.
                         let _ = call.reject(StatusCode::BUSY_HERE).await;
+                    }
+                    Some(UserAgentEvent::Referred(refer)) => {
+                        number += 1;
+                        let account = accounts.iter().find(|account| Some(account.id()) == refer.account());
+                        calls.spawn(self.scene(number, "out", account.cloned()).follow(refer));
                     }
                     Some(UserAgentEvent::Registration { state: RegistrationState::Failed { reason, .. }, .. }) => {
                         eprintln!("sidetone-phone: the registration failed and is tried again: {reason}");
@@ -197,26 +226,61 @@ impl<O: FnMut(String)> Run<O> {
                     }
                     None => return Outcome::CallFailed,
                 },
-                Some(report) = calls.join_next() => {
-                    done += 1;
-                    if let Ok(report) = report {
-                        self.print(&report);
-                        outcome = outcome.max(report.outcome());
-                    }
-                    if count != 0 && done >= count {
-                        return outcome;
-                    }
-                }
+                Some(report) = calls.join_next() => outcome = outcome.max(self.over(report)),
                 _ = stopped(&mut stop) => break,
             }
         }
         while let Some(report) = calls.join_next().await {
-            if let Ok(report) = report {
-                self.print(&report);
-                outcome = outcome.max(report.outcome());
-            }
+            outcome = outcome.max(self.over(report));
         }
         outcome
+    }
+
+    /// What the settings make of a call that comes in.
+    fn rule(
+        &self,
+        call: &IncomingCall,
+        place: Option<usize>,
+        account: Option<&Account>,
+        others: usize,
+        ring_for: Option<Duration>,
+    ) -> Rule {
+        let plain = Rule { ring_for, refusal: None };
+        let Some(place) = place.filter(|_| call.replaces().is_none()) else { return plain };
+        let server = account.and_then(Account::path).map(|path| path.remote.ip().to_canonical());
+        let invitation = Invitation {
+            headers: call.headers().clone(),
+            request_uri: call.uri().clone(),
+            trusted: server == Some(call.source().remote.ip().to_canonical()),
+        };
+        let now = time_of_day();
+        let Some((screening, _)) = self.rules.screen(place, &invitation, others, now) else { return plain };
+        let elsewhere = |redirect: Redirect| Refusal::from(redirect.status).with_headers(redirect.headers);
+        match screening {
+            Screening::Reject(_, rejection) => Rule { ring_for: None, refusal: Some(refusal_of(&rejection)) },
+            Screening::Redirect(redirect) => Rule { ring_for: None, refusal: Some(elsewhere(redirect)) },
+            Screening::Ignore => Rule { ring_for: None, refusal: Some(StatusCode::FORBIDDEN.into()) },
+            Screening::Answer(plan) => {
+                Rule { ring_for: Some(Duration::from_secs(plan.after.into())), refusal: None }
+            }
+            Screening::Ring(plan) => {
+                match plan.forward_after.filter(|after| ring_for.is_some_and(|time| time > *after)) {
+                    Some(after) => {
+                        let redirect = self.rules.unanswered(place, &invitation, now);
+                        Rule { ring_for: Some(after), refusal: redirect.map(elsewhere) }
+                    }
+                    None => plain,
+                }
+            }
+            _ => plain,
+        }
+    }
+
+    /// Tells of a call that is over.
+    fn over(&mut self, report: Result<Report, JoinError>) -> Outcome {
+        let Ok(report) = report else { return Outcome::CallFailed };
+        self.print(&report);
+        report.outcome()
     }
 
     fn print(&mut self, report: &impl Serialize) {
@@ -227,44 +291,111 @@ impl<O: FnMut(String)> Run<O> {
     }
 }
 
-/// Rings, answers and attends one incoming call.
-async fn take(
-    mut call: IncomingCall,
-    number: u32,
-    stage: Arc<Stage>,
+/// Which calls that come in are taken.
+#[derive(Clone, Copy)]
+struct Taking {
+    /// How many; any number without it.
+    most: Option<u32>,
     ring_for: Option<Duration>,
-    mut stop: watch::Receiver<bool>,
-) -> Report {
-    let mut report = Report::new(number, "in");
-    report.peer = public(&call.from().uri);
-    if let Some(time) = ring_for {
-        // A caller who has given up by now ends the call below.
-        let _ = call.ring().await;
-        let ended = tokio::select! {
-            () = tokio::time::sleep(time) => None,
-            ended = call.ended() => ended,
-            _ = stopped(&mut stop) => None,
-        };
-        if let Some(cause) = ended {
-            report.cause = Cause::from(&cause);
-            return report;
+}
+
+/// What becomes of one call that comes in.
+struct Rule {
+    ring_for: Option<Duration>,
+    /// How it is refused after that.
+    refusal: Option<Refusal>,
+}
+
+/// Where the script of one call is played.
+struct Scene {
+    number: u32,
+    report: Report,
+    account: Option<Account>,
+    stage: Arc<Stage>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Scene {
+    /// Attends a call that was made or answered.
+    async fn play(mut self, call: Result<Call, Error>, recorder: Option<Recorder>) -> Report {
+        match call {
+            Ok(call) => {
+                self.report.peer = public(&call.remote().uri);
+                script::attend(call, self.account, &self.stage, &mut self.report, self.stop).await;
+            }
+            Err(error) => self.report.cause = Cause::network(&error),
+        }
+        script::finish(recorder).await;
+        self.report
+    }
+
+    /// Rings, answers and attends a call that came in.
+    async fn take(mut self, mut call: IncomingCall, rule: Rule) -> Report {
+        self.report.peer = public(&call.from().uri);
+        if let Some(time) = rule.ring_for.filter(|_| call.replaces().is_none()) {
+            // A caller who has given up by now ends the call below.
+            let _ = call.ring().await;
+            let ended = tokio::select! {
+                () = tokio::time::sleep(time) => None,
+                ended = call.ended() => ended,
+                _ = stopped(&mut self.stop) => None,
+            };
+            if let Some(cause) = ended {
+                self.report.cause = Cause::from(&cause);
+                return self.report;
+            }
+        }
+        if let Some(refusal) = rule.refusal {
+            self.report.refused = true;
+            let status = refusal.status;
+            self.report.cause =
+                Cause { by: "local", status: Some(status.code()), reason: status.reason().to_owned() };
+            // The caller may have given up at the same moment.
+            let _ = call.reject_with(refusal).await;
+            return self.report;
+        }
+        match self.stage.port(self.number) {
+            Ok((port, recorder)) => {
+                let call = call.answer(port).await;
+                self.play(call, recorder).await
+            }
+            Err(error) => {
+                let _ = call.reject(StatusCode::SERVER_INTERNAL_ERROR).await;
+                self.no_file(&error)
+            }
         }
     }
-    let (port, recorder) = match stage.port(number) {
-        Ok(port) => port,
-        Err(error) => {
-            eprintln!("sidetone-phone: {error}");
-            let _ = call.reject(StatusCode::SERVER_INTERNAL_ERROR).await;
-            report.cause = Cause::network(&error);
-            return report;
+
+    /// Calls whom the other side of another call wants called.
+    async fn follow(mut self, refer: IncomingRefer) -> Report {
+        self.report.referred = true;
+        self.report.peer = public(&refer.target().to.uri);
+        match self.stage.port(self.number) {
+            Ok((port, recorder)) => {
+                let call = refer.accept(port).await;
+                self.play(call, recorder).await
+            }
+            Err(error) => {
+                let _ = refer.reject(StatusCode::SERVER_INTERNAL_ERROR).await;
+                self.no_file(&error)
+            }
         }
-    };
-    match call.answer(port).await {
-        Ok(call) => script::attend(call, &stage, &mut report, stop).await,
-        Err(error) => report.cause = Cause::network(&error),
     }
-    script::finish(recorder).await;
-    report
+
+    fn no_file(mut self, error: &WavError) -> Report {
+        eprintln!("sidetone-phone: {error}");
+        self.report.cause = Cause::network(error);
+        self.report
+    }
+}
+
+/// UTC, as nobody has told a local time.
+#[expect(clippy::disallowed_methods, reason = "the driver reads the clock for the rules")]
+fn time_of_day() -> TimeOfDay {
+    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    let minutes = since.unwrap_or_default().as_secs() / 60 % (24 * 60);
+    let small = |number: u64| u8::try_from(number).unwrap_or(0);
+    TimeOfDay::new(small(minutes / 60), small(minutes % 60)).unwrap_or(TimeOfDay::MIDNIGHT)
 }
 
 /// Comes back when `stop` is true.

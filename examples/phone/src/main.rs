@@ -43,14 +43,35 @@ async fn run(cli: &Cli, trace: Option<&Trace>) -> Result<Outcome, Box<dyn Error>
         stop.wait_for(|stop| *stop).await?;
         demo.shutdown().await;
     } else {
-        let agent = config.user_agent("phone", trace).await?;
-        let (desk, panel) = Desk::start(&config, agent, config.model.title).await?;
-        let panel = PanelServer::start(config.panel, vec![panel], Vec::new()).await?;
-        print(format!("panel: http://{}/", panel.address()));
-        stop.wait_for(|stop| *stop).await?;
-        desk.shutdown().await;
+        let mut config = config;
+        while !desk(&config, trace, &mut stop).await? {
+            // The server says that the settings are others now; wrong ones do not take the phone away.
+            match Config::load(cli) {
+                Ok(new) => config = new,
+                Err(error) => eprintln!("sidetone-phone: the settings stay as they are: {error}"),
+            }
+        }
     }
     Ok(Outcome::Done)
+}
+
+/// Runs a desk phone until it is stopped; or until the server wants its settings read again, which gives `false`.
+async fn desk(
+    config: &Config,
+    trace: Option<&Trace>,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<bool, Box<dyn Error>> {
+    let agent = config.user_agent("phone", trace).await?;
+    let (mut desk, panel) = Desk::start(config, agent, config.model.title).await?;
+    let panel = PanelServer::start(config.panel, vec![panel], Vec::new()).await?;
+    print(format!("panel: http://{}/", panel.address()));
+    let stopped = tokio::select! {
+        stopped = stop.wait_for(|stop| *stop) => stopped.map(|_| true)?,
+        _ = desk.reload() => false,
+    };
+    drop(panel);
+    desk.shutdown().await;
+    Ok(stopped)
 }
 
 /// Prints one line; whoever reads may have gone.

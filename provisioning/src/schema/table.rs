@@ -1,9 +1,9 @@
-//! The rows of the schema.
+//! The rows about accounts, network, sound and dialling.
 
 use super::{Access, Kind, Setting};
 
-/// Every setting of the phone, in the order in which files and tables show them.
-pub const SCHEMA: &[Setting] = {
+/// Accounts, network, media, tones, pages and dialling.
+pub(super) const TABLE: &[Setting] = {
     use Access::{Administrator as Admin, User};
     use Kind::{
         Bool, Choice, DigitMap, Hosts, Integer, IpAddress, Milliseconds, OptionalMilliseconds, Seconds,
@@ -631,7 +631,7 @@ pub const SCHEMA: &[Setting] = {
     ]
 };
 
-const fn row(
+pub(super) const fn row(
     path: &'static str,
     kind: Kind,
     default: &'static str,

@@ -214,9 +214,7 @@ mod tests {
     }
 
     fn two_calls() -> (CallRef, CallRef) {
-        let accounts = vec!["a".to_owned()];
-        let dialling = sidetone_dialplan::CollectorConfig::default();
-        let mut phone = Firmware::new(FirmwareConfig { model: &ES620, accounts, dialling });
+        let mut phone = Firmware::new(FirmwareConfig::new(&ES620, vec!["a".to_owned()]));
         let mut call = || phone.incoming(0, Peer::default()).expect("a line");
         (call(), call())
     }

@@ -4,7 +4,7 @@ use super::{FRAME_SAMPLES, RATE};
 use crate::config::Tones;
 use crate::firmware::Sound;
 use sidetone_media::level;
-use sidetone_media::tone::{Generator, Part, Tone, ToneList, dtmf};
+use sidetone_media::tone::{Generator, Part, RingCadence, Tone, ToneList, dtmf};
 
 /// A key beeps for 80 ms, quietly.
 const BEEP_SAMPLES: usize = 8 * FRAME_SAMPLES;
@@ -20,6 +20,46 @@ const RING: Tone = Tone {
     ],
     once: false,
 };
+
+const CHORD: &[f32] = &[659.26, 830.61, 987.77];
+
+/// The melodies of the ringer from the second on, told apart by pitch and pace.
+const MELODIES: [Tone; 4] = [
+    melody(&[
+        Part { hertz: &[880.0], millis: 200 },
+        Part { hertz: &[1108.73], millis: 200 },
+        Part { hertz: &[880.0], millis: 200 },
+        Part { hertz: &[], millis: 2400 },
+    ]),
+    melody(&[Part { hertz: &[440.0, 480.0], millis: 1000 }, Part { hertz: &[], millis: 2000 }]),
+    melody(&[
+        Part { hertz: &[1318.51], millis: 100 },
+        Part { hertz: &[], millis: 100 },
+        Part { hertz: &[1318.51], millis: 100 },
+        Part { hertz: &[], millis: 1700 },
+    ]),
+    melody(&[
+        Part { hertz: &[523.25], millis: 300 },
+        Part { hertz: &[659.26], millis: 300 },
+        Part { hertz: &[783.99], millis: 300 },
+        Part { hertz: &[], millis: 2100 },
+    ]),
+];
+
+/// Before a call answers itself.
+const WARNING: Tone = Tone {
+    parts: &[
+        Part { hertz: &[1000.0], millis: 150 },
+        Part { hertz: &[], millis: 100 },
+        Part { hertz: &[1000.0], millis: 150 },
+        Part { hertz: &[], millis: 600 },
+    ],
+    once: false,
+};
+
+const fn melody(parts: &'static [Part]) -> Tone {
+    Tone { parts, once: false }
+}
 
 /// Plays one sound at a time, and beeps over it.
 #[derive(Debug)]
@@ -57,7 +97,16 @@ impl TonePlayer {
             Sound::Busy => self.tones.busy.clone(),
             Sound::Congestion => self.tones.congestion.clone(),
             Sound::CallWaiting => self.tones.call_waiting.clone(),
-            Sound::Ring => RING.into(),
+            Sound::Ring | Sound::Melody(1) => RING.into(),
+            Sound::Melody(number) => {
+                (*MELODIES.get(usize::from(number).wrapping_sub(2)).unwrap_or(&RING)).into()
+            }
+            Sound::Bellcore(number) => {
+                let cadence = RingCadence::BELLCORE.get(usize::from(number).wrapping_sub(1));
+                let list = cadence.and_then(|cadence| cadence.sounding(CHORD).ok());
+                list.unwrap_or_else(|| RING.into())
+            }
+            Sound::Warning => WARNING.into(),
         }
     }
 

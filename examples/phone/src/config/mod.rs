@@ -1,11 +1,13 @@
 //! What the phone is set up with, from the settings file and the command line.
 
 mod account;
+mod calls;
 mod media;
 mod network;
 mod paging;
 mod tones;
 
+pub use calls::Calls;
 pub use media::{CodecsError, Media, Room};
 pub use network::Network;
 pub use paging::Pages;
@@ -46,6 +48,8 @@ pub struct Config {
     pub pages: Pages,
     /// How digits become a number.
     pub dialling: CollectorConfig,
+    /// What becomes of calls.
+    pub calls: Calls,
     /// What `User-Agent` says.
     pub user_agent: String,
     /// The sound card that is the handset, in place of the browser; an empty name stands for the system's.
@@ -85,6 +89,9 @@ pub enum ConfigError {
     /// Codecs, delays, ports, tones or pages that cannot be used.
     #[error("{0}")]
     Media(String),
+    /// Times or rings that do not read.
+    #[error("{0}")]
+    Calls(String),
     /// More accounts than the telephone has.
     #[error("{model} takes {most} account(s), {given} were given")]
     TooMany {
@@ -113,6 +120,7 @@ impl Config {
             tones: Tones::default(),
             pages: Pages::default(),
             dialling: CollectorConfig::default(),
+            calls: Calls::default(),
             user_agent: concat!("sidetone-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
             #[cfg(feature = "sound-card")]
             sound_card: None,
@@ -157,7 +165,8 @@ impl Config {
     /// # Errors
     /// An address cannot be bound.
     pub async fn user_agent(&self, name: &str, trace: Option<&Trace>) -> Result<UserAgent, UaError> {
-        let builder = self.media.apply(self.network.builder().user_agent(&self.user_agent));
+        let builder =
+            self.media.apply(self.network.builder(&self.calls.unsolicited).user_agent(&self.user_agent));
         let builder = match trace {
             Some(trace) => builder.trace(trace.tap(name)),
             None => builder,
@@ -176,6 +185,7 @@ impl Config {
         self.media.apply_file(&phone.media).map_err(ConfigError::Media)?;
         self.tones = Tones::from_file(&phone.tones).map_err(ConfigError::Media)?;
         self.pages.apply_file(&phone.paging).map_err(ConfigError::Media)?;
+        self.calls.apply_file(settings).map_err(ConfigError::Calls)?;
         self.dialling.map = phone.digit_map;
         self.dialling.inter_digit = phone.inter_digit;
         self.dialling.send_key = phone.send_key;

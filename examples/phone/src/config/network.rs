@@ -4,6 +4,7 @@ use crate::cli::Cli;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::ops::RangeInclusive;
 use sidetone_provisioning::{AuthoritySet, PhoneSettings, TimerSettings, TlsSettings};
+use sidetone_sip_core::Method;
 use sidetone_sip_core::driver;
 use sidetone_sip_core::driver::{CaSet, Certificates, Identity, TlsConfig, TlsError, TlsVersion};
 use sidetone_sip_core::transaction::Timers;
@@ -99,8 +100,11 @@ impl Network {
     }
 
     /// A user agent with these sockets.
-    pub(super) fn builder(&self) -> UserAgentBuilder {
+    pub(super) fn builder(&self, unsolicited: &[String]) -> UserAgentBuilder {
         let mut config = AgentConfig::new(driver::seed());
+        // Texts are shown.
+        config.methods.push(Method::MESSAGE);
+        config.unsolicited = unsolicited.to_vec();
         config.endpoint.timers = self.timers;
         config.endpoint.max_datagram = self.max_datagram;
         let mut builder = UserAgent::builder().config(config).dscp(self.dscp).tls(self.tls.clone());

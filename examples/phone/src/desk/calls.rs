@@ -1,18 +1,23 @@
 //! The task of a call: orders of the firmware in, what happens out.
 
+use super::peer;
 use crate::audio::MixerHandle;
-use crate::firmware::{CallRef, Ended, EndedBy, Quality, Signal};
+use crate::firmware::{CallRef, Ended, EndedBy, Quality, Signal, TransferProgress};
 use sidetone_media::StreamStats;
 use sidetone_media::process::AudioProcessing;
 use sidetone_sip_core::StatusCode;
-use sidetone_sip_ua::{Account, Call, CallEvent, CallHandle, EndCause, Error, IncomingCall};
+use sidetone_sip_ua::feature::anonymity::Presented;
+use sidetone_sip_ua::{
+    Account, Call, CallEvent, CallHandle, CallRequest, EndCause, Error, IncomingCall, IncomingRefer, IntoUri,
+    ReferProgress, Refusal,
+};
 use tokio::sync::mpsc;
 
 /// What the firmware wants of a call.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Order {
     Answer,
-    Reject,
+    Reject(Refusal),
     HangUp,
     Hold,
     Resume,
@@ -22,18 +27,54 @@ pub(super) enum Order {
 }
 
 /// What happened to a call.
-pub(super) type Report = (CallRef, Signal);
+#[derive(Debug)]
+pub(super) enum Report {
+    /// Its handle, once it is on its way or answered.
+    Handle(CallRef, CallHandle),
+    /// The firmware is to know this of the call.
+    Signal(CallRef, Signal),
+}
+
+/// What is called.
+pub(super) enum Called {
+    /// What was dialled.
+    Number(String),
+    /// With all that may be said of a call.
+    Request(CallRequest),
+    /// What the other side of another call wants us to call.
+    Referred(IncomingRefer),
+}
+
+impl Called {
+    /// The same with what our privacy adds. A number that makes no address stays, and fails when it is called.
+    pub(super) fn presented(self, account: &Account, presented: Presented) -> Self {
+        let number = match self {
+            Self::Number(number) if presented.from.is_some() || !presented.headers.is_empty() => number,
+            other => return other,
+        };
+        let Ok(to) = number.as_str().into_uri(account.aor()) else { return Self::Number(number) };
+        let mut request = CallRequest::new(to).with_headers(presented.headers);
+        request.from = presented.from;
+        Self::Request(request)
+    }
+}
 
 /// Makes a call and attends it to its end.
 pub(super) async fn outgoing(
     account: Account,
-    number: String,
+    called: Called,
     id: CallRef,
     sound: MixerHandle,
     orders: mpsc::Receiver<Order>,
     reports: mpsc::Sender<Report>,
 ) {
-    let cause = match account.call(number, sound.port(id)).await {
+    let port = sound.port(id);
+    let call = match called {
+        Called::Number(number) => account.call(number, port).await,
+        Called::Request(request) => account.call_with(request, port).await,
+        Called::Referred(refer) => refer.accept(port).await,
+    };
+    let cause = match call {
         Ok(call) => attend(call, id, orders, &reports).await,
         Err(error) => failed(&error),
     };
@@ -74,8 +115,12 @@ async fn decide(
                     Err(error) => failed(&error),
                 };
             }
-            Some(Order::Reject | Order::HangUp) | None => {
+            Some(Order::Reject(refusal)) => {
                 // The caller may have given up at the same moment.
+                let _ = call.reject_with(refusal).await;
+                return local();
+            }
+            Some(Order::HangUp) | None => {
                 let _ = call.reject(StatusCode::BUSY_HERE).await;
                 return local();
             }
@@ -95,6 +140,8 @@ async fn attend(
     reports: &mpsc::Sender<Report>,
 ) -> Ended {
     let handle = call.handle();
+    // A desk that is gone needs to know nothing more.
+    let _ = reports.send(Report::Handle(id, handle.clone())).await;
     // Each may take seconds to be taken by the other side, in which the call goes on; they keep their order.
     let (keys, pressed) = mpsc::channel(PRESSED_KEYS);
     tokio::spawn(press(handle.clone(), pressed));
@@ -115,6 +162,18 @@ async fn attend(
                     Some(CallEvent::Held) => Signal::Held(id),
                     Some(CallEvent::Resumed) => Signal::Resumed(id),
                     Some(CallEvent::Dtmf(digit)) => Signal::Dtmf { call: id, digit },
+                    Some(CallEvent::RemoteIdentity(identity)) => {
+                        // What the network says counts before what the other side says.
+                        let asserted = identity.asserted.first().or(identity.remote_party.as_deref());
+                        match asserted.or(identity.from.as_ref()) {
+                            Some(address) => Signal::Peer { call: id, peer: peer(address) },
+                            None => continue,
+                        }
+                    }
+                    Some(CallEvent::Transfer(ReferProgress::Trying(status))) => {
+                        let progress = TransferProgress::Trying(status.code());
+                        Signal::Transfer { call: id, progress }
+                    }
                     Some(CallEvent::Ended(cause)) => {
                         if let Some(quality) = handle.stats().await.ok().as_ref().and_then(quality_of) {
                             tell(reports, id, Signal::Quality { call: id, quality }).await;
@@ -131,9 +190,10 @@ async fn attend(
                 let order = order.unwrap_or(Order::HangUp);
                 if matches!(order, Order::Hold | Order::Resume) {
                     // May take seconds, in which the call goes on.
-                    tokio::spawn(hold(handle.clone(), id, order, reports.clone()));
+                    tokio::spawn(hold(handle.clone(), id, order == Order::Hold, reports.clone()));
                     continue;
                 }
+                let what = format!("{order:?}");
                 let done = match order {
                     Order::Dtmf(digit) => {
                         if let Err(error) = keys.try_send(digit) {
@@ -142,11 +202,11 @@ async fn attend(
                         Ok(())
                     }
                     Order::Process(processing) => handle.set_audio_processing(processing).await,
-                    Order::HangUp | Order::Reject => handle.hangup().await,
+                    Order::HangUp | Order::Reject(_) => handle.hangup().await,
                     Order::Answer | Order::Hold | Order::Resume => Ok(()),
                 };
                 if let Err(error) = done {
-                    tracing::debug!(call = %id, ?order, %error, "not done");
+                    tracing::debug!(call = %id, what, %error, "not done");
                     if orders.is_closed() && orders.is_empty() {
                         return local();
                     }
@@ -165,20 +225,20 @@ async fn press(call: CallHandle, mut pressed: mpsc::Receiver<char>) {
     }
 }
 
-async fn hold(call: CallHandle, id: CallRef, order: Order, reports: mpsc::Sender<Report>) {
-    let (done, otherwise) = match order {
-        Order::Hold => (call.hold().await, Signal::Resumed(id)),
-        _ => (call.resume().await, Signal::Held(id)),
+async fn hold(call: CallHandle, id: CallRef, hold: bool, reports: mpsc::Sender<Report>) {
+    let (done, otherwise) = match hold {
+        true => (call.hold().await, Signal::Resumed(id)),
+        false => (call.resume().await, Signal::Held(id)),
     };
     if let Err(error) = done {
-        tracing::info!(call = %id, ?order, %error, "the call stays as it was");
+        tracing::info!(call = %id, hold, %error, "the call stays as it was");
         tell(&reports, id, otherwise).await;
     }
 }
 
 async fn tell(reports: &mpsc::Sender<Report>, id: CallRef, signal: Signal) {
     // A desk that is gone needs to know nothing more.
-    let _ = reports.send((id, signal)).await;
+    let _ = reports.send(Report::Signal(id, signal)).await;
 }
 
 /// How a call sounded, if anything was heard.

@@ -1,5 +1,6 @@
 //! A call as the telephone sees it, and what happens when one begins or ends.
 
+use super::policy::Waiting;
 use super::{BUSY_TONE, Command, ENDED_SHOWN, Firmware, Mode, Sound, Timer};
 use core::fmt;
 use sidetone_hal::audio::AudioPath;
@@ -69,8 +70,16 @@ pub struct Call {
     pub(super) remote_hold: bool,
     /// The person took it back; the other side does not know yet.
     pub(super) resuming: bool,
+    /// The person put it on hold; the other side does not know yet.
+    pub(super) holding: bool,
     pub(super) sent: String,
     pub(super) received: String,
+    /// Who had us make this call.
+    pub(super) transferred_by: Option<String>,
+    /// What the person dialled, or had dialled.
+    pub(super) dialled: Option<String>,
+    /// What it waits for while it rings.
+    pub(super) waiting: Waiting,
     /// We ended it; the end needs no explanation.
     pub(super) hung_up: bool,
 }
@@ -125,13 +134,23 @@ impl Call {
     /// The other side knows whether it is held.
     pub(super) const fn settle(&mut self, state: CallState) {
         self.state = state;
-        self.resuming = false;
+        (self.resuming, self.holding) = (false, false);
     }
 
     pub(super) fn next_second(&self, now: Instant) -> Option<Instant> {
         let since = self.since?;
         Some(since + Duration::from_secs(now.saturating_since(since).as_secs() + 1))
     }
+}
+
+/// What waits until other calls are held.
+#[derive(Debug)]
+pub(super) struct AfterHold {
+    /// The call that it is about.
+    call: CallRef,
+    then: Command,
+    /// Those that are not held yet.
+    waits: Vec<CallRef>,
 }
 
 /// Who ended a call.
@@ -200,6 +219,9 @@ impl Firmware {
 
     /// The account that a line key belongs to. The keys are dealt out evenly, in the accounts' order.
     pub(super) fn account_of(&self, line: u8) -> Option<usize> {
+        if self.watched(line).is_some() {
+            return None;
+        }
         let accounts = u8::try_from(self.accounts.len()).ok().filter(|count| *count > 0)?;
         let each = (self.model.lines / accounts).min(self.model.lines_per_account).max(1);
         let account = usize::from(line.checked_sub(1)? / each);
@@ -234,18 +256,41 @@ impl Firmware {
             quality: None,
             remote_hold: false,
             resuming: false,
+            holding: false,
             sent: String::new(),
             received: String::new(),
+            transferred_by: None,
+            dialled: None,
+            waiting: Waiting::default(),
             hung_up: false,
         });
         id
     }
 
-    /// Calls a number on the line that the dialler chose.
+    /// Calls a number of the person's, on the line that the dialler chose.
     pub(super) fn call(&mut self, now: Instant, number: String) {
         let chosen = self.dialler.line();
-        self.dialler.close();
         let account = chosen.and_then(|line| self.account_of(line)).unwrap_or(self.account);
+        self.redial.stop();
+        self.place(now, account, number);
+    }
+
+    /// Calls a number.
+    pub(super) fn place(&mut self, now: Instant, account: usize, number: String) {
+        if let Some(call) = self.take_line(now, account, number.clone()) {
+            self.last_number = Some(number.clone());
+            self.change(call, |call| call.dialled = Some(number.clone()));
+            self.consult(call);
+            self.show(call);
+            self.command(Command::Call { call, account, number });
+        }
+    }
+
+    /// A new call of ours on a free line, on the screen; says why when there is none.
+    pub(super) fn take_line(&mut self, now: Instant, account: usize, number: String) -> Option<CallRef> {
+        let chosen = self.dialler.line();
+        self.dialler.close();
+        self.hotline.stop();
         let free = self.free_line(account);
         let taken = |line| self.calls.iter().any(|call| call.line == Some(line));
         let line = match (chosen, free) {
@@ -254,30 +299,32 @@ impl Firmware {
             (_, None) => {
                 let reason = if self.accounts.is_empty() { "No account" } else { "No free line" };
                 self.fail(now, reason);
-                return;
+                return None;
             }
         };
         if self.accounts.is_empty() {
             self.fail(now, "No account");
-            return;
+            return None;
         }
         self.open_path();
         self.muted = false;
-        self.last_number = Some(number.clone());
-        let peer = Peer { name: None, number: number.clone() };
+        let peer = Peer { name: None, number };
         let call = self.add_call(account, line, peer, Direction::Outgoing);
-        self.show(call);
-        self.command(Command::Call { call, account, number });
+        let consulting = self.dials_for_transfer();
+        if !consulting {
+            self.show(call);
+        }
+        Some(call)
     }
 
     pub(super) fn answer(&mut self, call: CallRef) {
-        self.hold_others(call);
+        let held = self.hold_others(Some(call));
         self.open_path();
         self.muted = false;
         self.dialler.close();
         self.change(call, |call| call.state = CallState::Answering);
         self.show(call);
-        self.command(Command::Answer(call));
+        self.once_held(held, call, Command::Answer(call));
     }
 
     pub(super) fn reject(&mut self, call: CallRef) {
@@ -289,36 +336,77 @@ impl Firmware {
     }
 
     pub(super) fn hang_up(&mut self, call: CallRef) {
+        if self.conference.contains(&call) {
+            return self.end_conference();
+        }
+        self.after_hold.retain(|after| after.call != call);
         self.change(call, |call| call.hung_up = true);
         self.command(Command::HangUp(call));
         self.rest();
     }
 
     pub(super) fn toggle_hold(&mut self, call: CallRef) {
+        if self.is_transferring(call) {
+            return;
+        }
+        if self.conference.contains(&call) {
+            return self.toggle_conference_hold(call);
+        }
         match self.find(call).map(|call| call.state) {
-            Some(CallState::Talking) => self.command(Command::Hold(call)),
+            Some(CallState::Talking) => self.hold(call),
             Some(CallState::Held) => {
-                self.hold_others(call);
+                let held = self.hold_others(Some(call));
                 self.open_path();
                 self.show(call);
                 self.change(call, |call| call.resuming = true);
-                self.command(Command::Resume(call));
+                self.once_held(held, call, Command::Resume(call));
             }
             _ => {}
         }
     }
 
-    /// Holds every call that talks, but `except`.
-    pub(super) fn hold_others(&mut self, except: CallRef) {
+    /// Puts a call that talks on hold, unless that is on its way.
+    pub(super) fn hold(&mut self, call: CallRef) {
+        let Some(found) = self.calls.iter_mut().find(|found| found.id == call) else { return };
+        if !core::mem::replace(&mut found.holding, true) {
+            self.command(Command::Hold(call));
+        }
+    }
+
+    /// Does something about a call once the others are held: who is put on hold knows it before (YLC-215).
+    fn once_held(&mut self, waits: Vec<CallRef>, call: CallRef, then: Command) {
+        self.after_hold.retain(|after| after.call != call);
+        if waits.is_empty() {
+            self.command(then);
+        } else {
+            self.after_hold.push(AfterHold { call, then, waits });
+        }
+    }
+
+    /// A call is held, could not be, or is over.
+    pub(super) fn hold_settled(&mut self, id: CallRef) {
+        for after in &mut self.after_hold {
+            after.waits.retain(|call| *call != id);
+        }
+        let (ready, waiting) =
+            core::mem::take(&mut self.after_hold).into_iter().partition(|after| after.waits.is_empty());
+        self.after_hold = waiting;
+        let ready: Vec<AfterHold> = ready;
+        ready.into_iter().for_each(|after| self.command(after.then));
+    }
+
+    /// Holds every call that talks, but `except`, and says which.
+    pub(super) fn hold_others(&mut self, except: Option<CallRef>) -> Vec<CallRef> {
         let talking: Vec<_> = self
             .calls
             .iter()
-            .filter(|call| call.id != except && call.state == CallState::Talking)
+            .filter(|call| Some(call.id) != except && call.state == CallState::Talking)
             .map(|call| call.id)
             .collect();
-        for call in talking {
-            self.command(Command::Hold(call));
+        for &call in &talking {
+            self.hold(call);
         }
+        talking
     }
 
     /// Takes the handset when it is lifted, the loudspeaker otherwise, unless a path is open already.
@@ -335,8 +423,18 @@ impl Firmware {
     pub(super) fn ended(&mut self, now: Instant, id: CallRef, cause: &Ended) {
         let Some(index) = self.calls.iter().position(|call| call.id == id) else { return };
         let call = self.calls.remove(index);
+        self.after_hold.retain(|after| after.call != id);
+        self.hold_settled(id);
+        self.leave_conference(id);
+        self.reload_when_idle();
         if call.is_ringing() {
             self.missed = self.missed.saturating_add(1);
+        }
+        if call.since.is_none() && !call.hung_up {
+            self.redial_later(now, &call, cause.status);
+        }
+        if self.transfer_ended(now, id, call.hung_up, cause) {
+            return;
         }
         let shown = matches!(self.mode, Mode::Call(shown) if shown == id);
         if shown && (call.is_ringing() || call.hung_up || cause.by == EndedBy::Local) {
@@ -386,6 +484,9 @@ impl Firmware {
         self.timers.stop(Timer::Ended);
         self.timers.stop(Timer::BusyTone);
         self.dialler.close();
+        self.drop_dialled_transfer();
+        self.entry = None;
+        self.hotline.stop();
         self.muted = false;
         let ringing = self.calls.iter().find(|call| call.is_ringing()).map(|call| call.id);
         let next = ringing.or_else(|| self.calls.iter().find(|call| !call.hung_up).map(|call| call.id));

@@ -1,5 +1,7 @@
 //! What keys and the hook switch do, by what stands in the foreground.
 
+use super::entry::Entry;
+use super::transfer::{Step, Transfer};
 use super::{
     Account, Call, CallRef, CallState, Command, Firmware, Mode, OVERLAY_SHOWN, Timer, VOLUME_MAX, remember,
 };
@@ -12,7 +14,11 @@ use sidetone_hal::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Soft {
     Redial,
+    Return,
+    VoiceMail,
     Account,
+    Dnd,
+    Forward,
     Clear,
     Send,
     Delete,
@@ -24,6 +30,10 @@ pub(super) enum Soft {
     Resume,
     NewCall,
     Swap,
+    Transfer,
+    Conference,
+    Split,
+    More,
     End,
     Close,
 }
@@ -32,7 +42,11 @@ impl Soft {
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Redial => "Redial",
+            Self::Return => "Return",
+            Self::VoiceMail => "Voice mail",
             Self::Account => "Account",
+            Self::Dnd => "DND",
+            Self::Forward => "Forward",
             Self::Clear => "Clear",
             Self::Send => "Send",
             Self::Delete => "Delete",
@@ -44,6 +58,10 @@ impl Soft {
             Self::Resume => "Resume",
             Self::NewCall => "New call",
             Self::Swap => "Swap",
+            Self::Transfer => "Transfer",
+            Self::Conference => "Conference",
+            Self::Split => "Split",
+            Self::More => "More",
             Self::End => "End",
             Self::Close => "Close",
         }
@@ -55,12 +73,20 @@ impl Firmware {
     pub(super) fn soft_keys(&self) -> [Option<Soft>; 4] {
         let redial = self.last_number.is_some().then_some(Soft::Redial);
         match self.mode {
-            Mode::Idle => [
-                redial,
-                (self.accounts.len() > 1).then_some(Soft::Account),
-                None,
-                (self.missed > 0).then_some(Soft::Clear),
-            ],
+            Mode::Idle => {
+                let mut keys: Vec<_> = self.messages_wait().then_some(Soft::VoiceMail).into_iter().collect();
+                keys.extend(redial);
+                keys.extend((self.accounts.len() > 1).then_some(Soft::Account));
+                if !self.policy.accounts.is_empty() {
+                    keys.extend([Soft::Dnd, Soft::Forward]);
+                }
+                keys.extend(self.can_return().then_some(Soft::Return));
+                self.page(&keys, (self.missed > 0).then_some(Soft::Clear))
+            }
+            Mode::Dial if self.dials_for_transfer() => {
+                let blind = (!self.dialler.digits().is_empty()).then_some(Soft::Transfer);
+                [Some(Soft::Send), Some(Soft::Delete), blind, Some(Soft::Cancel)]
+            }
             Mode::Dial => [Some(Soft::Send), Some(Soft::Delete), None, Some(Soft::Cancel)],
             Mode::Ended { .. } => [redial, None, None, Some(Soft::Close)],
             Mode::Call(call) => self.call_soft_keys(call),
@@ -71,7 +97,28 @@ impl Firmware {
         let Some(call) = self.find(call) else { return [None; 4] };
         if call.is_ringing() {
             let silence = (self.path.is_none() && !self.ringer_silent).then_some(Soft::Silence);
-            return [Some(Soft::Answer), silence, None, Some(Soft::Reject)];
+            let deflect = (!self.policy.accounts.is_empty()).then_some(Soft::Forward);
+            return [Some(Soft::Answer), silence, deflect, Some(Soft::Reject)];
+        }
+        match self.transfer.as_ref() {
+            Some(Transfer { call: transferred, step: Step::Asked { .. } }) if *transferred == call.id => {
+                return [None, None, None, Some(Soft::End)];
+            }
+            Some(Transfer { step: Step::Consulting(consultation), .. }) if *consultation == call.id => {
+                let complete = match call.state {
+                    CallState::Alerting { .. } => Some(Soft::Transfer),
+                    CallState::Talking | CallState::Held if self.waiting().is_none() => Some(Soft::Transfer),
+                    _ => None,
+                };
+                if complete.is_some() {
+                    return {
+                        let conference = self.can_join(call.id).map(|_| Soft::Conference);
+                        let keys: Vec<_> = [Soft::Transfer].into_iter().chain(conference).collect();
+                        self.page(&keys, Some(Soft::End))
+                    };
+                }
+            }
+            _ => {}
         }
         let hold = match call.state {
             CallState::Talking => Soft::Hold,
@@ -81,22 +128,54 @@ impl Firmware {
         if self.waiting().is_some() {
             return [Some(Soft::Answer), Some(Soft::Reject), Some(hold), Some(Soft::End)];
         }
-        let swap = self.other_held(call.id).map(|_| Soft::Swap);
-        [Some(hold), Some(Soft::NewCall), swap, Some(Soft::End)]
+        let mut keys = vec![hold];
+        if self.conference.contains(&call.id) {
+            keys.push(Soft::Split);
+        }
+        keys.extend(self.other_held(call.id).map(|_| Soft::Swap));
+        keys.extend(self.can_join(call.id).map(|_| Soft::Conference));
+        keys.extend(self.free_line(call.account).map(|_| Soft::NewCall));
+        keys.extend(self.can_transfer(call.id).then_some(Soft::Transfer));
+        self.page(&keys, Some(Soft::End))
+    }
+
+    /// The keys, and the last one at the right. Those that do not fit come in turns, by a key for more.
+    fn page(&self, keys: &[Soft], last: Option<Soft>) -> [Option<Soft>; 4] {
+        let at = |index: usize| keys.get(index).copied();
+        let room = if last.is_some() { 3 } else { 4 };
+        if keys.len() <= room {
+            return [at(0), at(1), at(2), last.or(at(3))];
+        }
+        let each = room - 1;
+        let first = self.soft_page % keys.len().div_ceil(each) * each;
+        match last {
+            Some(_) => [at(first), at(first + 1), Some(Soft::More), last],
+            None => [at(first), at(first + 1), at(first + 2), Some(Soft::More)],
+        }
     }
 
     pub(super) fn press(&mut self, now: Instant, key: Key) {
+        // Any other key than that for more begins with the first soft keys again.
+        let page = core::mem::take(&mut self.soft_page);
         match key {
             Key::Digit(digit) => self.digit(now, digit),
             Key::Soft(number) => {
+                self.soft_page = page;
                 let keys = self.soft_keys();
-                if let Some(Some(soft)) = keys.get(usize::from(number).wrapping_sub(1)) {
-                    self.soft(now, *soft);
+                self.soft_page = 0;
+                match keys.get(usize::from(number).wrapping_sub(1)) {
+                    Some(Some(Soft::More)) => self.soft_page = page.wrapping_add(1),
+                    Some(Some(soft)) => self.soft(now, *soft),
+                    _ => {}
                 }
             }
             Key::Line(line) => self.line(now, line),
             Key::Send | Key::Ok => self.confirm(now, key),
+            Key::End if self.transfer_by_hanging_up() => {}
             Key::Cancel | Key::End => self.cancel(now),
+            Key::Transfer => self.transfer_key(now),
+            Key::Conference => self.conference_key(now),
+            Key::Message => self.call_voice_mail(now),
             Key::Home if !matches!(self.mode, Mode::Call(_)) => self.leave(),
             Key::Delete | Key::Navigate(Direction::Left) if matches!(self.mode, Mode::Dial) => {
                 self.erase(now)
@@ -145,6 +224,9 @@ impl Firmware {
 
     fn replace(&mut self) {
         self.path = None;
+        if self.transfer_by_hanging_up() {
+            return;
+        }
         match self.mode {
             // A call that was put on hold stays there; the person may come back to it from another path.
             Mode::Call(call) => match self.find(call).map(|call| (call.state, call.resuming)) {
@@ -156,13 +238,17 @@ impl Firmware {
     }
 
     /// Opens the line for dialling.
-    fn dial_tone(&mut self, now: Instant) {
+    pub(super) fn dial_tone(&mut self, now: Instant) {
         self.timers.stop(Timer::Ended);
         self.timers.stop(Timer::BusyTone);
         self.open_path();
         self.muted = false;
         self.mode = Mode::Dial;
         self.dialler.open(now);
+        let policy = self.policy.accounts.get(self.account).filter(|_| self.transfer.is_none());
+        if let Some(policy) = policy {
+            self.hotline.off_hook(now, &policy.hotline);
+        }
     }
 
     fn digit(&mut self, now: Instant, digit: char) {
@@ -186,8 +272,9 @@ impl Firmware {
                 return;
             }
         }
+        self.hotline.stop();
         if let Some(number) = self.dialler.digit(now, digit) {
-            self.call(now, number);
+            self.dialled(now, number);
         }
     }
 
@@ -200,8 +287,8 @@ impl Firmware {
 
     fn send(&mut self, now: Instant) {
         if let Some(number) = self.dialler.send() {
-            self.call(now, number);
-        } else {
+            self.dialled(now, number);
+        } else if self.entry.is_none() {
             self.dial_tone(now);
         }
     }
@@ -209,6 +296,9 @@ impl Firmware {
     fn confirm(&mut self, now: Instant, key: Key) {
         match self.mode {
             Mode::Dial => self.send(now),
+            Mode::Idle | Mode::Ended { .. } if key == Key::Ok && self.redial.deadline().is_some() => {
+                self.redial_now(now);
+            }
             Mode::Idle if key == Key::Send => self.dial_tone(now),
             Mode::Idle => {}
             Mode::Ended { .. } => self.leave(),
@@ -222,6 +312,7 @@ impl Firmware {
 
     fn cancel(&mut self, now: Instant) {
         match self.mode {
+            Mode::Dial if self.dials_for_transfer() => self.cancel_transfer(),
             Mode::Dial if !self.dialler.digits().is_empty() && self.path == Some(AudioPath::Handset) => {
                 self.dialler.close();
                 self.dial_tone(now);
@@ -239,6 +330,7 @@ impl Firmware {
 
     /// Back to the idle screen, or to a call that is left.
     fn leave(&mut self) {
+        self.redial.stop();
         if matches!(self.mode, Mode::Idle) {
             match self.page {
                 Some(_) => self.command(Command::DismissPage),
@@ -313,9 +405,18 @@ impl Firmware {
     }
 
     fn line(&mut self, now: Instant, line: u8) {
+        if self.press_watched(now, line) {
+            return;
+        }
         let call = self.calls.iter().find(|call| call.line == Some(line)).map(|call| (call.id, call.state));
         match call {
             Some((call, CallState::Ringing)) => self.answer(call),
+            Some((call, CallState::Talking | CallState::Held))
+                if self.dials_for_transfer()
+                    && self.transfer.as_ref().is_some_and(|transfer| transfer.call != call) =>
+            {
+                self.transfer_to_call(call);
+            }
             Some((call, CallState::Held)) => self.toggle_hold(call),
             Some((call, _)) if !self.find(call).is_some_and(|call| call.hung_up) => self.show(call),
             Some(_) => {}
@@ -331,14 +432,23 @@ impl Firmware {
         }
     }
 
+    /// Holds a call, or the conference that it is in.
+    fn hold_for_new_call(&mut self, call: CallRef) {
+        if self.conference.contains(&call) {
+            self.toggle_conference_hold(call);
+        } else {
+            self.hold(call);
+        }
+    }
+
     /// Holds what talks and opens a line.
-    fn new_call(&mut self, now: Instant) {
+    pub(super) fn new_call(&mut self, now: Instant) {
         if let Mode::Call(call) = self.mode {
             if self.find(call).is_some_and(|call| !call.is_up()) {
                 return;
             }
             if self.find(call).is_some_and(|call| call.state == CallState::Talking) {
-                self.command(Command::Hold(call));
+                self.hold_for_new_call(call);
             }
         }
         self.dial_tone(now);
@@ -351,12 +461,24 @@ impl Firmware {
         };
         match (soft, shown) {
             (Soft::Redial, _) => self.redial(now),
+            (Soft::VoiceMail, _) => self.call_voice_mail(now),
+            (Soft::Return, _) => self.return_call(now),
+            (Soft::Dnd, _) => self.toggle_dnd(now),
+            (Soft::Forward, Some(call)) => self.enter(Entry::Deflect(call)),
+            (Soft::Forward, None) => {
+                if !self.toggle_forward(now) {
+                    self.enter(Entry::Forward);
+                }
+            }
             (Soft::Account, _) => self.turn_account(1),
             (Soft::Clear | Soft::Close, _) => self.leave(),
             (Soft::Send, _) => self.send(now),
             (Soft::Delete, _) => self.erase(now),
             (Soft::Cancel, _) => self.cancel(now),
             (Soft::Silence, _) => self.mute(),
+            (Soft::Conference, _) => self.conference_key(now),
+            (Soft::Split, _) => self.split(),
+            (Soft::Transfer, _) => self.transfer_key(now),
             (Soft::NewCall, _) => self.new_call(now),
             (Soft::Answer, _) => {
                 if let Some(call) = self.waiting() {
@@ -375,7 +497,7 @@ impl Firmware {
                 }
             }
             (Soft::End, Some(call)) => self.hang_up(call),
-            (Soft::Hold | Soft::Resume | Soft::Swap | Soft::End, None) => {}
+            (Soft::Hold | Soft::Resume | Soft::Swap | Soft::End, None) | (Soft::More, _) => {}
         }
     }
 
@@ -391,7 +513,12 @@ impl Firmware {
     fn other_held(&self, call: CallRef) -> Option<CallRef> {
         self.calls
             .iter()
-            .find(|other| other.id != call && other.state == CallState::Held && !other.hung_up)
+            .find(|other| {
+                other.id != call
+                    && other.state == CallState::Held
+                    && !other.hung_up
+                    && !(self.conference.contains(&call) && self.conference.contains(&other.id))
+            })
             .map(|other| other.id)
     }
 

@@ -6,19 +6,28 @@
 
 mod call;
 mod clock;
+mod conference;
 mod dial;
 mod draw;
+mod entry;
 mod keys;
+mod policy;
 mod screen;
+mod transfer;
+mod watch;
 
 pub use call::{Call, CallRef, CallState, Ended, EndedBy, Peer, Quality};
 pub use clock::{Moment, WallClock};
 pub use draw::Painter;
+pub(crate) use policy::refusal_of;
+pub use policy::{AccountPolicy, CallPolicy, Invitation, Verdict};
 pub use screen::{Body, Icon, LineLabel, Screen, SoftKey, Tone};
+pub use transfer::{TransferConfig, TransferProgress};
 
 use crate::models::{LineLamps, Model};
-use call::Direction;
+use call::{AfterHold, Direction};
 use dial::Dialler;
+use entry::Entry;
 use sidetone_dialplan::CollectorConfig;
 use sidetone_hal::Event;
 use sidetone_hal::audio::AudioPath;
@@ -27,7 +36,14 @@ use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::{Lamp, LampColor, LampState};
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_hal::timer::{Soonest, TimerKind, TimerTable};
+use sidetone_sip_ua::feature::call_return::CallReturn;
+use sidetone_sip_ua::feature::hotline::Hotline;
+use sidetone_sip_ua::feature::redial::Redial;
+use sidetone_sip_ua::package::blf::{BlfState, Pickup};
 use std::collections::VecDeque;
+use transfer::Transfer;
+pub use watch::BlfConfig;
+use watch::Watched;
 
 /// How long the reason of a call's end stays on the screen when nobody holds the handset.
 const ENDED_SHOWN: Duration = Duration::from_secs(5);
@@ -35,6 +51,8 @@ const ENDED_SHOWN: Duration = Duration::from_secs(5);
 const BUSY_TONE: Duration = Duration::from_secs(60);
 /// How long the volume bar stays.
 const OVERLAY_SHOWN: Duration = Duration::from_millis(1500);
+/// How long a notice stays beside what else is on the screen.
+const NOTICE_SHOWN: Duration = Duration::from_secs(5);
 /// The loudest volume step (DIN-112: 0 to 10).
 pub const VOLUME_MAX: u8 = 10;
 /// Commands that nobody took; a driver that stopped must not make the phone grow.
@@ -51,6 +69,21 @@ pub struct FirmwareConfig {
     pub accounts: Vec<String>,
     /// How digits become a number.
     pub dialling: CollectorConfig,
+    /// What hanging up does for a transfer.
+    pub transfer: TransferConfig,
+    /// The line keys that watch extensions. They are no lines.
+    pub blf: Vec<BlfConfig>,
+    /// What becomes of calls. Calls of an account that it does not know ring.
+    pub policy: CallPolicy,
+}
+
+impl FirmwareConfig {
+    /// A telephone with these accounts, everything else as by default.
+    #[must_use]
+    pub fn new(model: &'static Model, accounts: Vec<String>) -> Self {
+        let (dialling, transfer) = (CollectorConfig::default(), TransferConfig::default());
+        Self { model, accounts, dialling, transfer, blf: Vec::new(), policy: CallPolicy::default() }
+    }
 }
 
 /// How an account stands, as far as the screen is concerned.
@@ -68,7 +101,7 @@ pub enum Registration {
 }
 
 /// What the user agent reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Signal {
     /// An account's registration changed.
     Registration {
@@ -127,6 +160,54 @@ pub enum Signal {
         /// The key.
         digit: char,
     },
+    /// The other side is somebody else now, or the network tells who it is.
+    Peer {
+        /// Which call.
+        call: CallRef,
+        /// Who.
+        peer: Peer,
+    },
+    /// What is heard of a transfer that we asked for.
+    Transfer {
+        /// The call that is transferred.
+        call: CallRef,
+        /// What.
+        progress: TransferProgress,
+    },
+    /// The extension that a line key watches is so now.
+    Extension {
+        /// Which line key.
+        line: u8,
+        /// How it is.
+        state: Box<BlfState>,
+    },
+    /// Messages wait in the voice mail, or do not.
+    Messages {
+        /// Whose, counted from 0.
+        account: usize,
+        /// Whether.
+        waiting: bool,
+        /// How many are new, where that is told.
+        new: u32,
+    },
+    /// A text came.
+    Text {
+        /// Who wrote it.
+        from: String,
+        /// What.
+        text: String,
+    },
+    /// A server wants this call answered, or taken back (event package `talk`).
+    ClickToTalk(CallRef),
+    /// A server wants this call held (`hold`).
+    ClickToHold(CallRef),
+    /// A server wants the settings read again (`check-sync`).
+    Resync {
+        /// With a restart.
+        reboot: bool,
+    },
+    /// The calls could not be joined, in words.
+    NotJoined(String),
     /// The call is over.
     Ended {
         /// Which call.
@@ -139,7 +220,7 @@ pub enum Signal {
 }
 
 /// What the firmware wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Call a number or an address.
     Call {
@@ -167,6 +248,39 @@ pub enum Command {
         /// The key.
         digit: char,
     },
+    /// Ask the other side to call a number: a blind transfer. Hang up when that has succeeded.
+    Transfer {
+        /// Whom to ask.
+        call: CallRef,
+        /// What was dialled.
+        number: String,
+    },
+    /// Ask the other side to take the place of another call of ours: an attended transfer. Hang up both when that has
+    /// succeeded.
+    TransferTo {
+        /// Whom to ask.
+        call: CallRef,
+        /// The call whose place is taken.
+        to: CallRef,
+    },
+    /// Take a call that rings elsewhere.
+    PickUp {
+        /// The new call's name in signals to come.
+        call: CallRef,
+        /// On which account, counted from 0.
+        account: usize,
+        /// What takes it.
+        pickup: Pickup,
+    },
+    /// Read the settings again, and restart if that is wanted. No call is left.
+    Reload {
+        /// Whether to restart.
+        reboot: bool,
+    },
+    /// Join these calls, or those of them that are not joined yet.
+    Join(Vec<CallRef>),
+    /// Part the calls that are joined.
+    Split,
     /// Stop the page that plays.
     DismissPage,
 }
@@ -184,6 +298,12 @@ pub enum Sound {
     Congestion,
     /// Somebody calls: the ringer.
     Ring,
+    /// The same with the melody of this number, from 1.
+    Melody(u8),
+    /// The same in a cadence that the server chose, 1 to 5.
+    Bellcore(u8),
+    /// A call is about to answer itself.
+    Warning,
     /// Somebody calls while we talk.
     CallWaiting,
 }
@@ -216,6 +336,12 @@ pub enum Reason {
     BusyTone,
     /// The volume bar leaves the screen.
     Overlay,
+    /// A notice leaves the screen.
+    Notice,
+    /// A call has rung long enough: it answers itself, or goes elsewhere.
+    Ringing,
+    /// The countdown to a call that is placed again.
+    Redial,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -223,10 +349,11 @@ enum Timer {
     Ended,
     BusyTone,
     Overlay,
+    Notice,
 }
 
 impl TimerKind for Timer {
-    const ALL: &'static [Self] = &[Self::Ended, Self::BusyTone, Self::Overlay];
+    const ALL: &'static [Self] = &[Self::Ended, Self::BusyTone, Self::Overlay, Self::Notice];
     fn index(self) -> usize {
         self as usize
     }
@@ -251,6 +378,8 @@ struct Account {
     label: String,
     registration: Registration,
     secure: bool,
+    /// How many messages wait in the voice mail; `None` without any.
+    messages: Option<u32>,
 }
 
 /// The telephone. See the [module](self).
@@ -271,13 +400,42 @@ pub struct Firmware {
     talk_volume: u8,
     ring_volume: u8,
     overlay: bool,
+    /// Which of the pages of soft keys is shown.
+    soft_page: usize,
+    transfer: Option<Transfer>,
+    transfer_config: TransferConfig,
+    /// The calls that are joined, two or more; none without a conference.
+    conference: Vec<CallRef>,
+    /// What is done once other calls are held. At most one for each call.
+    after_hold: Vec<AfterHold>,
+    blf: Vec<Watched>,
+    /// A server wants that, by restarting or not.
+    reload: Option<bool>,
+    policy: CallPolicy,
+    call_return: CallReturn,
+    redial: Redial,
+    /// Account and number of the redial.
+    redial_number: Option<(usize, String)>,
+    hotline: Hotline,
+    /// What the number that is dialled is for, where it is not to be called.
+    entry: Option<Entry>,
+    /// A line beside what else is shown.
+    notice: Option<String>,
     missed: usize,
     /// The title of the page that plays.
     page: Option<String>,
     last_number: Option<String>,
     clock: Option<WallClock>,
-    timers: TimerTable<Timer, 3>,
+    timers: TimerTable<Timer, 4>,
     commands: VecDeque<Command>,
+}
+
+impl Sound {
+    /// Whether it is one of the ringer's.
+    #[must_use]
+    pub const fn is_ring(self) -> bool {
+        matches!(self, Self::Ring | Self::Melody(_) | Self::Bellcore(_))
+    }
 }
 
 impl Firmware {
@@ -288,7 +446,12 @@ impl Firmware {
         Self {
             model: config.model,
             accounts: labels
-                .map(|label| Account { label, registration: Registration::Off, secure: false })
+                .map(|label| Account {
+                    label,
+                    registration: Registration::Off,
+                    secure: false,
+                    messages: None,
+                })
                 .collect(),
             account: 0,
             dialler: Dialler::new(config.dialling),
@@ -302,6 +465,20 @@ impl Firmware {
             talk_volume: 5,
             ring_volume: 5,
             overlay: false,
+            soft_page: 0,
+            transfer: None,
+            transfer_config: config.transfer,
+            conference: Vec::new(),
+            after_hold: Vec::new(),
+            blf: config.blf.into_iter().map(Watched::new).collect(),
+            reload: None,
+            policy: config.policy,
+            call_return: CallReturn::new(),
+            redial: Redial::new(),
+            redial_number: None,
+            hotline: Hotline::new(),
+            entry: None,
+            notice: None,
             missed: 0,
             page: None,
             last_number: None,
@@ -384,11 +561,26 @@ impl Firmware {
                 (call.codec, call.encrypted) = (Some(name), encrypted);
             }),
             Signal::Quality { call, quality } => self.change(call, |call| call.quality = Some(quality)),
-            Signal::Held(call) => self.change(call, |call| call.settle(CallState::Held)),
-            Signal::Resumed(call) => self.change(call, |call| call.settle(CallState::Talking)),
+            Signal::Held(call) => {
+                self.change(call, |call| call.settle(CallState::Held));
+                self.hold_settled(call);
+            }
+            Signal::Resumed(call) => {
+                self.change(call, |call| call.settle(CallState::Talking));
+                self.hold_settled(call);
+            }
             Signal::RemoteHold(call) => self.change(call, |call| call.remote_hold = true),
             Signal::RemoteResume(call) => self.change(call, |call| call.remote_hold = false),
             Signal::Dtmf { call, digit } => self.change(call, |call| remember(&mut call.received, digit)),
+            Signal::Extension { line, state } => self.extension_is(now, line, *state),
+            Signal::Messages { account, waiting, new } => self.messages_are(account, waiting, new),
+            Signal::Text { from, text } => self.notify(now, format!("{from}: {text}")),
+            Signal::ClickToTalk(call) => self.click_to_talk(call),
+            Signal::ClickToHold(call) => self.click_to_hold(call),
+            Signal::Resync { reboot } => self.reload_wanted(now, reboot),
+            Signal::NotJoined(reason) => self.not_joined(now, &reason),
+            Signal::Peer { call, peer } => self.change(call, |call| call.peer = peer),
+            Signal::Transfer { call, progress } => self.transfer_goes_on(now, call, progress),
             Signal::Page(title) => self.page = title,
             Signal::Ended { call, cause } => self.ended(now, call, &cause),
         }
@@ -399,12 +591,18 @@ impl Firmware {
         while let Some(timer) = self.timers.expire(now) {
             match timer {
                 Timer::Overlay => self.overlay = false,
+                Timer::Notice => self.notice = None,
                 Timer::Ended if matches!(self.mode, Mode::Ended { .. }) => self.rest(),
                 Timer::Ended | Timer::BusyTone => {}
             }
         }
         if let Some(number) = self.dialler.handle_timeout(now) {
-            self.call(now, number);
+            self.dialled(now, number);
+        }
+        self.handle_waiting(now);
+        self.handle_hotline(now);
+        if self.redial.deadline().is_some_and(|due| due <= now) {
+            self.redial_now(now);
         }
     }
 
@@ -418,13 +616,22 @@ impl Firmware {
                     Timer::Ended => Reason::Ended,
                     Timer::BusyTone => Reason::BusyTone,
                     Timer::Overlay => Reason::Overlay,
+                    Timer::Notice => Reason::Notice,
                 },
             )
         });
         let dial = self.dialler.poll_timeout().map(|at| (at, Reason::Dial));
         let talking = self.calls.iter().filter_map(|call| call.next_second(now)).min();
         let clock = talking.soonest(self.clock.map(|clock| clock.next_minute(now)));
-        timer.soonest(dial).soonest(clock.map(|at| (at, Reason::Clock)))
+        let calls =
+            self.calls.iter().filter(|call| call.is_ringing()).filter_map(|call| call.waiting.due()).min();
+        let countdown = self.redial.deadline().map(|due| due.min(now + Duration::from_secs(1)));
+        timer
+            .soonest(dial)
+            .soonest(self.hotline.deadline().map(|at| (at, Reason::Dial)))
+            .soonest(calls.map(|at| (at, Reason::Ringing)))
+            .soonest(countdown.map(|at| (at, Reason::Redial)))
+            .soonest(clock.map(|at| (at, Reason::Clock)))
     }
 
     /// What the firmware wants done next.
@@ -473,16 +680,18 @@ impl Firmware {
                 let color = self.model.lamp_color(lamp).unwrap_or(LampColor::Red);
                 match () {
                     () if ringing => LampState::fast(LampColor::Red),
-                    () if self.missed > 0 => LampState::On(LampColor::Red),
+                    () if self.missed > 0 || self.messages_wait() => LampState::On(LampColor::Red),
                     () if self.path.is_some() => LampState::On(color),
                     () => LampState::Off,
                 }
             }
             Lamp::Power if ringing => LampState::fast(LampColor::Blue),
+            Lamp::Power if self.messages_wait() => LampState::slow(LampColor::Blue),
             Lamp::Power => LampState::On(LampColor::Blue),
             Lamp::Key(key) => {
                 let lit = match key {
                     Key::Mute => self.muted,
+                    Key::Message => self.messages_wait(),
                     Key::Speaker => self.path == Some(AudioPath::Speaker),
                     Key::Headset => self.path == Some(AudioPath::Headset),
                     _ => false,
@@ -496,6 +705,9 @@ impl Firmware {
 
     fn line_lamp(&self, line: u8) -> LampState {
         let Some(LineLamps { ringing, active, held }) = self.model.line_lamps else { return LampState::Off };
+        if let Some(watched) = self.watched(line) {
+            return watched.lamp(&self.model.blf_lamps);
+        }
         let call = self.calls.iter().find(|call| call.line == Some(line));
         match call.map(|call| (call.is_ringing(), call.state)) {
             Some((true, _)) => LampState::fast(ringing),
@@ -510,19 +722,14 @@ impl Firmware {
 
     fn sound(&self) -> Option<Sound> {
         if self.path.is_none() {
-            let rings = self.calls.iter().any(Call::is_ringing) && !self.ringer_silent;
-            return rings.then_some(Sound::Ring);
+            return self.ring_sound();
         }
         match &self.mode {
             Mode::Dial => self.dialler.sound(),
             Mode::Ended { sound, .. } => self.timers.deadline(Timer::BusyTone).and(*sound),
             Mode::Call(id) => match self.find(*id).map(|call| call.state) {
                 Some(CallState::Alerting { early_media: false }) => Some(Sound::Ringback),
-                Some(CallState::Talking | CallState::Held | CallState::Ringing)
-                    if self.calls.iter().any(Call::is_ringing) =>
-                {
-                    Some(Sound::CallWaiting)
-                }
+                Some(CallState::Talking | CallState::Held | CallState::Ringing) => self.waiting_sound(),
                 _ => None,
             },
             Mode::Idle => None,
@@ -546,6 +753,9 @@ impl Firmware {
     }
 
     fn show(&mut self, call: CallRef) {
+        self.drop_dialled_transfer();
+        self.entry = None;
+        self.hotline.stop();
         self.timers.stop(Timer::Ended);
         self.timers.stop(Timer::BusyTone);
         self.mode = Mode::Call(call);

@@ -1,6 +1,7 @@
 //! What the screen says, before it is drawn: the same for every size of screen, and readable by a test or a screen reader.
 
 use super::call::clock_of;
+use super::transfer::{Step, Transfer};
 use super::{Account, Call, CallState, Firmware, Mode, Registration, VOLUME_MAX};
 use sidetone_hal::audio::AudioPath;
 use sidetone_hal::time::Instant;
@@ -80,6 +81,12 @@ pub enum Icon {
     Headset,
     /// Calls were missed.
     Missed,
+    /// Messages wait.
+    Messages,
+    /// Do not disturb is on.
+    Dnd,
+    /// Calls are forwarded.
+    Forward,
 }
 
 /// A soft key as the screen labels it.
@@ -114,6 +121,9 @@ impl Icon {
             Self::Speaker => "speaker",
             Self::Headset => "headset",
             Self::Missed => "missed",
+            Self::Messages => "messages",
+            Self::Dnd => "do not disturb",
+            Self::Forward => "forward",
         }
     }
 }
@@ -157,16 +167,21 @@ pub(super) fn compose(phone: &Firmware, now: Instant) -> Screen {
             .find(*call)
             .map_or_else(|| (Body::default(), None), |call| (calling(phone, call, now), Some(call.id))),
     };
-    let others = phone.calls.iter().filter(|call| Some(call.id) != shown && !call.hung_up);
+    let joined = |call: &Call| {
+        shown.is_some_and(|shown| phone.conference.contains(&shown) && phone.conference.contains(&call.id))
+    };
+    let others = phone.calls.iter().filter(|call| Some(call.id) != shown && !call.hung_up && !joined(call));
     Screen {
         label: phone.account_label().map(|account| account.label.clone()).unwrap_or_default(),
         clock: moment.map(|moment| moment.time()).unwrap_or_default(),
         icons: icons(phone),
         body,
         others: phone
-            .page
+            .notice
             .iter()
+            .chain(&phone.page)
             .cloned()
+            .chain(phone.redial_notice(now))
             .chain(others.map(|call| format!("{}: {}", state_of(call), call.peer.title())))
             .collect(),
         soft: phone.soft_keys().map(|soft| soft.map(|soft| SoftKey(soft.label()))),
@@ -207,6 +222,15 @@ fn icons(phone: &Firmware) -> Vec<Icon> {
     if phone.missed > 0 {
         icons.push(Icon::Missed);
     }
+    if phone.messages_wait() {
+        icons.push(Icon::Messages);
+    }
+    if phone.shows_dnd() {
+        icons.push(Icon::Dnd);
+    }
+    if phone.shows_forward() {
+        icons.push(Icon::Forward);
+    }
     icons
 }
 
@@ -218,6 +242,7 @@ fn idle(phone: &Firmware, now: Instant) -> Body {
         1 => details.push("1 missed call".to_owned()),
         count => details.push(format!("{count} missed calls")),
     }
+    details.extend(phone.messages_told());
     if let Some(Registration::Failed(reason)) = phone.account_label().map(|account| &account.registration) {
         details.push(reason.clone());
     }
@@ -230,7 +255,12 @@ fn idle(phone: &Firmware, now: Instant) -> Body {
 }
 
 fn dialling(phone: &Firmware) -> Body {
-    let title = if phone.dialler.digits().is_empty() { "Enter number" } else { "Dial" };
+    let title = match phone.dialler.digits().is_empty() {
+        _ if phone.dials_for_transfer() => "Transfer to",
+        _ if phone.entry.is_some() => "Forward to",
+        true => "Enter number",
+        false => "Dial",
+    };
     Body {
         title: title.to_owned(),
         main: phone.dialler.digits().to_owned(),
@@ -260,12 +290,31 @@ fn calling(phone: &Firmware, call: &Call, now: Instant) -> Body {
     {
         details.push(format!("to {}", account.label));
     }
+    details.extend(
+        call.transferred_by.iter().filter(|_| !call.is_up()).map(|by| format!("transferred by {by}")),
+    );
+    if let Some(Transfer { call: transferred, step: Step::Asked { to, status, .. } }) = &phone.transfer
+        && *transferred == call.id
+    {
+        let how = match status {
+            Some(180) => "rings".to_owned(),
+            Some(status) => status.to_string(),
+            None => "…".to_owned(),
+        };
+        let details = vec![format!("to {to}"), how];
+        return Body { title: "Transferring".to_owned(), main: title.to_owned(), details, tone: Tone::Busy };
+    }
     let tone = match call.state {
         CallState::Ringing => Tone::Ringing,
         CallState::Talking if !call.remote_hold => Tone::Talking,
         CallState::Talking | CallState::Held => Tone::Held,
         _ => Tone::Busy,
     };
+    if phone.conference.contains(&call.id) {
+        let title = if call.state == CallState::Held { "Conference on hold" } else { "Conference" };
+        let names = phone.conference_names().join(", ");
+        return Body { title: title.to_owned(), main: names, details, tone };
+    }
     Body { title: state_of(call).to_owned(), main: title.to_owned(), details, tone }
 }
 
@@ -282,6 +331,14 @@ const fn state_of(call: &Call) -> &'static str {
 }
 
 fn line_label(phone: &Firmware, line: u8) -> LineLabel {
+    if let Some(watched) = phone.watched(line) {
+        let tone = match (watched.rings(), watched.is_busy()) {
+            (true, _) => Tone::Ringing,
+            (false, true) => Tone::Talking,
+            (false, false) => Tone::Calm,
+        };
+        return LineLabel { text: watched.label(), tone, busy: watched.is_busy(), registered: true };
+    }
     let account = phone.account_of(line).and_then(|account| phone.accounts.get(account));
     let call = phone.calls.iter().find(|call| call.line == Some(line));
     let text = match (call, account) {

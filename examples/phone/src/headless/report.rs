@@ -37,8 +37,26 @@ pub(super) struct Report {
     pub(super) holds: u32,
     /// How often the other side held us.
     pub(super) remote_holds: u32,
+    /// Whether the other side of a call had us make this one.
+    pub(super) referred: bool,
+    /// Whether a rule of the settings refused the call or sent it elsewhere.
+    pub(super) refused: bool,
+    /// Transfers that we asked for, with the status that each came to: 200 when it got through.
+    pub(super) transfers: Vec<Transfer>,
+    /// Those who were called into a conference with this call.
+    pub(super) conference: Vec<String>,
     /// What was asked for and did not work.
     pub(super) errors: Vec<String>,
+}
+
+/// A transfer.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Transfer {
+    /// `blind` or `attended`.
+    pub(super) kind: &'static str,
+    pub(super) to: String,
+    /// `null` when no status was told.
+    pub(super) status: Option<u16>,
 }
 
 /// Why a call ended.
@@ -72,10 +90,10 @@ impl Report {
         self.concealed_ms = u64::try_from(stats.concealed.as_millis()).unwrap_or(u64::MAX);
     }
 
-    /// Whether the call was up and ended because one of the two sides wanted it.
+    /// Whether the call was up and ended because one of the two sides wanted it, or was refused as the settings say.
     pub(super) fn outcome(&self) -> Outcome {
         let in_order = self.established && matches!(self.cause.by, "local" | "remote");
-        if in_order { Outcome::Done } else { Outcome::CallFailed }
+        if in_order || self.refused { Outcome::Done } else { Outcome::CallFailed }
     }
 }
 

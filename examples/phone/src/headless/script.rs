@@ -1,15 +1,19 @@
 //! What goes on in a call: files, digits, holds, and the end, each at its time.
 
-use super::report::{Cause, Report};
+use super::report::{Cause, Report, Transfer};
 use super::stopped;
 use crate::audio::{Playing, Recorder, WavError, WavPort};
-use crate::cli::Script;
+use crate::cli::{At, Script};
 use core::time::Duration;
-use sidetone_sip_ua::{Call, CallEvent, CallHandle, Error};
+use sidetone_sip_core::StatusCode;
+use sidetone_sip_ua::{Account, Call, CallEvent, CallHandle, Conference, Error};
 use std::path::{Path, PathBuf};
-use tokio::sync::{mpsc, watch};
+use std::sync::Arc;
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
 
+/// How long a call that has ended waits for the word that its transfer succeeded.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// Digits wait until the other side has surely begun to listen.
 const DTMF_AFTER: Duration = Duration::from_millis(500);
 
@@ -27,8 +31,28 @@ enum Step {
     Dtmf(String),
     Hold,
     Resume,
+    Transfer(String),
+    Attended(String),
+    Conference(String),
     HangUp,
 }
+
+/// What came of a step.
+enum Outcome {
+    Failed(String),
+    Transferred(Transfer),
+    Joined(String),
+}
+
+/// Who takes part in a conference: those who were called into it, as long as the call lasts.
+#[derive(Debug, Default)]
+struct Guests {
+    conference: Option<Conference>,
+    calls: Vec<Call>,
+}
+
+/// How long a target of a consultation or conference may ring.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 impl Stage {
     pub(super) fn new(script: Script) -> Result<Self, WavError> {
@@ -39,9 +63,24 @@ impl Stage {
             steps.push((hold.at, Step::Hold));
             steps.push((hold.at + hold.length, Step::Resume));
         }
+        let who = |at: &At, step: fn(String) -> Step| (at.at, step(at.who.clone()));
+        steps.extend(script.transfer.iter().map(|at| who(at, Step::Transfer)));
+        steps.extend(script.attended.iter().map(|at| who(at, Step::Attended)));
+        steps.extend(script.conference.iter().map(|at| who(at, Step::Conference)));
         steps.extend(script.length.map(|length| (length, Step::HangUp)));
         steps.sort_by_key(|(at, _)| *at);
         Ok(Self { script, playing, steps })
+    }
+
+    /// Whether the script transfers the other side.
+    const fn transfers(&self) -> bool {
+        self.script.transfer.is_some() || self.script.attended.is_some()
+    }
+
+    /// Sound for a call of a step: what is played to the others too.
+    fn guest_port(&self) -> WavPort {
+        let rate = self.script.rate.unwrap_or_else(|| self.playing.sample_rate());
+        WavPort::new(self.playing.clone(), rate)
     }
 
     /// The audio port for call `number`, and its recorder.
@@ -77,12 +116,15 @@ pub(super) async fn finish(recorder: Option<Recorder>) {
 #[expect(clippy::disallowed_methods, reason = "drives a call in real time")]
 pub(super) async fn attend(
     mut call: Call,
-    stage: &Stage,
+    account: Option<Account>,
+    stage: &Arc<Stage>,
     report: &mut Report,
     mut stop: watch::Receiver<bool>,
 ) {
     let handle = call.handle();
-    let (errors, mut failed) = mpsc::channel(16);
+    let (outcomes, mut outcome) = mpsc::channel(16);
+    let guests = Arc::new(Mutex::new(Guests::default()));
+    let scene = Scene { call: handle.clone(), account, stage: stage.clone(), guests, outcomes };
     let mut steps = stage.steps.iter();
     let mut step = None;
     let mut up: Option<Instant> = None;
@@ -111,24 +153,31 @@ pub(super) async fn attend(
                         report.dtmf_sent.push_str(digits);
                     }
                     // Holding may take seconds; the other steps keep their times.
-                    tokio::spawn(perform(now.clone(), handle.clone(), errors.clone()));
+                    tokio::spawn(perform(now.clone(), scene.clone()));
                 }
                 step = steps.next();
             }
-            Some(error) = failed.recv() => report.errors.push(error),
+            Some(outcome) = outcome.recv() => report.came(outcome),
             () = stopped(&mut stop), if !stopping => {
                 stopping = true;
-                tokio::spawn(perform(Step::HangUp, handle.clone(), errors.clone()));
+                tokio::spawn(perform(Step::HangUp, scene.clone()));
             }
         }
     }
     report.duration_s = up.map_or(0.0, |up| (up.elapsed().as_secs_f64() * 1000.0).round() / 1000.0);
-    while let Ok(error) = failed.try_recv() {
-        report.errors.push(error);
+    // A transfer that has succeeded ended the call, and is told of just after.
+    if stage.transfers() && report.transfers.is_empty() && up.is_some() {
+        let last = tokio::time::timeout(LAST_WORD, outcome.recv()).await;
+        last.into_iter().flatten().for_each(|outcome| report.came(outcome));
+    }
+    while let Ok(outcome) = outcome.try_recv() {
+        report.came(outcome);
     }
     if let Ok(stats) = handle.stats().await {
         report.count(&stats);
     }
+    // Those who were called into a conference go with the call.
+    drop(core::mem::take(&mut *scene.guests.lock().await));
     // The port goes with the call, and with it the recording ends.
     drop(call);
 }
@@ -141,11 +190,33 @@ async fn at(up: Option<Instant>, step: Option<&(Duration, Step)>) {
     }
 }
 
-async fn perform(step: Step, call: CallHandle, errors: mpsc::Sender<String>) {
+/// What steps work with.
+#[derive(Clone)]
+struct Scene {
+    call: CallHandle,
+    account: Option<Account>,
+    stage: Arc<Stage>,
+    guests: Arc<Mutex<Guests>>,
+    outcomes: mpsc::Sender<Outcome>,
+}
+
+async fn perform(step: Step, scene: Scene) {
+    let call = &scene.call;
     let (what, done) = match &step {
         Step::Dtmf(digits) => ("dtmf", call.send_dtmf(digits).await),
         Step::Hold => ("hold", call.hold().await),
         Step::Resume => ("resume", call.resume().await),
+        Step::Transfer(to) => {
+            let done = call.transfer(to.as_str()).await;
+            scene.transferred("blind", to, &done).await;
+            ("transfer", done)
+        }
+        Step::Attended(to) => {
+            let done = scene.consult(to).await;
+            scene.transferred("attended", to, &done).await;
+            ("attended", done)
+        }
+        Step::Conference(who) => ("conference", scene.join(who).await),
         Step::HangUp => ("hang up", call.hangup().await),
     };
     match done {
@@ -153,7 +224,71 @@ async fn perform(step: Step, call: CallHandle, errors: mpsc::Sender<String>) {
         Ok(()) | Err(Error::Command(_) | Error::Closed) => {}
         Err(error) => {
             // Nobody reads any more when the call has ended.
-            let _ = errors.try_send(format!("{what}: {error}"));
+            let _ = scene.outcomes.try_send(Outcome::Failed(format!("{what}: {error}")));
+        }
+    }
+}
+
+impl Scene {
+    async fn transferred(&self, kind: &'static str, to: &str, done: &Result<(), Error>) {
+        let status = match done {
+            Ok(()) => Some(200),
+            Err(Error::Refused(status)) => Some(status.code()),
+            Err(_) => None,
+        };
+        // Nobody reads any more when the call has ended otherwise.
+        let _ = self.outcomes.send(Outcome::Transferred(Transfer { kind, to: to.to_owned(), status })).await;
+    }
+
+    /// Calls the target and lets the other side take our place there.
+    async fn consult(&self, to: &str) -> Result<(), Error> {
+        self.call.hold().await?;
+        let target = self.call_up(to).await?;
+        self.call.transfer_to(&target).await
+    }
+
+    /// Calls somebody and joins the calls.
+    async fn join(&self, who: &str) -> Result<(), Error> {
+        let guest = self.call_up(who).await?;
+        let mut guests = self.guests.lock().await;
+        match &guests.conference {
+            Some(conference) => conference.join(&guest).await?,
+            None => guests.conference = Some(Conference::new([&self.call, &guest.handle()]).await?),
+        }
+        guests.calls.push(guest);
+        // The report has room for as many as a conference has.
+        let _ = self.outcomes.try_send(Outcome::Joined(who.to_owned()));
+        Ok(())
+    }
+
+    /// Calls somebody and waits until they answer.
+    async fn call_up(&self, who: &str) -> Result<Call, Error> {
+        let account = self.account.as_ref().ok_or(Error::Closed)?;
+        let mut call = account.call(who, self.stage.guest_port()).await?;
+        let answered = async {
+            loop {
+                match call.next_event().await {
+                    Some(CallEvent::Established) => return Ok(()),
+                    Some(CallEvent::Ended(cause)) => {
+                        return Err(cause.status.map_or(Error::Closed, Error::Refused));
+                    }
+                    Some(_) => {}
+                    None => return Err(Error::Closed),
+                }
+            }
+        };
+        let late = Error::Refused(StatusCode::REQUEST_TIMEOUT);
+        tokio::time::timeout(ANSWER_WITHIN, answered).await.unwrap_or(Err(late))?;
+        Ok(call)
+    }
+}
+
+impl Report {
+    fn came(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Failed(error) => self.errors.push(error),
+            Outcome::Transferred(transfer) => self.transfers.push(transfer),
+            Outcome::Joined(who) => self.conference.push(who),
         }
     }
 }

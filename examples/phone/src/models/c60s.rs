@@ -4,6 +4,7 @@ use super::{Depth, LineLamps, Model, ring};
 use sidetone_hal::display::Size;
 use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::{Lamp, LampColor};
+use sidetone_sip_ua::package::blf::LampTable;
 
 /// Dinstar SP-C60S.
 pub static C60S: Model = Model {
@@ -17,6 +18,7 @@ pub static C60S: Model = Model {
     lines: 2,
     lines_per_account: 2,
     calls: 2,
+    conference: 2,
     keys: &[
         (Key::Cancel, "Cancel"),
         (Key::Hold, "Hold"),
@@ -37,4 +39,5 @@ pub static C60S: Model = Model {
         active: LampColor::Green,
         held: LampColor::Green,
     }),
+    blf_lamps: LampTable::COMMON,
 };

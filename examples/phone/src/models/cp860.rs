@@ -4,6 +4,7 @@ use super::{Depth, Model};
 use sidetone_hal::display::Size;
 use sidetone_hal::keypad::{Direction, Key};
 use sidetone_hal::lamp::{Lamp, LampColor};
+use sidetone_sip_ua::package::blf::LampTable;
 
 /// Yealink CP860.
 pub static CP860: Model = Model {
@@ -17,6 +18,7 @@ pub static CP860: Model = Model {
     lines: 0,
     lines_per_account: 0,
     calls: 3,
+    conference: 2,
     keys: &[
         (Key::Send, "Off-hook"),
         (Key::End, "On-hook"),
@@ -32,4 +34,5 @@ pub static CP860: Model = Model {
     // Three lamps around the loudspeaker that light together: red and green.
     lamps: &[(Lamp::Status, LampColor::Green)],
     line_lamps: None,
+    blf_lamps: LampTable::COMMON,
 };

@@ -4,6 +4,7 @@ use super::{Depth, LineLamps, Model, ring};
 use sidetone_hal::display::Size;
 use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::{Lamp, LampColor};
+use sidetone_sip_ua::package::blf::LampTable;
 
 /// SayHi ES620.
 pub static ES620: Model = Model {
@@ -17,6 +18,7 @@ pub static ES620: Model = Model {
     lines: 8,
     lines_per_account: 2,
     calls: 8,
+    conference: 2,
     keys: &[
         (Key::Message, "Message"),
         (Key::Service, "Service"),
@@ -52,4 +54,5 @@ pub static ES620: Model = Model {
         active: LampColor::YellowGreen,
         held: LampColor::YellowGreen,
     }),
+    blf_lamps: LampTable::SAYHI_6XX,
 };

@@ -13,6 +13,8 @@ use sidetone_hal::display::Size;
 use sidetone_hal::keypad::{Direction, Key};
 use sidetone_hal::lamp::{Lamp, LampColor};
 
+use sidetone_sip_ua::package::blf::LampTable;
+
 pub use c60s::C60S;
 pub use cp860::CP860;
 pub use es620::ES620;
@@ -44,12 +46,16 @@ pub struct Model {
     pub lines_per_account: u8,
     /// Calls at one time, over all accounts.
     pub calls: usize,
+    /// Far ends of a conference on the telephone at most (DIN-072, SAY-062, YLA-116: three parties with the person here).
+    pub conference: usize,
     /// The keys beside the dial pad, the line keys and the soft keys, with the caption on the cap.
     pub keys: &'static [(Key, &'static str)],
     /// The lamps beside those of the line keys, with the colour each has.
     pub lamps: &'static [(Lamp, LampColor)],
     /// The colours of a line key's lamp for a call that rings, talks and is held; `None` when the keys have no lamp.
     pub line_lamps: Option<LineLamps>,
+    /// The lights of a line key that watches an extension.
+    pub blf_lamps: LampTable,
 }
 
 /// What a screen can show.

@@ -4,6 +4,7 @@ use super::{Depth, LineLamps, Model, ring};
 use sidetone_hal::display::Size;
 use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::{Lamp, LampColor};
+use sidetone_sip_ua::package::blf::LampTable;
 
 /// Panasonic KX-UT670.
 pub static UT670: Model = Model {
@@ -17,6 +18,7 @@ pub static UT670: Model = Model {
     lines: 6,
     lines_per_account: 6,
     calls: 6,
+    conference: 2,
     keys: &[
         (Key::Home, "Home"),
         (Key::Menu, "Menu"),
@@ -46,4 +48,5 @@ pub static UT670: Model = Model {
         (Lamp::Key(Key::Speaker), LampColor::Red),
     ],
     line_lamps: Some(LineLamps { ringing: LampColor::Red, active: LampColor::Green, held: LampColor::Green }),
+    blf_lamps: LampTable::COMMON,
 };

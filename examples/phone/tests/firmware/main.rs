@@ -8,5 +8,12 @@
 )]
 
 mod calls;
+mod conference;
+mod desk;
+mod features;
+mod headless;
 mod panel;
+mod policy;
 mod screens;
+mod transfer;
+mod watch;

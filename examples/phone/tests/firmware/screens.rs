@@ -1,6 +1,5 @@
 //! What the telephones draw: every model's screens fit, say what the text model says, and damage only what changed.
 
-use sidetone_dialplan::CollectorConfig;
 use sidetone_hal::Event;
 use sidetone_hal::display::{Framebuffer, Point, Rectangle, Rgb565};
 use sidetone_hal::event::{TouchEvent, TouchPhase};
@@ -14,11 +13,7 @@ use sidetone_phone::models::{self, Depth, ES620, Model, UT670};
 const NOW: Instant = Instant::from_millis(1000);
 
 fn phone(model: &'static Model) -> Firmware {
-    let mut phone = Firmware::new(FirmwareConfig {
-        model,
-        accounts: vec!["alice".to_owned()],
-        dialling: CollectorConfig::default(),
-    });
+    let mut phone = Firmware::new(FirmwareConfig::new(model, vec!["alice".to_owned()]));
     phone.set_clock(WallClock::new(NOW, 1_795_250_200));
     phone.handle_signal(NOW, Signal::Registration { account: 0, state: Registration::Registered });
     phone

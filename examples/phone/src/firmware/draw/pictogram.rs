@@ -123,13 +123,47 @@ const MISSED: Dots = [
     "#########",
 ];
 
+const MESSAGES: Dots = [
+    "         ",
+    "#########",
+    "##     ##",
+    "# #   # #",
+    "#  # #  #",
+    "#   #   #",
+    "#       #",
+    "#########",
+    "         ",
+];
+const DND: Dots = [
+    "  #####  ",
+    " ####### ",
+    "#########",
+    "#########",
+    "#       #",
+    "#########",
+    "#########",
+    " ####### ",
+    "  #####  ",
+];
+const FORWARD: Dots = [
+    "     #   ",
+    "     ##  ",
+    " ####### ",
+    "#########",
+    "#########",
+    "## ##### ",
+    "##   ##  ",
+    "##   #   ",
+    "##       ",
+];
+
 /// The mood that colours a sign, where it has one.
 pub(super) const fn tone(icon: Icon) -> Option<Tone> {
     match icon {
         Icon::Registered | Icon::Secure => Some(Tone::Talking),
         Icon::Registering => Some(Tone::Held),
-        Icon::RegisterFailed | Icon::Muted | Icon::Missed => Some(Tone::Failed),
-        Icon::RegisterOff | Icon::Handset | Icon::Speaker | Icon::Headset => None,
+        Icon::RegisterFailed | Icon::Muted | Icon::Missed | Icon::Messages | Icon::Dnd => Some(Tone::Failed),
+        Icon::RegisterOff | Icon::Forward | Icon::Handset | Icon::Speaker | Icon::Headset => None,
     }
 }
 
@@ -146,6 +180,9 @@ pub(super) fn draw(icon: Icon, at: Point, scale: i32, color: Rgb565, canvas: &mu
         Icon::Speaker => SPEAKER,
         Icon::Headset => HEADSET,
         Icon::Missed => MISSED,
+        Icon::Messages => MESSAGES,
+        Icon::Dnd => DND,
+        Icon::Forward => FORWARD,
     };
     for (y, row) in (0..).zip(dots) {
         for (x, dot) in (0..).zip(row.bytes()) {

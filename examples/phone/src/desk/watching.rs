@@ -1,0 +1,155 @@
+//! What a desk asks others to tell: extensions and waiting messages; and what they tell unasked.
+
+use super::Run;
+use super::calls::Called;
+use crate::firmware::{CallRef, Signal};
+use core::time::Duration;
+use sidetone_sip_core::header::{Event, From};
+use sidetone_sip_core::{Method, NameAddr, Request, StatusCode};
+use sidetone_sip_ua::package::Merge;
+use sidetone_sip_ua::package::blf::{Blf, Pickup, Unknown, Watch};
+use sidetone_sip_ua::package::device::DeviceEvent;
+use sidetone_sip_ua::package::dialog_info::{self, DialogInfo};
+use sidetone_sip_ua::package::message_summary::{self, MessageClass, MessageSummary};
+use sidetone_sip_ua::{
+    Account, CallRequest, IntoUri, ReceivedRequest, SubscribeRequest, Subscription, SubscriptionEvent,
+    SubscriptionState,
+};
+use tokio::sync::mpsc;
+
+/// The most of a text that is shown, in characters.
+const MAX_TEXT: usize = 160;
+
+/// Watches an extension for a line key, until the desk is gone.
+pub(crate) async fn extension(account: Account, extension: String, line: u8, reports: mpsc::Sender<Signal>) {
+    let mut lamp = Blf::new();
+    let Ok(to) = extension.as_str().into_uri(account.aor()) else { return };
+    let request =
+        SubscribeRequest::new(to, Event::new(dialog_info::PACKAGE)).accepting(dialog_info::CONTENT_TYPE);
+    let Ok(mut subscription) = account.subscribe(request).await else { return };
+    let mut shown = lamp.state();
+    while let Some(event) = next(&mut subscription, &reports).await {
+        match event {
+            SubscriptionEvent::Notify(request) => match DialogInfo::read(&request.body) {
+                Ok(document) => {
+                    if lamp.apply(document) == Merge::Gap {
+                        // It may be over already.
+                        let _ = subscription.refresh().await;
+                    }
+                }
+                Err(error) => tracing::debug!(extension, %error, "the state of the extension does not read"),
+            },
+            SubscriptionEvent::State(state) => match state {
+                SubscriptionState::Subscribing | SubscriptionState::Active { .. } => {}
+                SubscriptionState::Pending { .. } => lamp.watch(Watch::Inactive(Unknown::Pending)),
+                SubscriptionState::Waiting { status, .. } | SubscriptionState::Ended { status, .. } => {
+                    lamp.watch(Watch::Inactive(match status {
+                        Some(status) if status != StatusCode::REQUEST_TIMEOUT => {
+                            Unknown::Refused(status.code())
+                        }
+                        Some(_) => Unknown::Unreachable,
+                        None => Unknown::Ended(None),
+                    }));
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        let state = lamp.state();
+        if state != shown {
+            shown = state.clone();
+            let signal = Signal::Extension { line, state: Box::new(state) };
+            // A desk that is gone needs to know nothing more.
+            let _ = reports.send(signal).await;
+        }
+    }
+}
+
+/// Asks for the waiting messages of an account, counted from 0, until the desk is gone.
+pub(crate) async fn messages(account: Account, index: usize, lasts: Duration, reports: mpsc::Sender<Signal>) {
+    let request = SubscribeRequest::new(account.aor().clone(), Event::new(message_summary::EVENT))
+        .accepting(message_summary::CONTENT_TYPE)
+        .with_expires(lasts);
+    let Ok(mut subscription) = account.subscribe(request).await else { return };
+    while let Some(event) = next(&mut subscription, &reports).await {
+        if let SubscriptionEvent::Notify(request) = event
+            && let Some(signal) = summary(&request, index)
+        {
+            // A desk that is gone needs to know nothing more.
+            let _ = reports.send(signal).await;
+        }
+    }
+}
+
+async fn next(subscription: &mut Subscription, reports: &mpsc::Sender<Signal>) -> Option<SubscriptionEvent> {
+    tokio::select! {
+        event = subscription.next_event() => event,
+        () = reports.closed() => None,
+    }
+}
+
+fn summary(request: &Request, account: usize) -> Option<Signal> {
+    match MessageSummary::parse(&request.body) {
+        Ok(summary) => {
+            let new = summary.count(MessageClass::Voice).map_or(0, |count| count.new);
+            Some(Signal::Messages { account, waiting: summary.voice_waits(false), new })
+        }
+        Err(error) => {
+            tracing::debug!(%error, "what waits does not read");
+            None
+        }
+    }
+}
+
+impl Run {
+    /// Somebody tells or sends something unasked.
+    pub(super) fn requested(&mut self, received: ReceivedRequest) {
+        let (status, signal) = self.understood(&received);
+        if let Some(signal) = signal {
+            self.firmware.handle_signal(self.now(), signal);
+        }
+        tokio::spawn(async move {
+            // Whoever sent it may be gone.
+            let _ = received.respond(status).await;
+        });
+    }
+
+    fn understood(&self, received: &ReceivedRequest) -> (StatusCode, Option<Signal>) {
+        let request = received.request();
+        let account = self.accounts.iter().position(|known| Some(known.id()) == received.account());
+        if request.method == Method::MESSAGE {
+            let from = request.headers.get::<From>().and_then(Result::ok);
+            let from = from
+                .map(|from: From| super::peer(&NameAddr::clone(&from)).title().to_owned())
+                .unwrap_or_default();
+            let text: String = String::from_utf8_lossy(&request.body).chars().take(MAX_TEXT).collect();
+            return (StatusCode::OK, Some(Signal::Text { from, text }));
+        }
+        let event = request.headers.get::<Event>().and_then(Result::ok);
+        let package = event.map(|event| event.package.to_string()).unwrap_or_default();
+        let call = received.call().and_then(|id| self.name_of(id));
+        let signal = match (package.as_str(), call) {
+            ("talk", Some(call)) => Some(Signal::ClickToTalk(call)),
+            ("hold", Some(call)) => Some(Signal::ClickToHold(call)),
+            (message_summary::EVENT, _) => summary(request, account.unwrap_or(0)),
+            _ => match DeviceEvent::read(&request.headers, &request.body, None) {
+                Ok(Some(DeviceEvent::Resync { reboot })) => {
+                    Some(Signal::Resync { reboot: reboot.unwrap_or(false) })
+                }
+                Ok(Some(DeviceEvent::Reboot)) => Some(Signal::Resync { reboot: true }),
+                _ => return (StatusCode::BAD_EVENT, None),
+            },
+        };
+        (StatusCode::OK, signal)
+    }
+
+    /// Takes a call that rings elsewhere: an INVITE with Replaces.
+    pub(super) fn pick_up(&mut self, call: CallRef, account: usize, pickup: Pickup) {
+        let Some(target) = pickup.target else { return };
+        let mut request = CallRequest::new(target);
+        if let Some(replaces) = &pickup.replaces {
+            request.headers.push(replaces);
+        }
+        self.dial(call, account, Called::Request(request));
+    }
+}

@@ -1,0 +1,47 @@
+//! What becomes of a number that is dialled.
+
+use super::{CallRef, Firmware, Mode};
+use sidetone_hal::time::Instant;
+
+/// What a number is for, where it is not to be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// All calls go there from now on.
+    Forward,
+    /// The call that rings goes there.
+    Deflect(CallRef),
+}
+
+impl Firmware {
+    /// Asks for a number for this.
+    pub(super) fn enter(&mut self, entry: Entry) {
+        self.dialler.close();
+        self.entry = Some(entry);
+        self.mode = Mode::Dial;
+    }
+
+    /// A number is complete.
+    pub(super) fn dialled(&mut self, now: Instant, number: String) {
+        match self.entry.take() {
+            None => self.call(now, number),
+            Some(Entry::Forward) => {
+                self.rest();
+                self.set_forward(now, true, Some(number));
+            }
+            Some(Entry::Deflect(call)) => {
+                self.dialler.close();
+                self.mode = Mode::Call(call);
+                self.deflect(now, call, &number);
+            }
+        }
+    }
+
+    /// A number that leads somewhere by itself: the hotline.
+    pub(super) fn handle_hotline(&mut self, now: Instant) {
+        let Some(policy) = self.policy.accounts.get(self.account) else { return };
+        let Some(number) = self.hotline.poll(now, &policy.hotline).map(str::to_owned) else { return };
+        if matches!(self.mode, Mode::Dial) && self.dialler.digits().is_empty() {
+            self.call(now, number);
+        }
+    }
+}

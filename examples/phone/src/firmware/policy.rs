@@ -1,0 +1,460 @@
+//! What becomes of calls that come in: rung, answered by itself, refused, sent elsewhere; and how calls of ours are shown
+//! to others. The rules are [`sidetone_sip_ua::feature`]'s; here they meet the telephone.
+
+use super::{Call, CallRef, Firmware, Mode, Peer, Sound};
+use sidetone_hal::audio::AudioPath;
+use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_core::{Headers, NameAddr, StatusCode, Uri};
+use sidetone_sip_ua::Refusal;
+use sidetone_sip_ua::feature::alert::{AlertConfig, Ring};
+use sidetone_sip_ua::feature::anonymity::{AnonymityConfig, Presentation, Presented};
+use sidetone_sip_ua::feature::auto_answer::AnswerPlan;
+use sidetone_sip_ua::feature::do_not_disturb::DndConfig;
+use sidetone_sip_ua::feature::forward::{ForwardConfig, ForwardKind, ForwardedCall, Redirect};
+use sidetone_sip_ua::feature::hotline::HotlineConfig;
+use sidetone_sip_ua::feature::identity::{IdentityConfig, PartyIdentity};
+use sidetone_sip_ua::feature::number;
+use sidetone_sip_ua::feature::redial::RedialConfig;
+use sidetone_sip_ua::feature::screening::{IncomingCall, Screening, ScreeningConfig};
+use sidetone_sip_ua::feature::{Rejection, Scope, Scoped, TimeOfDay};
+
+/// How long the tone of an intercom call plays before it is answered.
+const WARNING: Duration = Duration::from_secs(1);
+
+/// What becomes of an account's calls.
+#[derive(Clone, Debug)]
+pub struct AccountPolicy {
+    /// Who the account is.
+    pub own: NameAddr,
+    /// How calls come in. Its do not disturb and forwards are those of [`CallPolicy`].
+    pub screening: ScreeningConfig,
+    /// Which headers say who calls.
+    pub identity: IdentityConfig,
+    /// Whether our calls are anonymous.
+    pub anonymity: AnonymityConfig,
+    /// What is dialled by itself.
+    pub hotline: HotlineConfig,
+    /// The number of the voice mail; empty for none.
+    pub voice_mail: String,
+}
+
+impl AccountPolicy {
+    /// Everything as by default.
+    #[must_use]
+    pub fn new(own: NameAddr) -> Self {
+        Self {
+            own,
+            screening: ScreeningConfig::default(),
+            identity: IdentityConfig::default(),
+            anonymity: AnonymityConfig::default(),
+            hotline: HotlineConfig::default(),
+            voice_mail: String::new(),
+        }
+    }
+}
+
+/// What becomes of calls.
+#[derive(Clone, Debug, Default)]
+pub struct CallPolicy {
+    /// In the order of the accounts.
+    pub accounts: Vec<AccountPolicy>,
+    /// Do not disturb.
+    pub dnd: Scoped<DndConfig>,
+    /// The forwards.
+    pub forward: Scoped<ForwardConfig>,
+    /// How calls ring.
+    pub alert: AlertConfig,
+    /// Calls that are placed again.
+    pub redial: RedialConfig,
+}
+
+impl CallPolicy {
+    /// What becomes of a call to an account, counted from 0, while there are so many others; and who calls. `None` for an
+    /// account that nobody set up.
+    #[must_use]
+    pub fn screen(
+        &self,
+        account: usize,
+        invitation: &Invitation,
+        calls: usize,
+        now: TimeOfDay,
+    ) -> Option<(Screening, PartyIdentity)> {
+        let (policy, screening) = self.of(account)?;
+        let caller = policy.identity.caller(&invitation.headers, invitation.trusted, &());
+        let verdict = screening.screen(policy.incoming(invitation, &caller, calls, now));
+        Some((verdict, caller))
+    }
+
+    /// Where a call goes that nobody has answered in time; `None` lets it ring on.
+    #[must_use]
+    pub fn unanswered(&self, account: usize, invitation: &Invitation, now: TimeOfDay) -> Option<Redirect> {
+        let (policy, screening) = self.of(account)?;
+        let caller = policy.identity.caller(&invitation.headers, invitation.trusted, &());
+        screening.unanswered(policy.incoming(invitation, &caller, 0, now))
+    }
+
+    fn of(&self, account: usize) -> Option<(&AccountPolicy, ScreeningConfig)> {
+        let policy = self.accounts.get(account)?;
+        let index = u32::try_from(account).unwrap_or(u32::MAX);
+        let mut screening = policy.screening.clone();
+        screening.dnd = self.dnd.of(index).clone();
+        screening.forward = self.forward.of(index).clone();
+        Some((policy, screening))
+    }
+}
+
+impl AccountPolicy {
+    const fn incoming<'a>(
+        &'a self,
+        invitation: &'a Invitation,
+        caller: &'a PartyIdentity,
+        calls: usize,
+        now: TimeOfDay,
+    ) -> IncomingCall<'a> {
+        IncomingCall {
+            headers: &invitation.headers,
+            request_uri: &invitation.request_uri,
+            own: &self.own,
+            caller,
+            trusted: invitation.trusted,
+            calls,
+            now,
+        }
+    }
+}
+
+/// A call that comes in, as the user agent tells of it.
+#[derive(Clone, Debug)]
+pub struct Invitation {
+    /// The headers of the INVITE.
+    pub headers: Headers,
+    /// Whom it is for.
+    pub request_uri: Uri,
+    /// Whether it came from the account's own server.
+    pub trusted: bool,
+}
+
+/// What becomes of a call that comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It rings, or will answer itself: [`Command::Answer`] follows.
+    Ring(CallRef),
+    /// It is refused so: busy, not wanted, sent elsewhere (302).
+    Refuse(Refusal),
+    /// Nobody answers.
+    Ignore,
+}
+
+/// What a ringing call still waits for.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    invitation: Option<Box<Invitation>>,
+    forward_at: Option<Instant>,
+    answer_at: Option<(Instant, AnswerPlan)>,
+    /// Why it ends, where that is not the person's refusal.
+    refusal: Option<Refusal>,
+    /// Whether a waiting call is told of by a tone.
+    silent: bool,
+    /// What rings; `None` is silence.
+    ring: Option<Sound>,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self {
+            invitation: None,
+            forward_at: None,
+            answer_at: None,
+            refusal: None,
+            silent: false,
+            ring: Some(Sound::Ring),
+        }
+    }
+}
+
+impl Waiting {
+    /// When there is something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let answer = self.answer_at.map(|(at, _)| at);
+        self.forward_at.into_iter().chain(answer).min()
+    }
+}
+
+impl Firmware {
+    /// Somebody calls on `account`, counted from 0.
+    pub fn invited(&mut self, now: Instant, account: usize, invitation: Invitation) -> Verdict {
+        let account = account.min(self.accounts.len().saturating_sub(1));
+        let index = u32::try_from(account).unwrap_or(u32::MAX);
+        let calls = match self.free_line(account) {
+            Some(_) => self.calls.iter().filter(|call| !call.hung_up).count(),
+            // No line is free, however few calls there are.
+            None => usize::MAX,
+        };
+        let now_there = self.time_of_day(now);
+        let Some((screening, caller)) = self.policy.screen(account, &invitation, calls, now_there) else {
+            return self.ring_plainly(account, &Invitation::peer_of(&invitation.headers));
+        };
+        let alert = self.policy.alert.ring_unless_answered(&invitation.headers, None);
+        let mut waiting = Waiting { ring: ring_of(&alert.ring), ..Waiting::default() };
+        match screening {
+            Screening::Reject(_, rejection) => return Verdict::Refuse(refusal_of(&rejection)),
+            Screening::Redirect(redirect) => {
+                return Verdict::Refuse(Refusal::from(redirect.status).with_headers(redirect.headers));
+            }
+            Screening::Ignore => return Verdict::Ignore,
+            Screening::Answer(plan) => {
+                let mut after = Duration::from_secs(plan.after.into());
+                if plan.tone {
+                    after = after.max(WARNING);
+                    waiting.ring = Some(Sound::Warning);
+                }
+                waiting.answer_at = Some((now + after, plan));
+            }
+            Screening::Ring(plan) => {
+                waiting.forward_at = plan.forward_after.map(|after| now + after);
+                waiting.silent = plan.waiting && !plan.waiting_tone;
+            }
+            _ => {}
+        }
+        waiting.invitation = Some(Box::new(invitation));
+        self.call_return.called_by(&caller, index);
+        let Some(id) = self.incoming(account, peer_of(&caller)) else {
+            return Verdict::Refuse(StatusCode::BUSY_HERE.into());
+        };
+        self.change(id, |call| call.waiting = waiting);
+        Verdict::Ring(id)
+    }
+
+    fn ring_plainly(&mut self, account: usize, peer: &Peer) -> Verdict {
+        match self.incoming(account, peer.clone()) {
+            Some(call) => Verdict::Ring(call),
+            None => Verdict::Refuse(StatusCode::BUSY_HERE.into()),
+        }
+    }
+
+    /// How a call that rings is refused: as the person wants it, or sent elsewhere.
+    #[must_use]
+    pub fn refusal(&self, call: CallRef) -> Refusal {
+        let Some(call) = self.find(call) else { return StatusCode::BUSY_HERE.into() };
+        let by_person = || {
+            let policy = self.policy.accounts.get(call.account);
+            policy.map_or_else(
+                || StatusCode::BUSY_HERE.into(),
+                |policy| refusal_of(&policy.screening.refusal()),
+            )
+        };
+        call.waiting.refusal.clone().unwrap_or_else(by_person)
+    }
+
+    /// How a call of ours from `account` says who we are.
+    #[must_use]
+    pub fn presented(&self, account: usize) -> Presented {
+        let policy = self.policy.accounts.get(account);
+        policy.map(|policy| policy.anonymity.present(&policy.own, Presentation::Default)).unwrap_or_default()
+    }
+
+    /// The DND key: on, or off.
+    pub(super) fn toggle_dnd(&mut self, now: Instant) {
+        let account = u32::try_from(self.account).unwrap_or(u32::MAX);
+        let on = self.policy.dnd.press(account);
+        let code = self.policy.dnd.of(account).code.switched(on).map(str::to_owned);
+        self.notify(now, if on { "Do not disturb is on" } else { "Do not disturb is off" }.to_owned());
+        if let Some(code) = code {
+            self.call(now, code);
+        }
+    }
+
+    /// Whether do not disturb is shown.
+    pub(super) fn shows_dnd(&self) -> bool {
+        self.policy.dnd.shows_icon(u32::try_from(self.account).unwrap_or(u32::MAX))
+    }
+
+    /// Whether a forward is shown: one icon for all three (YLA-092).
+    pub(super) fn shows_forward(&self) -> bool {
+        let forward = self.policy.forward.of(u32::try_from(self.account).unwrap_or(u32::MAX));
+        forward.always.enabled || forward.busy.enabled || forward.no_answer.enabled
+    }
+
+    /// The forward key: switches the forward of all calls off, or on when it has a target. Says whether it had.
+    pub(super) fn toggle_forward(&mut self, now: Instant) -> bool {
+        let account = u32::try_from(self.account).unwrap_or(u32::MAX);
+        let always = &self.policy.forward.of(account).always;
+        if !always.enabled && always.target.is_empty() {
+            return false;
+        }
+        let on = !always.enabled;
+        self.set_forward(now, on, None);
+        true
+    }
+
+    /// Forwards all calls, to another number than before if one is given, or none any more.
+    pub(super) fn set_forward(&mut self, now: Instant, on: bool, target: Option<String>) {
+        let account = u32::try_from(self.account).unwrap_or(u32::MAX);
+        let mut forward = self.policy.forward.of(account).clone();
+        forward.always.enabled = on;
+        if let Some(target) = target {
+            forward.always.target = target;
+        }
+        let code = forward.code(ForwardKind::Always, on);
+        let told = match on {
+            true => format!("Calls go to {}", forward.always.target),
+            false => "Calls are not forwarded".to_owned(),
+        };
+        match self.policy.forward.scope {
+            Scope::Phone => self.policy.forward.phone = forward,
+            Scope::Custom => drop(self.policy.forward.set(account, forward)),
+        }
+        self.notify(now, told);
+        if let Some(code) = code {
+            self.call(now, code);
+        }
+    }
+
+    /// Sends a call that rings on to another number (DIN-067).
+    pub(super) fn deflect(&mut self, now: Instant, call: CallRef, target: &str) {
+        let Some(found) = self.find(call).filter(|call| call.is_ringing()) else { return };
+        let policy = self.policy.accounts.get(found.account);
+        let forward = self.policy.forward.of(u32::try_from(found.account).unwrap_or(u32::MAX));
+        let redirect = policy.zip(found.waiting.invitation.as_deref()).map(|(policy, invitation)| {
+            let forwarded = ForwardedCall {
+                headers: &invitation.headers,
+                request_uri: &invitation.request_uri,
+                own: &policy.own,
+            };
+            forward.deflect(target, forwarded).map_err(|refused| refused.to_string())
+        });
+        match redirect {
+            Some(Ok(redirect)) => {
+                let refusal = Refusal::from(redirect.status).with_headers(redirect.headers);
+                self.change(call, |call| call.waiting.refusal = Some(refusal));
+                self.reject(call);
+            }
+            Some(Err(refused)) => self.notify(now, refused),
+            None => {}
+        }
+    }
+
+    /// Calls that have rung long enough answer themselves, or go elsewhere.
+    pub(super) fn handle_waiting(&mut self, now: Instant) {
+        let due: Vec<CallRef> = self
+            .calls
+            .iter()
+            .filter(|call| call.is_ringing() && call.waiting.due().is_some_and(|at| at <= now))
+            .map(Call::id)
+            .collect();
+        for id in due {
+            let Some(call) = self.calls.iter_mut().find(|call| call.id == id) else { continue };
+            if let Some((_, plan)) = call.waiting.answer_at.take_if(|(at, _)| *at <= now) {
+                self.answer_by_itself(id, plan);
+                continue;
+            }
+            call.waiting.forward_at = None;
+            let (account, invitation) = (call.account, call.waiting.invitation.clone());
+            if let Some(refusal) =
+                invitation.and_then(|invitation| self.unanswered(now, account, &invitation))
+            {
+                self.change(id, |call| call.waiting.refusal = Some(refusal));
+                self.reject(id);
+            }
+        }
+    }
+
+    fn answer_by_itself(&mut self, id: CallRef, plan: AnswerPlan) {
+        if self.path.is_none() {
+            self.path = Some(AudioPath::Speaker);
+        }
+        self.answer(id);
+        self.muted = plan.muted;
+    }
+
+    fn unanswered(&self, now: Instant, account: usize, invitation: &Invitation) -> Option<Refusal> {
+        let redirect = self.policy.unanswered(account, invitation, self.time_of_day(now))?;
+        Some(Refusal::from(redirect.status).with_headers(redirect.headers))
+    }
+
+    fn time_of_day(&self, now: Instant) -> TimeOfDay {
+        let moment = self.clock.map(|clock| clock.moment(now));
+        moment.and_then(|moment| TimeOfDay::new(moment.hour, moment.minute)).unwrap_or(TimeOfDay::MIDNIGHT)
+    }
+
+    /// How the phone rings now, if it does.
+    pub(super) fn ring_sound(&self) -> Option<Sound> {
+        let call = self.waiting().and_then(|id| self.find(id)).filter(|_| !self.ringer_silent)?;
+        call.waiting.ring
+    }
+
+    /// Whether a tone tells of a call that waits.
+    pub(super) fn waiting_sound(&self) -> Option<Sound> {
+        let call = self.waiting().and_then(|id| self.find(id))?;
+        (!call.waiting.silent).then_some(Sound::CallWaiting)
+    }
+
+    /// A call of ours has failed: it may be placed again after a while.
+    pub(super) fn redial_later(&mut self, now: Instant, call: &Call, status: Option<u16>) {
+        let (Some(number), Some(status)) = (&call.dialled, status.and_then(StatusCode::new)) else { return };
+        // The number stands for itself: the redial tells only targets apart.
+        let Ok(target) = Uri::sip(Some(number), "invalid", None) else { return };
+        if self.redial.failed(now, &self.policy.redial, &target, status) {
+            self.redial_number = Some((call.account, number.clone()));
+        }
+    }
+
+    /// The countdown to the next try is over, or the person does not want to wait.
+    pub(super) fn redial_now(&mut self, now: Instant) {
+        if !matches!(self.mode, Mode::Idle | Mode::Ended { .. }) {
+            self.redial.stop();
+            return;
+        }
+        if self.redial.at_once().is_some()
+            && let Some((account, number)) = self.redial_number.clone()
+        {
+            self.place(now, account, number);
+        }
+    }
+
+    /// What the screen says of a call that will be placed again.
+    pub(super) fn redial_notice(&self, now: Instant) -> Option<String> {
+        let (due, (_, number)) = self.redial.deadline().zip(self.redial_number.as_ref())?;
+        let left = due.saturating_since(now).as_micros().div_ceil(1_000_000);
+        Some(format!("Calls {number} again in {left} s"))
+    }
+
+    /// Calls whoever called last (call return).
+    pub(super) fn return_call(&mut self, now: Instant) {
+        let Some((uri, account)) = self.call_return.target() else { return };
+        let number = number::of_uri(uri).unwrap_or_else(|| uri.to_string());
+        let account = usize::try_from(account).unwrap_or(usize::MAX);
+        self.place(now, account.min(self.accounts.len().saturating_sub(1)), number);
+    }
+
+    pub(super) fn can_return(&self) -> bool {
+        self.call_return.target().is_some()
+    }
+}
+
+impl Invitation {
+    fn peer_of(headers: &Headers) -> Peer {
+        peer_of(&IdentityConfig::default().caller(headers, false, &()))
+    }
+}
+
+fn peer_of(caller: &PartyIdentity) -> Peer {
+    Peer {
+        name: caller.name.as_ref().map(ToString::to_string),
+        number: caller.number.clone().unwrap_or_else(|| caller.label.to_string()),
+    }
+}
+
+pub(crate) fn refusal_of(rejection: &Rejection) -> Refusal {
+    Refusal::from(rejection.status).with_headers(rejection.headers.clone())
+}
+
+/// What rings. A sound behind a URL is not fetched: the usual ring takes its place (YLB-081).
+fn ring_of(ring: &Ring) -> Option<Sound> {
+    match ring {
+        Ring::BuiltIn(number) => Some(Sound::Melody(*number)),
+        Ring::Bellcore(number) => Some(Sound::Bellcore(*number)),
+        Ring::Silent => None,
+        _ => Some(Sound::Ring),
+    }
+}

@@ -1,0 +1,106 @@
+//! Conferences on the telephone, by keys.
+
+use super::desk::{Desk, local, remote};
+use sidetone_hal::keypad::Key;
+use sidetone_phone::firmware::{CallRef, Command, Signal};
+use sidetone_phone::models::{C60S, ES620};
+
+/// Talks to 102 on hold and to 103.
+fn two_calls(desk: &mut Desk) -> (CallRef, CallRef) {
+    let first = desk.talk("102");
+    desk.press(Key::Line(2));
+    assert_eq!(desk.command(), Command::Hold(first));
+    desk.signal(Signal::Held(first));
+    (first, desk.talk("103"))
+}
+
+fn conference(desk: &mut Desk) -> (CallRef, CallRef) {
+    let (first, second) = two_calls(desk);
+    desk.press(Key::Conference);
+    assert_eq!(desk.commands(), [Command::Join(vec![first, second]), Command::Resume(first)]);
+    desk.signal(Signal::Resumed(first));
+    assert_eq!(desk.text()[1..3], ["Conference", "102, 103"]);
+    (first, second)
+}
+
+#[test]
+fn the_conference_key_joins_two_calls_and_splits_them() {
+    let mut desk = Desk::new(&ES620, &["alice"]);
+    let (first, second) = conference(&mut desk);
+    assert_eq!(desk.text().last().map(String::as_str), Some("<Hold> <Split> <End>"));
+    assert_eq!(desk.phone.screen(desk.now).others.len(), 0);
+    desk.press(Key::Soft(2));
+    assert_eq!(desk.commands(), [Command::Split, Command::Hold(first), Command::Hold(second)]);
+    desk.signal(Signal::Held(first));
+    desk.signal(Signal::Held(second));
+    assert_eq!(desk.text()[1..3], ["On hold", "103"]);
+    desk.press(Key::Hold);
+    assert_eq!(desk.command(), Command::Resume(second));
+}
+
+#[test]
+fn hold_holds_the_whole_conference_and_end_ends_it() {
+    let mut desk = Desk::new(&ES620, &["alice"]);
+    let (first, second) = conference(&mut desk);
+    desk.press(Key::Hold);
+    assert_eq!(desk.commands(), [Command::Hold(first), Command::Hold(second)]);
+    desk.signal(Signal::Held(first));
+    desk.signal(Signal::Held(second));
+    assert_eq!(desk.text()[1], "Conference on hold");
+    desk.press(Key::Soft(1));
+    assert_eq!(desk.commands(), [Command::Resume(first), Command::Resume(second)]);
+    desk.signal(Signal::Resumed(first));
+    desk.signal(Signal::Resumed(second));
+    desk.press(Key::Mute);
+    assert!(desk.phone.audio().muted);
+    desk.press(Key::Cancel);
+    assert_eq!(desk.commands(), [Command::HangUp(first), Command::HangUp(second)]);
+    desk.signal(Signal::Ended { call: first, cause: local() });
+    desk.signal(Signal::Ended { call: second, cause: local() });
+    assert_eq!((desk.phone.calls().len(), desk.text()[1].as_str()), (0, "Saturday 21 November"));
+}
+
+#[test]
+fn when_one_leaves_the_other_is_an_ordinary_call() {
+    for leaves_shown in [false, true] {
+        let mut desk = Desk::new(&ES620, &["alice"]);
+        let (first, second) = conference(&mut desk);
+        let (gone, left, name) = if leaves_shown { (second, first, "102") } else { (first, second, "103") };
+        desk.signal(Signal::Ended { call: gone, cause: remote(None, "") });
+        assert_eq!(desk.command(), Command::Split);
+        assert_eq!(desk.text()[1..3], ["Talking", name]);
+        assert_eq!(desk.phone.audio().call, Some(left));
+    }
+}
+
+#[test]
+fn a_consultation_becomes_a_conference() {
+    let mut desk = Desk::new(&C60S, &["alice"]);
+    let call = desk.talk("102");
+    desk.press(Key::Soft(3));
+    desk.commands();
+    desk.signal(Signal::Held(call));
+    let target = desk.talk("103");
+    assert_eq!(desk.text().last().map(String::as_str), Some("<Transfer> <Conference> <End>"));
+    desk.press(Key::Soft(2));
+    assert_eq!(desk.commands(), [Command::Join(vec![call, target]), Command::Resume(call)]);
+    assert_eq!(desk.text()[1..3], ["Conference", "102, 103"]);
+    desk.signal(Signal::NotJoined("no sound".to_owned()));
+    assert!(desk.text().contains(&"No conference: no sound".to_owned()), "{:?}", desk.text());
+}
+
+#[test]
+fn the_conference_key_dials_when_there_is_nobody_to_join_and_a_third_is_too_many() {
+    let mut desk = Desk::new(&ES620, &["alice", "work"]);
+    let first = desk.talk("102");
+    desk.press(Key::Conference);
+    assert_eq!((desk.command(), desk.text()[1].as_str()), (Command::Hold(first), "Enter number"));
+    desk.signal(Signal::Held(first));
+    let second = desk.talk("103");
+    desk.press(Key::Conference);
+    assert_eq!(desk.commands(), [Command::Join(vec![first, second]), Command::Resume(first)]);
+    desk.signal(Signal::Resumed(first));
+    desk.press(Key::Conference);
+    assert!(desk.text().contains(&"The conference is full".to_owned()), "{:?}", desk.text());
+    assert_eq!(desk.commands(), []);
+}
