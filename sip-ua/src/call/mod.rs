@@ -1,5 +1,6 @@
 //! A call as the agent keeps it: one phase after the other, from the first INVITE to the last response.
 
+mod commands;
 mod request;
 mod table;
 

@@ -4,15 +4,17 @@
 //! (`package/`). A REFER's implicit subscription has its other half in `transfer`.
 
 mod notifier;
+mod request;
 mod subscriber;
 mod table;
+mod watcher;
 
 pub use notifier::{SubscribeKind, WatcherState};
-pub use subscriber::{ResubscribeRule, SubscribeRequest, SubscriptionState};
+pub use request::{ResubscribeRule, SubscribeRequest, SubscriptionState};
 
-pub(crate) use notifier::{Asked, ReferIn, Watcher};
 pub(crate) use subscriber::Subscriber;
 pub(crate) use table::{Subscriptions, Usage};
+pub(crate) use watcher::{Asked, ReferIn, Watcher};
 
 use crate::dialog::Dialog;
 use crate::event::CallId;

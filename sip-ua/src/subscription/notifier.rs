@@ -1,6 +1,7 @@
 //! Subscriptions of others: who may know our state, and NOTIFY requests that tell it (RFC 6665 §4.2).
 
 use super::subscriber::ends_dialog;
+use super::watcher::{Asked, Stage, Told, Watcher};
 use super::{Usage, WatcherId, Within};
 use crate::agent::Agent;
 use crate::call::Call;
@@ -8,7 +9,7 @@ use crate::context::Timer;
 use crate::dialog::{Dialog, LocalTag, Routed};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, Event};
-use crate::exchange::{ExchangeId, Failure, Owner};
+use crate::exchange::{Failure, Owner};
 use crate::package::resource_list::{OPTION_TAG, is_list};
 use crate::request::append;
 use alloc::boxed::Box;
@@ -16,11 +17,10 @@ use alloc::collections::VecDeque;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use bytes::Bytes;
-use sidetone_hal::net::Protocol;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{
-    AllowEvents, CSeq, CallId as CallIdHeader, ContentType, Event as EventHeader, Expires, From, HeaderName,
-    MinExpires, Require, RetryAfter, SubscriptionState as StateHeader,
+    AllowEvents, CallId as CallIdHeader, ContentType, Event as EventHeader, Expires, HeaderName, MinExpires,
+    Require, RetryAfter, SubscriptionState as StateHeader,
 };
 use sidetone_sip_core::{Headers, Method, Request, Response, Source, StatusCode, TransactionId};
 
@@ -46,68 +46,6 @@ pub enum WatcherState {
     Pending,
     /// It gets the state.
     Active,
-}
-
-/// A subscription of somebody else to us.
-#[derive(Debug)]
-pub(crate) struct Watcher {
-    account: Option<AccountId>,
-    protocol: Protocol,
-    pub(crate) call_id: Arc<str>,
-    local_tag: LocalTag,
-    pub(crate) within: Within,
-    event: EventHeader,
-    stage: Stage,
-    until: Instant,
-    exchange: Option<ExchangeId>,
-    /// What it tells.
-    sent: Option<Told>,
-    queue: VecDeque<Told>,
-    /// What a REFER asked for.
-    pub(crate) refer: Option<ReferIn>,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// The SUBSCRIBE or REFER waits for the user.
-    Asked(Box<Asked>),
-    Up(WatcherState),
-    /// The next NOTIFY is the last.
-    Final,
-    /// The last NOTIFY is on its way.
-    Over,
-}
-
-/// A SUBSCRIBE or REFER that was not answered.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) transaction: TransactionId,
-    pub(crate) request: Request,
-    pub(crate) source: Source,
-    /// How long it is to last; zero asks once.
-    pub(crate) seconds: u32,
-}
-
-/// What there is to know about a REFER that came.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ReferIn {
-    /// Its sender wants to hear what becomes of it (RFC 4488).
-    pub(crate) subscribed: bool,
-}
-
-/// A NOTIFY that waits for its turn, or for its answer.
-#[derive(Debug)]
-struct Told {
-    state: StateHeader,
-    content: Option<(ContentType, Bytes)>,
-    /// How often it was sent.
-    tries: u8,
-}
-
-impl Told {
-    const fn new(state: StateHeader, content: Option<(ContentType, Bytes)>) -> Self {
-        Self { state, content, tries: 0 }
-    }
 }
 
 /// How often a NOTIFY is sent that gets 500 each time. In a dialog that it shares with a call, other requests may have
@@ -586,26 +524,6 @@ impl Agent {
             }
             None => used.saturating_add(1),
         }
-    }
-}
-
-impl Watcher {
-    /// Whether a SUBSCRIBE within a dialog of its own is in order.
-    pub(crate) fn check(&mut self, request: &Request) -> Result<(), StatusCode> {
-        let Within::Own(dialog) = &mut self.within else { return Ok(()) };
-        let (Some(Ok(from)), Some(Ok(cseq))) = (request.headers.get::<From>(), request.headers.get::<CSeq>())
-        else {
-            return Err(StatusCode::BAD_REQUEST);
-        };
-        if dialog.remote_tag() != from.tag().unwrap_or_default() {
-            return Err(StatusCode::CALL_DOES_NOT_EXIST);
-        }
-        if dialog.accept_seq(cseq.seq) { Ok(()) } else { Err(StatusCode::SERVER_INTERNAL_ERROR) }
-    }
-
-    /// Whether an Event names this subscription.
-    pub(crate) fn is_for(&self, event: &EventHeader) -> bool {
-        event.matches(&self.event)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Our subscriptions: SUBSCRIBE, refresh, the states that come in NOTIFY, and trying again (RFC 6665 §4.1).
 
-use super::{SubscriptionId, Usage};
+use super::{SubscribeRequest, SubscriptionId, SubscriptionState, Usage};
 use crate::agent::Agent;
 use crate::context::{Context, Timer};
 use crate::dialog::{Dialog, LocalTag};
@@ -11,149 +11,13 @@ use crate::request::{OutgoingRequest, fill};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{
     Accept, CSeq, ContentType, Event as EventHeader, Expires, From, MinExpires, RetryAfter,
     SubscriptionState as StateHeader,
 };
-use sidetone_sip_core::{Headers, Method, Request, Response, Source, StatusCode, TransactionId, Uri};
-
-/// What to subscribe to.
-///
-/// ```
-/// use sidetone_sip_ua::SubscribeRequest;
-/// let request = SubscribeRequest::new("sip:202@example.org".parse().unwrap(), "dialog".parse().unwrap());
-/// assert_eq!(request.expires.as_secs(), 3600);
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct SubscribeRequest {
-    /// Whose state.
-    pub to: Uri,
-    /// The package with its parameters.
-    pub event: EventHeader,
-    /// The lifetime to ask for, in whole seconds; 3600 s by default. Zero asks once (RFC 6665 §4.4.3).
-    pub expires: Duration,
-    /// The types of body that are understood.
-    pub accept: Vec<ContentType>,
-    /// Further headers: `Supported: eventlist` and so on.
-    pub headers: Headers,
-    /// The body of each SUBSCRIBE and its type.
-    pub body: Option<(ContentType, Bytes)>,
-    /// What follows when it fails or is ended by the other side.
-    pub again: ResubscribeRule,
-}
-
-impl SubscribeRequest {
-    /// A subscription for an hour.
-    #[must_use]
-    pub const fn new(to: Uri, event: EventHeader) -> Self {
-        Self {
-            to,
-            event,
-            expires: Duration::from_secs(3600),
-            accept: Vec::new(),
-            headers: Headers::new(),
-            body: None,
-            again: ResubscribeRule::DEFAULT,
-        }
-    }
-
-    /// The same with a type of body that is understood.
-    #[must_use]
-    pub fn accepting(mut self, kind: ContentType) -> Self {
-        self.accept.push(kind);
-        self
-    }
-
-    /// The same for another time.
-    #[must_use]
-    pub const fn with_expires(mut self, expires: Duration) -> Self {
-        self.expires = expires;
-        self
-    }
-
-    /// The same with further headers.
-    #[must_use]
-    pub fn with_headers(mut self, headers: Headers) -> Self {
-        self.headers = headers;
-        self
-    }
-
-    /// The same with a body.
-    #[must_use]
-    pub fn with_body(mut self, kind: ContentType, body: impl Into<Bytes>) -> Self {
-        self.body = Some((kind, body.into()));
-        self
-    }
-}
-
-/// When a subscription that failed or was ended is tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ResubscribeRule {
-    /// The first wait; it doubles with each failure, and is drawn from its upper half.
-    pub base: Duration,
-    /// The longest wait. A longer Retry-After counts instead.
-    pub max: Duration,
-    /// Whether refusals are tried again that will hardly change: 403, 404, 489 and the like, and the reasons `rejected` and
-    /// `noresource` (RFC 6665 §4.1.3 says not to). Panasonic's phones do, by their retry interval.
-    pub after_refusal: bool,
-}
-
-impl ResubscribeRule {
-    /// 30 s to 30 min, not after refusals.
-    pub const DEFAULT: Self =
-        Self { base: Duration::from_secs(30), max: Duration::from_secs(1800), after_refusal: false };
-    /// Never: the first end is the end.
-    pub const NEVER: Self = Self { base: Duration::ZERO, max: Duration::ZERO, after_refusal: false };
-
-    /// The same wait each time, after refusals too.
-    #[must_use]
-    pub const fn every(wait: Duration) -> Self {
-        Self { base: wait, max: wait, after_refusal: true }
-    }
-
-    fn is_never(&self) -> bool {
-        self.max.is_zero()
-    }
-}
-
-/// Where a subscription of ours stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SubscriptionState {
-    /// A SUBSCRIBE is on its way, or its NOTIFY is waited for.
-    Subscribing,
-    /// A NOTIFY said `pending`: somebody still has to allow it. Its body, if there is one, may be neutral.
-    Pending {
-        /// How long it lasts from now; it is refreshed in time.
-        expires: Duration,
-    },
-    /// A NOTIFY said `active`.
-    Active {
-        /// How long it lasts from now; it is refreshed in time.
-        expires: Duration,
-    },
-    /// It failed, or a NOTIFY ended it, and it is tried again.
-    Waiting {
-        /// The status that refused it; 408 stands for silence.
-        status: Option<StatusCode>,
-        /// In words: the reason phrase, or the `reason` of Subscription-State.
-        reason: String,
-        /// When it is tried again.
-        retry_at: Instant,
-    },
-    /// It is over for good: the last that is heard of it.
-    Ended {
-        /// The status that refused it; `None` when it was ended by us, or by a NOTIFY.
-        status: Option<StatusCode>,
-        /// In words.
-        reason: String,
-    },
-}
+use sidetone_sip_core::{Method, Request, Response, Source, StatusCode, TransactionId};
 
 /// A subscription of ours.
 pub(crate) struct Subscriber {

@@ -1,0 +1,80 @@
+//! Calls that take the place of others: Replaces both ways (RFC 3891), and the identifiers that it is made of.
+
+use crate::agent::Agent;
+use crate::call::Phase;
+use crate::dialog::{Dialog, DialogKey};
+use crate::event::{CallDialog, CallId};
+use alloc::string::ToString;
+use sidetone_sip_core::header::Replaces;
+use sidetone_sip_core::{NameAddr, Request, StatusCode, Uri};
+
+impl Agent {
+    /// The URI that an attended transfer refers to: the other side of `call`, which the INVITE is to take the place of
+    /// (RFC 5589 §7). `None` while the call has no dialog.
+    #[must_use]
+    pub fn replacing(&self, call: CallId) -> Option<Uri> {
+        let found = self.calls.get(call)?;
+        let Phase::Up(session) = &found.phase else { return None };
+        let remote: NameAddr = session.dialog.remote().parse().ok()?;
+        let mut uri = remote.uri.without_headers();
+        uri.push_header(&self.replaces_header(call)?);
+        Some(uri)
+    }
+
+    /// The Replaces that names a call's dialog to its other side.
+    #[must_use]
+    pub fn replaces_header(&self, call: CallId) -> Option<Replaces> {
+        let found = self.calls.get(call)?;
+        let Phase::Up(session) = &found.phase else { return None };
+        let local_tag = found.local_tag.to_string();
+        let replaces = alloc::format!(
+            "{};to-tag={};from-tag={local_tag}",
+            found.call_id,
+            match session.dialog.remote_tag() {
+                "" => "0",
+                tag => tag,
+            },
+        );
+        replaces.parse().ok()
+    }
+
+    /// The identifiers of a call's dialog, early or not: what a notifier of the package `dialog` tells. Of several early
+    /// dialogs it is the first that still rings.
+    #[must_use]
+    pub fn call_dialog(&self, call: CallId) -> Option<CallDialog> {
+        let call = self.calls.get(call)?;
+        let remote_tag = call.dialog().map(Dialog::remote_tag).filter(|tag| !tag.is_empty());
+        Some(CallDialog {
+            call_id: call.call_id.to_string(),
+            local_tag: call.local_tag.to_string(),
+            remote_tag: remote_tag.map(ToString::to_string),
+        })
+    }
+
+    /// The call that an INVITE is to take the place of (RFC 3891 §3).
+    pub(crate) fn replaced_call(&mut self, request: &Request) -> Result<Option<CallId>, StatusCode> {
+        let replaces = match request.headers.get::<Replaces>() {
+            None => return Ok(None),
+            Some(Ok(replaces)) if request.headers.count::<Replaces>() == 1 => replaces,
+            Some(_) => return Err(StatusCode::BAD_REQUEST),
+        };
+        let key = DialogKey::of_tag(&replaces.call_id, &replaces.to_tag);
+        let gone = StatusCode::CALL_DOES_NOT_EXIST;
+        let call = self.calls.find(&key).ok_or(gone)?;
+        if call.ended {
+            return Err(StatusCode::DECLINE);
+        }
+        let remote = match &*replaces.from_tag {
+            "0" => "",
+            tag => tag,
+        };
+        match &call.phase {
+            Phase::Up(session) if session.dialog.remote_tag() != remote => Err(gone),
+            Phase::Up(_) if replaces.early_only() => Err(StatusCode::BUSY_HERE),
+            Phase::Up(_) => Ok(Some(call.id)),
+            // An early dialog may be replaced where it was begun alone.
+            Phase::Outgoing(outgoing) if outgoing.has_early(remote) => Ok(Some(call.id)),
+            Phase::Outgoing(_) | Phase::Incoming(_) | Phase::Over => Err(gone),
+        }
+    }
+}
