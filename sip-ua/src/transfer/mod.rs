@@ -6,9 +6,9 @@ mod replaces;
 
 use crate::agent::Agent;
 use crate::context::Timer;
-use crate::dialog::{Dialog, LocalTag, Routed};
+use crate::dialog::{Dialog, LocalTag, Reach, Routed};
 use crate::error::CommandError;
-use crate::event::{AccountId, CallId, Event};
+use crate::event::{AccountId, CallId, EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
 use crate::incoming::refuse_method;
 use crate::package::sipfrag::Progress;
@@ -410,7 +410,18 @@ impl Agent {
             Ok((response, _)) if response.status.is_provisional() => return,
             Ok((response, _)) if response.status.is_success() => response,
             Ok((response, _)) => {
-                return self.tell_refer_progress(id, ReferProgress::Refused(response.status));
+                let status = response.status;
+                let call = self.subscriptions.referrals.get(&id).and_then(|referral| referral.call);
+                self.tell_refer_progress(id, ReferProgress::Refused(status));
+                // What speaks of the dialog ends the call (RFC 5057 §5.1).
+                if Reach::of(status, &Method::REFER).ends_usage()
+                    && status != StatusCode::REQUEST_TIMEOUT
+                    && let Some(call) =
+                        call.and_then(|call| self.calls.get_mut(call)).filter(|call| !call.ended)
+                {
+                    call.dialog_lost(&mut self.context, now, EndCause::status(EndedBy::Remote, status));
+                }
+                return;
             }
             Err(failure) => return self.tell_refer_progress(id, ReferProgress::Refused(failure.status())),
         };
