@@ -299,3 +299,19 @@ fn an_info_that_is_no_key_press_is_the_users_if_it_takes_them() {
         assert_eq!(net.said().iter().any(|line| line.ends_with("415 INFO")), !takes);
     }
 }
+
+#[test]
+fn a_refer_to_a_dialog_that_the_other_side_forgot_ends_the_call_and_other_refusals_do_not() {
+    let table =
+        [(StatusCode::CALL_DOES_NOT_EXIST, None), (StatusCode::NOT_FOUND, Some(CallState::Established))];
+    for (status, state) in table {
+        let mut net = net();
+        let (alice_bob, _) = net.call("alice", "bob");
+        let carol = net.uri("carol");
+        net.at("alice", |now, agent, _| agent.refer(now, alice_bob, &ReferRequest::new(carol)).unwrap());
+        let (refer, _) = referred(&mut net, "bob");
+        net.at("bob", |now, agent, _| agent.reject_refer(now, refer, status).unwrap());
+        net.advance(Duration::from_secs(40));
+        assert_eq!(net.party("alice").agent.call_state(alice_bob), state, "{status:?}");
+    }
+}
