@@ -1,11 +1,11 @@
 //! Three desks at a PBX: transfers, a conference, a text, anonymous and automatic answer, all by keys and over the wire.
 
 use super::policy::config;
+use core::time::Duration;
 use sidetone_hal::Event;
 use sidetone_hal::keypad::{Key, KeyEvent};
 use sidetone_pbx::{Pbx, PbxHandle};
 use sidetone_phone::desk::{Desk, DeskPanel, PanelInput};
-use std::time::Duration;
 
 /// A desk and whoever sits at it.
 struct Person {
