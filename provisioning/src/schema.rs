@@ -18,8 +18,7 @@ pub const SCHEMA: &[Setting] = &join::<{ TABLE.len() + CALLS.len() }>(&[TABLE, C
 
 /// The rows of several tables, `N` in all.
 const fn join<const N: usize>(mut tables: &[&[Setting]]) -> [Setting; N] {
-    let [[first, ..], ..] = tables else { panic!("no rows") };
-    let mut all = [*first; N];
+    let mut all = [table::row("", Kind::Bool, "", Access::User, false, ""); N];
     let mut at = 0;
     while let [table, rest @ ..] = tables {
         let (_, free) = all.split_at_mut(at);

@@ -366,6 +366,13 @@ impl Run {
                     let _ = call.reject_with(refusal).await;
                 });
             }
+            Verdict::RingAndRefuse(refusal) => {
+                tokio::spawn(async move {
+                    // The caller may be gone already.
+                    let _ = call.ring().await;
+                    let _ = call.reject_with(refusal).await;
+                });
+            }
             // Nothing is sent until the caller gives up.
             Verdict::Ignore => drop(tokio::spawn(async move {
                 let mut call = call;

@@ -40,7 +40,7 @@ pub(super) enum Called {
     /// What was dialled.
     Number(String),
     /// With all that may be said of a call.
-    Request(CallRequest),
+    Request(Box<CallRequest>),
     /// What the other side of another call wants us to call.
     Referred(IncomingRefer),
 }
@@ -55,7 +55,7 @@ impl Called {
         let Ok(to) = number.as_str().into_uri(account.aor()) else { return Self::Number(number) };
         let mut request = CallRequest::new(to).with_headers(presented.headers);
         request.from = presented.from;
-        Self::Request(request)
+        Self::Request(Box::new(request))
     }
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn outgoing(
     let port = sound.port(id);
     let call = match called {
         Called::Number(number) => account.call(number, port).await,
-        Called::Request(request) => account.call_with(request, port).await,
+        Called::Request(request) => account.call_with(*request, port).await,
         Called::Referred(refer) => refer.accept(port).await,
     };
     let cause = match call {

@@ -150,6 +150,6 @@ impl Run {
         if let Some(replaces) = &pickup.replaces {
             request.headers.push(replaces);
         }
-        self.dial(call, account, Called::Request(request));
+        self.dial(call, account, Called::Request(Box::new(request)));
     }
 }

@@ -144,7 +144,7 @@ impl Firmware {
         let at = |index: usize| keys.get(index).copied();
         let room = if last.is_some() { 3 } else { 4 };
         if keys.len() <= room {
-            return [at(0), at(1), at(2), last.or(at(3))];
+            return [at(0), at(1), at(2), last.or_else(|| at(3))];
         }
         let each = room - 1;
         let first = self.soft_page % keys.len().div_ceil(each) * each;

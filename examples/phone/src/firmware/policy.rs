@@ -141,6 +141,8 @@ pub enum Verdict {
     Ring(CallRef),
     /// It is refused so: busy, not wanted, sent elsewhere (302).
     Refuse(Refusal),
+    /// It is told that it rings, and then refused so: sent elsewhere by a busy phone (YLC-219).
+    RingAndRefuse(Refusal),
     /// Nobody answers.
     Ignore,
 }
@@ -199,7 +201,9 @@ impl Firmware {
         match screening {
             Screening::Reject(_, rejection) => return Verdict::Refuse(refusal_of(&rejection)),
             Screening::Redirect(redirect) => {
-                return Verdict::Refuse(Refusal::from(redirect.status).with_headers(redirect.headers));
+                let ring_first = redirect.ring_first;
+                let refusal = Refusal::from(redirect.status).with_headers(redirect.headers);
+                return if ring_first { Verdict::RingAndRefuse(refusal) } else { Verdict::Refuse(refusal) };
             }
             Screening::Ignore => return Verdict::Ignore,
             Screening::Answer(plan) => {

@@ -6,7 +6,9 @@ use sidetone_hal::hook::HookState;
 use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::{Lamp, LampColor, LampState};
 use sidetone_hal::time::Duration;
-use sidetone_phone::firmware::{CallRef, Command, Icon, Quality, Registration, Signal, Sound};
+use sidetone_phone::firmware::{
+    CallRef, Command, Icon, Quality, Registration, Signal, Sound, TransferProgress,
+};
 use sidetone_phone::models::{C60S, CP860, ES620};
 
 #[test]
@@ -357,7 +359,7 @@ fn any_sequence_of_keys_and_signals_leaves_a_phone_that_works() {
         let mut known: Vec<CallRef> = Vec::new();
         for _ in 0..300 {
             let call = (!known.is_empty()).then(|| known[rng.next_u32() as usize % known.len()]);
-            match (rng.next_u32() % 12, call) {
+            match (rng.next_u32() % 15, call) {
                 (0, _) => known.extend(desk.ring("103")),
                 (1, _) => desk.hook(HookState::OffHook),
                 (2, _) => desk.hook(HookState::OnHook),
@@ -367,8 +369,13 @@ fn any_sequence_of_keys_and_signals_leaves_a_phone_that_works() {
                 (6, Some(call)) => desk.signal(Signal::Ended { call, cause: remote(Some(486), "Busy Here") }),
                 (7, _) => desk.pass(Duration::from_millis(u64::from(rng.next_u32() % 7000))),
                 (8, _) => desk.type_in("1#"),
+                (9, Some(call)) => {
+                    let progress = TransferProgress::Failed("486 Busy Here".into());
+                    desk.signal(Signal::Transfer { call, progress });
+                }
                 (_, _) => {
-                    let keys = "send ok cancel hold redial mute speaker headset line1 line2 soft1 soft2 soft3 soft4 up";
+                    let keys = "send ok cancel hold redial mute speaker headset line1 line2 soft1 soft2 soft3 soft4 up \
+                                transfer conference message end";
                     let keys: Vec<_> = keys.split(' ').collect();
                     desk.press(keys[rng.next_u32() as usize % keys.len()].parse().expect("a key"));
                 }

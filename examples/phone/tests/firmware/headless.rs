@@ -24,7 +24,7 @@ fn free_port() -> u16 {
 
 impl Phone {
     /// `sip:NAME@127.0.0.1:PORT`, doing this.
-    fn start(name: &str, action: &str) -> Self {
+    async fn start(name: &str, action: &str) -> Self {
         let port = free_port();
         let line = format!(
             "sidetone-phone --no-register --local-address 127.0.0.1 --local-port {port} \
@@ -41,6 +41,10 @@ impl Phone {
             let out = move |line| out.lock().expect("not poisoned").push(line);
             headless::run(&config, &action, None, stop, out).await.expect("it starts")
         });
+        // It listens for connections where it takes datagrams.
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
         Self { port, task, lines }
     }
 
@@ -59,18 +63,12 @@ impl Phone {
     }
 }
 
-/// Gives the phones that answer time to listen.
-async fn listening() {
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_transfers_blind() {
-    let carol = Phone::start("carol", "answer --for 1s");
-    let bob = Phone::start("bob", "answer");
-    listening().await;
+    let carol = Phone::start("carol", "answer --for 1s").await;
+    let bob = Phone::start("bob", "answer").await;
     let call = format!("call {} --transfer 500ms:{} --for 20s", bob.address("bob"), carol.address("carol"));
-    let (outcome, reports) = Phone::start("alice", &call).end().await;
+    let (outcome, reports) = Phone::start("alice", &call).await.end().await;
     assert_eq!((outcome, reports[0]["transfers"][0]["status"].as_u64()), (Outcome::Done, Some(200)));
     let (outcome, reports) = bob.end().await;
     assert_eq!((outcome, reports.len()), (Outcome::Done, 2), "{reports:?}");
@@ -82,11 +80,10 @@ async fn a_script_transfers_blind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_transfers_attended() {
-    let carol = Phone::start("carol", "answer --for 3s");
-    let bob = Phone::start("bob", "answer");
-    listening().await;
+    let carol = Phone::start("carol", "answer --for 3s").await;
+    let bob = Phone::start("bob", "answer").await;
     let call = format!("call {} --attended 500ms:{} --for 20s", bob.address("bob"), carol.address("carol"));
-    let (outcome, reports) = Phone::start("alice", &call).end().await;
+    let (outcome, reports) = Phone::start("alice", &call).await.end().await;
     assert_eq!(outcome, Outcome::Done, "{reports:?}");
     assert_eq!(
         (&reports[0]["transfers"][0]["kind"], &reports[0]["transfers"][0]["status"]),
@@ -102,11 +99,10 @@ async fn a_script_transfers_attended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_to_somebody_who_is_not_to_be_disturbed_fails_and_the_call_goes_on() {
-    let carol = Phone::start("carol", "answer --dnd");
-    let bob = Phone::start("bob", "answer");
-    listening().await;
+    let carol = Phone::start("carol", "answer --dnd").await;
+    let bob = Phone::start("bob", "answer").await;
     let call = format!("call {} --transfer 500ms:{} --for 3s", bob.address("bob"), carol.address("carol"));
-    let (outcome, reports) = Phone::start("alice", &call).end().await;
+    let (outcome, reports) = Phone::start("alice", &call).await.end().await;
     assert_eq!((outcome, reports[0]["transfers"][0]["status"].as_u64()), (Outcome::Done, Some(480)));
     assert!(reports[0]["duration_s"].as_f64() > Some(2.5), "{reports:?}");
     let (outcome, reports) = carol.end().await;
@@ -117,11 +113,10 @@ async fn a_transfer_to_somebody_who_is_not_to_be_disturbed_fails_and_the_call_go
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_joins_calls() {
-    let carol = Phone::start("carol", "answer");
-    let bob = Phone::start("bob", "answer");
-    listening().await;
+    let carol = Phone::start("carol", "answer").await;
+    let bob = Phone::start("bob", "answer").await;
     let call = format!("call {} --conference 300ms:{} --for 3s", bob.address("bob"), carol.address("carol"));
-    let (outcome, reports) = Phone::start("alice", &call).end().await;
+    let (outcome, reports) = Phone::start("alice", &call).await.end().await;
     assert_eq!(
         (outcome, reports[0]["conference"].as_array().map(Vec::len)),
         (Outcome::Done, Some(1)),
@@ -136,10 +131,9 @@ async fn a_script_joins_calls() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_forwards_calls() {
-    let bob = Phone::start("bob", "answer --forward 200");
-    listening().await;
+    let bob = Phone::start("bob", "answer --forward 200").await;
     let call = format!("call {}", bob.address("bob"));
-    let (outcome, reports) = Phone::start("alice", &call).end().await;
+    let (outcome, reports) = Phone::start("alice", &call).await.end().await;
     assert_eq!(
         (outcome, reports[0]["cause"]["status"].as_u64()),
         (Outcome::CallFailed, Some(302)),

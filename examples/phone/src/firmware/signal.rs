@@ -1,0 +1,234 @@
+//! What passes between the telephone and its user agent: signals in, commands out; and the sounds it makes.
+
+use super::{CallRef, Ended, Peer, Quality, TransferProgress};
+use sidetone_sip_ua::package::blf::{BlfState, Pickup};
+
+/// How an account stands, as far as the screen is concerned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Registration {
+    /// It is not asked to register, or took its registration back.
+    #[default]
+    Off,
+    /// On its way.
+    Registering,
+    /// Calls reach us.
+    Registered,
+    /// Refused or unreachable; in words.
+    Failed(String),
+}
+
+/// What the user agent reports.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Signal {
+    /// An account's registration changed.
+    Registration {
+        /// Which account, counted from 0.
+        account: usize,
+        /// To what.
+        state: Registration,
+    },
+    /// Whether the way to an account's server is encrypted, and the server who it says.
+    Secure {
+        /// Which account, counted from 0.
+        account: usize,
+        /// Whether.
+        secure: bool,
+    },
+    /// An outgoing call rings at the other side.
+    Ringing {
+        /// Which call.
+        call: CallRef,
+        /// Whether the other side sends sound already, so that ours keeps quiet.
+        early_media: bool,
+    },
+    /// The call is up.
+    Established {
+        /// Which call.
+        call: CallRef,
+    },
+    /// The codec in use, once it is known.
+    Codec {
+        /// Which call.
+        call: CallRef,
+        /// Its name, such as `PCMU`.
+        name: &'static str,
+        /// Whether speech is encrypted.
+        encrypted: bool,
+    },
+    /// How a call sounded, told before its end.
+    Quality {
+        /// Which call.
+        call: CallRef,
+        /// What was measured.
+        quality: Quality,
+    },
+    /// Our hold is in force.
+    Held(CallRef),
+    /// Our hold is over, or could not be put in force.
+    Resumed(CallRef),
+    /// The other side holds us.
+    RemoteHold(CallRef),
+    /// The other side takes us back.
+    RemoteResume(CallRef),
+    /// The other side pressed a key.
+    Dtmf {
+        /// Which call.
+        call: CallRef,
+        /// The key.
+        digit: char,
+    },
+    /// The other side is somebody else now, or the network tells who it is.
+    Peer {
+        /// Which call.
+        call: CallRef,
+        /// Who.
+        peer: Peer,
+    },
+    /// What is heard of a transfer that we asked for.
+    Transfer {
+        /// The call that is transferred.
+        call: CallRef,
+        /// What.
+        progress: TransferProgress,
+    },
+    /// The extension that a line key watches is so now.
+    Extension {
+        /// Which line key.
+        line: u8,
+        /// How it is.
+        state: Box<BlfState>,
+    },
+    /// Messages wait in the voice mail, or do not.
+    Messages {
+        /// Whose, counted from 0.
+        account: usize,
+        /// Whether.
+        waiting: bool,
+        /// How many are new, where that is told.
+        new: u32,
+    },
+    /// A text came.
+    Text {
+        /// Who wrote it.
+        from: String,
+        /// What.
+        text: String,
+    },
+    /// A server wants this call answered, or taken back (event package `talk`).
+    ClickToTalk(CallRef),
+    /// A server wants this call held (`hold`).
+    ClickToHold(CallRef),
+    /// A server wants the settings read again (`check-sync`).
+    Resync {
+        /// With a restart.
+        reboot: bool,
+    },
+    /// The calls could not be joined, in words.
+    NotJoined(String),
+    /// The call is over.
+    Ended {
+        /// Which call.
+        call: CallRef,
+        /// Why.
+        cause: Ended,
+    },
+    /// A multicast page plays, under this title; `None`: none does any more.
+    Page(Option<String>),
+}
+
+/// What the firmware wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Call a number or an address.
+    Call {
+        /// The new call's name in signals to come.
+        call: CallRef,
+        /// On which account, counted from 0.
+        account: usize,
+        /// What was dialled.
+        number: String,
+    },
+    /// Take the call.
+    Answer(CallRef),
+    /// Refuse the call: busy here.
+    Reject(CallRef),
+    /// End the call, or give up calling.
+    HangUp(CallRef),
+    /// Put it on hold.
+    Hold(CallRef),
+    /// Take it back.
+    Resume(CallRef),
+    /// Send a key press.
+    Dtmf {
+        /// Over which call.
+        call: CallRef,
+        /// The key.
+        digit: char,
+    },
+    /// Ask the other side to call a number: a blind transfer. Hang up when that has succeeded.
+    Transfer {
+        /// Whom to ask.
+        call: CallRef,
+        /// What was dialled.
+        number: String,
+    },
+    /// Ask the other side to take the place of another call of ours: an attended transfer. Hang up both when that has
+    /// succeeded.
+    TransferTo {
+        /// Whom to ask.
+        call: CallRef,
+        /// The call whose place is taken.
+        to: CallRef,
+    },
+    /// Take a call that rings elsewhere.
+    PickUp {
+        /// The new call's name in signals to come.
+        call: CallRef,
+        /// On which account, counted from 0.
+        account: usize,
+        /// What takes it.
+        pickup: Pickup,
+    },
+    /// Read the settings again, and restart if that is wanted. No call is left.
+    Reload {
+        /// Whether to restart.
+        reboot: bool,
+    },
+    /// Join these calls, or those of them that are not joined yet.
+    Join(Vec<CallRef>),
+    /// Part the calls that are joined.
+    Split,
+    /// Stop the page that plays.
+    DismissPage,
+}
+
+/// A sound that the phone makes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sound {
+    /// Ready for a number.
+    DialTone,
+    /// The other side rings.
+    Ringback,
+    /// The other side is busy.
+    Busy,
+    /// The call failed, or ended while the handset is still up.
+    Congestion,
+    /// Somebody calls: the ringer.
+    Ring,
+    /// The same with the melody of this number, from 1.
+    Melody(u8),
+    /// The same in a cadence that the server chose, 1 to 5.
+    Bellcore(u8),
+    /// A call is about to answer itself.
+    Warning,
+    /// Somebody calls while we talk.
+    CallWaiting,
+}
+
+impl Sound {
+    /// Whether it is one of the ringer's.
+    #[must_use]
+    pub const fn is_ring(self) -> bool {
+        matches!(self, Self::Ring | Self::Melody(_) | Self::Bellcore(_))
+    }
+}
