@@ -12,5 +12,5 @@ pub use settings::{Secret, SettingError, SettingErrorKind, Settings};
 pub use typed::{
     AccountCallSettings, AccountSettings, AuthoritySet, CallSettings, DndSettings, DtmfInfo, DtmfMode,
     ForwardSettings, IntercomSettings, KeepAliveKind, MediaSettings, NatKind, PagingSettings, PhoneSettings,
-    Srtp, TimerSettings, TlsSettings, ToneSettings, Transport,
+    SessionSettings, Srtp, TimerSettings, TlsSettings, ToneSettings, Transport,
 };

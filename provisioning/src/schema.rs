@@ -3,9 +3,11 @@
 //! A setting stands here only if the phone reads it. `N` in a path stands for an account, 1 to [`ACCOUNTS`].
 
 mod calls;
+mod session;
 mod table;
 
 use calls::CALLS;
+use session::SESSION;
 use table::TABLE;
 
 use core::fmt::{self, Write as _};
@@ -14,7 +16,8 @@ use core::fmt::{self, Write as _};
 pub const ACCOUNTS: u8 = 8;
 
 /// Every setting of the phone, in the order in which files and tables show them.
-pub const SCHEMA: &[Setting] = &join::<{ TABLE.len() + CALLS.len() }>(&[TABLE, CALLS]);
+pub const SCHEMA: &[Setting] =
+    &join::<{ TABLE.len() + CALLS.len() + SESSION.len() }>(&[TABLE, CALLS, SESSION]);
 
 /// The rows of several tables, `N` in all.
 const fn join<const N: usize>(mut tables: &[&[Setting]]) -> [Setting; N] {

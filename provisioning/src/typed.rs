@@ -1,8 +1,10 @@
 //! The settings as the phone reads them: values of Rust's types.
 
 mod calls;
+mod session;
 
 pub use calls::{AccountCallSettings, CallSettings, DndSettings, ForwardSettings, IntercomSettings};
+pub use session::SessionSettings;
 
 use crate::host::Host;
 use crate::schema::ACCOUNTS;
@@ -51,6 +53,7 @@ pub struct AccountSettings {
     pub dtmf: DtmfMode,
     pub dtmf_info: DtmfInfo,
     pub calls: AccountCallSettings,
+    pub session: SessionSettings,
 }
 
 /// What belongs to no account.
@@ -318,6 +321,7 @@ impl Settings {
                 "telephone-event" => DtmfInfo::TelephoneEvent,
                 _ => DtmfInfo::DtmfRelay,
             },
+            session: self.account_session(number),
             calls: self.account_calls(number),
         })
     }

@@ -4,9 +4,11 @@ use super::Media;
 use crate::models::Model;
 use sidetone_hal::net::Protocol;
 use sidetone_provisioning::{AccountSettings, KeepAliveKind as Kind, NatKind, Transport};
+use sidetone_sip_core::header::Refresher;
 use sidetone_sip_core::{ParseError, StatusCode, Uri};
 use sidetone_sip_ua::{
-    AccountConfig, DatagramPayload, KeepAlive, KeepAliveKind, LocateOptions, PublicAddress, StunServer,
+    AccountConfig, DatagramPayload, ExtensionUse, KeepAlive, KeepAliveKind, LocateOptions, PublicAddress,
+    Redundancy, RedundancyMode, Server, SessionConfig, StunServer,
 };
 
 /// The account, on a telephone of this model; `media` counts where the account says nothing.
@@ -35,6 +37,8 @@ pub(super) fn account_of(
     account.locate.max_targets = settings.failover.into();
     account.keep_alive = keep_alive_of(settings);
     account.public_address = public_address_of(settings)?;
+    account.session = session_of(settings);
+    account.redundancy = redundancy_of(settings, model)?;
     account.audio = Some(media.audio_of(settings)?);
     Ok(account)
 }
@@ -60,6 +64,41 @@ pub(super) fn locate_of(model: &Model) -> LocateOptions {
         "ut670" => LocateOptions::panasonic(),
         _ => LocateOptions::default(),
     }
+}
+
+fn session_of(settings: &AccountSettings) -> SessionConfig {
+    let settings = &settings.session;
+    let usage = |on| if on { ExtensionUse::Supported } else { ExtensionUse::Off };
+    let mut session = SessionConfig::default();
+    session.reliable = usage(settings.reliable);
+    session.timer.usage = usage(settings.timer);
+    session.timer.expires = settings.expires;
+    // Shorter than the RFC likes, where the phone asks for that itself.
+    session.timer.min_se = session.timer.min_se.min(settings.expires);
+    session.timer.refresher =
+        settings.phone_refreshes.map(|phone| if phone { Refresher::Uac } else { Refresher::Uas });
+    session
+}
+
+/// The secondary server and the second proxy; a UT670 takes the one only where the first has a numeric address (PAB-060).
+fn redundancy_of(settings: &AccountSettings, model: &Model) -> Result<Redundancy, String> {
+    let settings = &settings.session;
+    let uri = |name: &str, text: &Option<String>| {
+        let uri = text.as_deref().map(proxy_of).transpose();
+        uri.map_err(|error| format!("{name}: {error}"))
+    };
+    let mut redundancy = match uri("server2", &settings.server2)? {
+        Some(server) if model.name == "ut670" => Redundancy::panasonic(Server::home(), Server::new(server)),
+        Some(server) => Redundancy::with_secondary(Server::new(server)),
+        None => Redundancy::default(),
+    };
+    if settings.concurrent {
+        redundancy = redundancy.in_mode(RedundancyMode::Concurrent);
+    }
+    if let Some(proxy) = uri("outbound_proxy2", &settings.outbound_proxy2)? {
+        redundancy = redundancy.with_backup_proxy(proxy);
+    }
+    Ok(redundancy)
 }
 
 fn keep_alive_of(settings: &AccountSettings) -> KeepAlive {

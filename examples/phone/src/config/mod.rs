@@ -267,7 +267,9 @@ mod tests {
     use sidetone_media::sdp::HoldStyle;
     use sidetone_media::stream::SilenceSuppression;
     use sidetone_media::tone::{Country, ToneKind};
+    use sidetone_sip_core::header::Refresher;
     use sidetone_sip_ua::{AudioConfig, Detection, KeepAliveKind, StunServer};
+    use sidetone_sip_ua::{ExtensionUse, RedundancyMode};
 
     fn load(line: &str) -> Result<Config, ConfigError> {
         Config::load(&Cli::parse_from(core::iter::once("sidetone-phone").chain(line.split(' '))))
@@ -350,6 +352,31 @@ mod tests {
         assert!(wrong("ca", "tls.authorities = /no/such.pem\n").starts_with("tls.authorities: /no/such.pem"));
         assert!(wrong("key", "tls.certificate = /no/such.pem\n").contains("expected both or neither"));
         assert!(wrong("listen", "tls.port = 5061\n").contains("takes a certificate"));
+    }
+
+    #[test]
+    fn the_file_sets_how_calls_are_kept_and_which_servers_come_second() {
+        let config = settings(
+            "kept",
+            "account.1.session_timer = yes\naccount.1.session_expires = 600\naccount.1.session_refresher = uas\n\
+             account.1.reliable = yes\naccount.1.server2 = sip:second.example.org:5070\n\
+             account.1.redundancy = concurrent\naccount.1.outbound_proxy2 = sip:proxy2.example.org\n",
+        );
+        let account = config.expect("valid").accounts.pop().expect("one");
+        let session = account.session;
+        assert_eq!(
+            (session.timer.usage, session.reliable),
+            (ExtensionUse::Supported, ExtensionUse::Supported)
+        );
+        assert_eq!(session.timer.expires.as_secs(), 600);
+        assert_eq!(session.timer.refresher, Some(Refresher::Uas));
+        let redundancy = &account.redundancy;
+        assert_eq!((redundancy.servers.len(), redundancy.mode), (2, RedundancyMode::Concurrent));
+        assert_eq!(redundancy.backup_proxies.len(), 1);
+        let plain = settings("plain", "").expect("valid").accounts.pop().expect("one");
+        assert_eq!(plain.session.timer.usage, ExtensionUse::Off);
+        let wrong = settings("wrong", "account.1.server2 = tel:5\n").expect_err("no server").to_string();
+        assert!(wrong.contains("server2"), "{wrong}");
     }
 
     #[test]

@@ -1,0 +1,38 @@
+//! How an account's calls and registrations are kept, as the phone reads it.
+
+use crate::settings::Settings;
+use core::time::Duration;
+
+/// How an account's calls and registrations are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub struct SessionSettings {
+    pub timer: bool,
+    pub expires: Duration,
+    /// Whether the phone refreshes; `None` leaves it open.
+    pub phone_refreshes: Option<bool>,
+    pub reliable: bool,
+    pub server2: Option<String>,
+    pub concurrent: bool,
+    pub outbound_proxy2: Option<String>,
+}
+
+impl Settings {
+    pub(super) fn account_session(&self, number: u8) -> SessionSettings {
+        let value = |name: &str| self.value(&format!("account.N.{name}"), number);
+        SessionSettings {
+            timer: value("session_timer").bool(),
+            expires: value("session_expires").seconds(),
+            phone_refreshes: match value("session_refresher").word() {
+                "uac" => Some(true),
+                "uas" => Some(false),
+                _ => None,
+            },
+            reliable: value("reliable").bool(),
+            server2: value("server2").filled(),
+            concurrent: value("redundancy").word() == "concurrent",
+            outbound_proxy2: value("outbound_proxy2").filled(),
+        }
+    }
+}
