@@ -181,6 +181,8 @@ async fn pickup(stage: &Stage) -> Outcome {
     let mut call = alice.account.call("bob", any_port()).await?;
     let mut waiting = bob.incoming().await?;
     waiting.ring().await?;
+    // The lamp may be faster than the 180; Alice must know of the dialog that is to be replaced.
+    call_event(&mut call, "ringing", |event| matches!(event, CallEvent::Ringing { .. })).await?;
     let ringing = lamp.ringing().await?;
     check(ringing.call.direction == Some(Direction::Recipient), "who began it")?;
     let pickup = ringing.pickup;
