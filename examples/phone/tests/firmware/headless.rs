@@ -41,8 +41,8 @@ impl Phone {
             let out = move |line| out.lock().expect("not poisoned").push(line);
             headless::run(&config, &action, None, stop, out).await.expect("it starts")
         });
-        // It listens for connections where it takes datagrams.
-        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        // It listens for connections where it takes datagrams; a call may be over before.
+        while !task.is_finished() && tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             tokio::task::yield_now().await;
         }
         Self { port, task, lines }
