@@ -137,7 +137,7 @@ pub struct Invitation {
 /// What becomes of a call that comes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It rings, or will answer itself: [`Command::Answer`] follows.
+    /// It rings, or will answer itself: [`Command::Answer`](super::Command::Answer) follows.
     Ring(CallRef),
     /// It is refused so: busy, not wanted, sent elsewhere (302).
     Refuse(Refusal),
