@@ -1,6 +1,8 @@
 //! Transfers: those that we ask for, and those that are asked of us.
 
-use super::call::{Call, CallHandle};
+#[cfg(feature = "media")]
+use super::call::Call;
+use super::call::CallHandle;
 use super::command::Command;
 use super::features::{Dropped, work, work_now};
 use super::{Account, Error, IntoUri};
