@@ -14,7 +14,7 @@ use sidetone_sip_core::{Headers, NameAddr, StatusCode, Uri};
 
 impl Agent {
     /// Calls `to` from an account, with an offer; without one the other side makes it, and
-    /// [`answer_offer`](Self::answer_offer) follows [`Event::Answered`].
+    /// [`answer_offer`](Self::answer_offer) follows [`Event::Answered`](crate::Event::Answered).
     ///
     /// # Errors
     /// [`CommandError::NoSuchAccount`], [`CommandError::NotSip`], [`CommandError::TooManyCalls`],
@@ -69,7 +69,7 @@ impl Agent {
     /// Sends a provisional response, with a session description for early media or without: reliably where the account
     /// says so and the caller can take it ([`SessionConfig::reliable`](crate::SessionConfig::reliable)). A reliable one
     /// waits for the PRACK of the one before, and has the description only once: the answer to the caller's offer, or
-    /// our offer, whose answer [`Event::Answer`] has.
+    /// our offer, whose answer [`Event::Answer`](crate::Event::Answer) has.
     ///
     /// # Errors
     /// [`CommandError::QueueFull`] when 8 wait for PRACKs, [`CommandError::WrongState`] for an offer that would not go
@@ -143,7 +143,7 @@ impl Agent {
         self.command(now, call, |call, context| call.reject(context, now, &refusal))
     }
 
-    /// Ends a call in whatever state it is: by CANCEL, BYE, or 480. [`Event::Ended`] comes at once.
+    /// Ends a call in whatever state it is: by CANCEL, BYE, or 480. [`Event::Ended`](crate::Event::Ended) comes at once.
     ///
     /// # Errors
     /// [`CommandError::NoSuchCall`] when it is over already.
@@ -168,11 +168,11 @@ impl Agent {
 
     /// Offers a change of the session: of an established call in a re-INVITE, for the other side's user may have to
     /// decide; before the call is answered in an UPDATE, which is possible once an offer and its answer went through in
-    /// reliable responses (RFC 3311 §5.1). [`Event::Answer`] or [`Event::OfferRejected`] follows.
+    /// reliable responses (RFC 3311 §5.1). [`Event::Answer`](crate::Event::Answer) or [`Event::OfferRejected`](crate::Event::OfferRejected) follows.
     ///
     /// # Errors
     /// [`CommandError::Unsupported`] when an UPDATE would be needed and the other side does not take it,
-    /// [`CommandError::OfferPending`]: [`Event::OfferDue`] tells when it can be made. [`CommandError::NoSuchCall`],
+    /// [`CommandError::OfferPending`]: [`Event::OfferDue`](crate::Event::OfferDue) tells when it can be made. [`CommandError::NoSuchCall`],
     /// [`CommandError::WrongState`].
     pub fn reoffer(&mut self, now: Instant, call: CallId, offer: Bytes) -> Result<(), CommandError> {
         self.command(now, call, |call, context| call.reoffer(context, now, offer))
@@ -193,7 +193,7 @@ impl Agent {
         self.command(now, call, |call, context| call.update_identity(context, now, identity))
     }
 
-    /// Answers [`Event::Offer`], or an [`Event::Answered`] that carried an offer.
+    /// Answers [`Event::Offer`](crate::Event::Offer), or an [`Event::Answered`](crate::Event::Answered) that carried an offer.
     ///
     /// # Errors
     /// [`CommandError::WrongState`] when no offer waits, [`CommandError::NoSuchCall`].
@@ -201,7 +201,7 @@ impl Agent {
         self.command(now, call, |call, context| call.answer_offer(context, now, body))
     }
 
-    /// Refuses [`Event::Offer`]; the session stays as it was.
+    /// Refuses [`Event::Offer`](crate::Event::Offer); the session stays as it was.
     ///
     /// # Errors
     /// [`CommandError::Status`] below 300, [`CommandError::WrongState`] when no offer waits, [`CommandError::NoSuchCall`].
@@ -216,7 +216,7 @@ impl Agent {
     }
 
     /// Sends a body in an INFO request of an established call; requests go one at a time, in their order, so that what
-    /// they carry arrives in it. [`Event::InfoAccepted`] or [`Event::InfoRefused`] follows.
+    /// they carry arrives in it. [`Event::InfoAccepted`](crate::Event::InfoAccepted) or [`Event::InfoRefused`](crate::Event::InfoRefused) follows.
     ///
     /// # Errors
     /// [`CommandError::QueueFull`] when 32 have no answer yet, [`CommandError::NoSuchCall`],
