@@ -16,30 +16,17 @@ use sidetone_sip_core::locate::LookupId;
 use sidetone_sip_core::nat::FlowFailure;
 use sidetone_sip_core::{Headers, NameAddr, Request, Response, Source, StatusCode, Uri};
 
-/// Names an account of one agent. Not used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccountId(pub(crate) u32);
-
-/// Names a call of one agent. Not used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(pub(crate) u64);
+crate::id::identifiers! {
+    /// Names an account of one agent. Not used twice.
+    AccountId(u32) = "account";
+    /// Names a call of one agent. Not used twice.
+    CallId(u64) = "call";
+}
 
 /// Names an early dialog of a call of ours: one branch of those that a proxy rings (RFC 3261 §12.1). Not used twice in a
 /// call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EarlyDialogId(pub(crate) u32);
-
-impl fmt::Display for CallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "call {}", self.0)
-    }
-}
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "account {}", self.0)
-    }
-}
 
 /// Something happened that the user of the agent should know.
 #[derive(Clone, Debug)]

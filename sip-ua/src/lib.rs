@@ -22,6 +22,7 @@ mod error;
 mod event;
 mod exchange;
 pub mod feature;
+mod id;
 mod incoming;
 mod info;
 pub mod package;

@@ -9,21 +9,15 @@ use crate::request::OutgoingRequest;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use bytes::Bytes;
-use core::fmt;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{
     ContentType, Event as EventHeader, Expires, MinExpires, RetryAfter, SipETag, SipIfMatch,
 };
 use sidetone_sip_core::{Headers, Method, Response, Source, StatusCode, Uri};
 
-/// Names a publication. Not used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PublicationId(pub(crate) u64);
-
-impl fmt::Display for PublicationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "publication {}", self.0)
-    }
+crate::id::identifiers! {
+    /// Names a publication. Not used twice.
+    PublicationId(u64) = "publication";
 }
 
 /// What to publish.

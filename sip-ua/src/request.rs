@@ -11,7 +11,6 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use bytes::Bytes;
-use core::fmt;
 use hashbrown::HashMap;
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::header::{CSeq, ContentType, From, To};
@@ -19,24 +18,11 @@ use sidetone_sip_core::{
     Headers, Method, NameAddr, Request, Response, Source, StatusCode, TransactionId, Uri,
 };
 
-/// Names a request that was sent by [`Agent::request`]. Not used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub(crate) u64);
-
-/// Names a request of the other side that waits for [`Agent::respond`]. Not used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IncomingId(pub(crate) u64);
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "request {}", self.0)
-    }
-}
-
-impl fmt::Display for IncomingId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "incoming request {}", self.0)
-    }
+crate::id::identifiers! {
+    /// Names a request that was sent by [`Agent::request`]. Not used twice.
+    RequestId(u64) = "request";
+    /// Names a request of the other side that waits for [`Agent::respond`]. Not used twice.
+    IncomingId(u64) = "incoming request";
 }
 
 /// A request to send. From, To, Call-ID, CSeq, Via, routes and credentials are the agent's.

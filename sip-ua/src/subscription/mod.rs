@@ -19,26 +19,12 @@ pub(crate) use watcher::{Asked, ReferIn, Watcher};
 use crate::dialog::Dialog;
 use crate::event::CallId;
 use alloc::boxed::Box;
-use core::fmt;
 
-/// Names a subscription of ours. Not used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionId(pub(crate) u64);
-
-/// Names a subscription of somebody else to us. Not used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WatcherId(pub(crate) u64);
-
-impl fmt::Display for SubscriptionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "subscription {}", self.0)
-    }
-}
-
-impl fmt::Display for WatcherId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "watcher {}", self.0)
-    }
+crate::id::identifiers! {
+    /// Names a subscription of ours. Not used twice.
+    SubscriptionId(u64) = "subscription";
+    /// Names a subscription of somebody else to us. Not used twice.
+    WatcherId(u64) = "watcher";
 }
 
 /// The dialog that a subscription is within (RFC 5057: a dialog may have several usages).

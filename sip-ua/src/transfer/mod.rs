@@ -18,7 +18,6 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use bytes::Bytes;
-use core::fmt;
 use sidetone_hal::net::Protocol;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{
@@ -29,14 +28,9 @@ use sidetone_sip_core::{
     Fragment, Headers, Method, NameAddr, Request, Response, Source, StatusCode, Text, TransactionId, Uri,
 };
 
-/// Names a REFER of ours. Not used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReferId(pub(crate) u64);
-
-impl fmt::Display for ReferId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "refer {}", self.0)
-    }
+crate::id::identifiers! {
+    /// Names a REFER of ours. Not used twice.
+    ReferId(u64) = "refer";
 }
 
 /// Whom the receiver of a REFER is to call.
