@@ -25,6 +25,7 @@ pub mod feature;
 mod id;
 mod incoming;
 mod info;
+mod music;
 pub mod package;
 mod publication;
 mod reach;
@@ -52,6 +53,7 @@ pub use event::{
     AccountId, CallDialog, CallId, CallState, EarlyDialogId, EndCause, EndedBy, Event, IncomingRequest,
     Invite, RegistrationState, RemoteIdentity,
 };
+pub use music::{MusicOnHold, MusicStep};
 pub use publication::{PublicationId, PublicationState, PublishRequest};
 pub use refusal::Refusal;
 pub use registration::Binding;

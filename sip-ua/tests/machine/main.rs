@@ -15,6 +15,7 @@ mod digest;
 mod early;
 mod incoming;
 mod location;
+mod music;
 mod net;
 mod outgoing;
 mod publication;
