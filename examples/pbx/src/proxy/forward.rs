@@ -62,6 +62,7 @@ impl Proxy {
         let NewInvite { server, request, parties, source, caller } = invite;
         self.check_room()?;
         self.authenticator.strip(request);
+        inspect::strip_identities(request);
         inspect::count_hop(request);
         let mut context = Context::new(now, server, request.clone());
         let mut journey = Journey::new(caller, parties, source, request.uri.is_sips());
@@ -100,6 +101,7 @@ impl Proxy {
     ) -> Result<(), Refusal> {
         self.check_room()?;
         self.authenticator.strip(request);
+        inspect::strip_identities(request);
         inspect::count_hop(request);
         let mut context = Context::new(now, server, request.clone());
         for (uri, target) in targets {

@@ -3,11 +3,13 @@
 use super::Proxy;
 use sidetone_hal::net::{IpAddr, SocketAddr};
 use sidetone_sip_core::header::{
-    CallId, From, Header, MaxForwards, ProxyAuthenticate, Route, To, Via, WwwAuthenticate,
+    CallId, From, Header, HeaderName, MaxForwards, PPreferredIdentity, ProxyAuthenticate, Route, To, Via,
+    WwwAuthenticate,
 };
 use sidetone_sip_core::{
     Challenge, Headers, NameAddr, Request, Response, Scheme, Source, StatusCode, Target, Uri,
 };
+use sidetone_sip_ua::feature::anonymity::is_anonymous;
 
 /// The headers that name a dialog.
 pub(super) struct Parties {
@@ -204,6 +206,22 @@ pub(super) fn make_strict(request: &mut Request) {
     request.headers.remove_first::<Route>();
     request.headers.push(&Route(NameAddr::new(request.uri.clone())));
     request.uri = next.uri.to_request_uri();
+}
+
+/// Who an anonymous caller says to be to this server (RFC 3325 §9.2); `None` when From does not hide it.
+pub(super) fn preferred_identity(request: &Request) -> Option<Uri> {
+    if !is_anonymous(&request.headers) {
+        return None;
+    }
+    let identities = request.headers.all::<PPreferredIdentity>().flatten();
+    identities.map(|PPreferredIdentity(identity)| identity.uri).find(Uri::is_sip)
+}
+
+/// What a caller says of itself is no assertion of this server's, and P-Preferred-Identity was for it alone (RFC 3325 §5).
+pub(super) fn strip_identities(request: &mut Request) {
+    for identity in [HeaderName::P_PREFERRED_IDENTITY, HeaderName::P_ASSERTED_IDENTITY] {
+        request.headers.remove(&identity);
+    }
 }
 
 pub(super) fn from_user(request: &Request) -> Option<String> {

@@ -418,7 +418,9 @@ impl Proxy {
             Verdict::Challenge(challenges) => return Err(Refusal::challenge(challenges, true)),
             Verdict::Denied => return Err(StatusCode::FORBIDDEN.into()),
         };
-        let from = &parties.from.uri;
+        // Who hides says who it is in P-Preferred-Identity alone, which goes no further (RFC 3325 §9.2).
+        let preferred = inspect::preferred_identity(request);
+        let from = preferred.as_ref().unwrap_or(&parties.from.uri);
         if from.user().as_deref() != Some(&*user) || !self.is_local(from, source) {
             return Err(Refusal::reason(StatusCode::FORBIDDEN, "From Is Not Your Account"));
         }

@@ -86,3 +86,34 @@ fn options_to_the_server_is_answered_by_the_server() {
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.headers.contains(&HeaderName::ALLOW));
 }
+
+#[test]
+fn a_caller_who_hides_is_known_by_an_identity_that_goes_no_further() {
+    for (identity, granted) in [("<sip:alice@10.0.0.1>", true), ("<sip:carol@10.0.0.1>", false)] {
+        let mut bench = Bench::new();
+        let (alice, bob) = (peer("alice", "10.0.0.2:5060"), peer("bob", "10.0.0.3:5060"));
+        bench.register(&bob);
+        let mut request = alice.invite("bob", "hidden", 1);
+        request.headers.remove(&HeaderName::FROM);
+        request
+            .headers
+            .push_raw(HeaderName::FROM, "\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=x")
+            .unwrap();
+        request.headers.push_raw(HeaderName::PRIVACY, "id").unwrap();
+        request.headers.push_raw(HeaderName::P_PREFERRED_IDENTITY, identity).unwrap();
+        let challenged = bench.ask(&alice, &request);
+        assert_eq!(challenged.status, StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+        bench.ack(&alice, &request, &challenged);
+        let again = alice.authorize(&request, &challenged);
+        if granted {
+            bench.request(&alice, &again);
+            let invite = bench.incoming(&bob, Method::INVITE);
+            let hidden = |name: &HeaderName| invite.headers.contains(name);
+            assert!(!hidden(&HeaderName::P_PREFERRED_IDENTITY) && hidden(&HeaderName::PRIVACY));
+            assert!(!String::from_utf8(invite.to_bytes()).unwrap().contains("alice@10.0.0.1"));
+        } else {
+            assert_eq!(bench.ask(&alice, &again).status, StatusCode::FORBIDDEN);
+            bench.silent(&bob);
+        }
+    }
+}
