@@ -151,8 +151,8 @@ impl Task {
         }
         let result = match progress {
             // Nothing more will be heard of it: taken is as good as done.
-            ReferProgress::Accepted if !self.agent.hears_of_refer(refer) => Ok(()),
-            ReferProgress::Accepted | ReferProgress::Trying(_) => return,
+            ReferProgress::Accepted { more: false } => Ok(()),
+            ReferProgress::Accepted { .. } | ReferProgress::Trying(_) => return,
             ReferProgress::Done(status) if status.is_success() => Ok(()),
             ReferProgress::Done(status) | ReferProgress::Refused(status) => Err(Error::Refused(status)),
             ReferProgress::Lost => Err(Error::Refused(StatusCode::REQUEST_TIMEOUT)),

@@ -74,9 +74,12 @@ impl ReferRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReferProgress {
-    /// The other side takes it: a 2xx to the REFER. The last that is heard when no progress was asked for, or the other side
-    /// tells none (`Refer-Sub: false` in its 2xx).
-    Accepted,
+    /// The other side takes it: a 2xx to the REFER.
+    Accepted {
+        /// Whether the other side will tell how it goes on. Without (`Refer-Sub: false`, by our wish or its own) this is the
+        /// last.
+        more: bool,
+    },
     /// A NOTIFY: the referred call is under way, with this provisional status.
     Trying(StatusCode),
     /// The last: the referred call has this final status. After a 2xx the transfer has succeeded and our call with the
@@ -92,7 +95,7 @@ impl ReferProgress {
     /// Whether nothing follows.
     #[must_use]
     pub const fn is_last(self) -> bool {
-        matches!(self, Self::Done(_) | Self::Refused(_) | Self::Lost)
+        matches!(self, Self::Done(_) | Self::Refused(_) | Self::Lost | Self::Accepted { more: false })
     }
 }
 
@@ -226,12 +229,6 @@ impl Agent {
         self.subscriptions.bind(local_tag, Usage::Referral(id));
         self.start_refer(now, id, referral, routed, protocol);
         Ok(id)
-    }
-
-    /// Whether more will be heard of a REFER of ours.
-    #[must_use]
-    pub fn hears_of_refer(&self, refer: ReferId) -> bool {
-        self.subscriptions.referrals.contains_key(&refer)
     }
 
     /// Takes a REFER: 202, and a NOTIFY that says `100 Trying`. Make the call with [`CallRequest::for_refer`], and its
@@ -430,7 +427,11 @@ impl Agent {
             response.headers.get::<ReferSub>().and_then(Result::ok).is_some_and(|sub| !sub.subscribe);
         let over = silent || !referral.progress;
         let call = referral.call;
-        self.context.events.push_back(Event::Refer { refer: id, call, progress: ReferProgress::Accepted });
+        self.context.events.push_back(Event::Refer {
+            refer: id,
+            call,
+            progress: ReferProgress::Accepted { more: !over },
+        });
         if over {
             self.forget_referral(id);
         } else {

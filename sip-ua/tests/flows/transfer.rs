@@ -144,7 +144,7 @@ fn flow_6_a_blind_transfer() {
     assert_eq!(
         progress(&mut stage, "B"),
         [
-            ReferProgress::Accepted,
+            ReferProgress::Accepted { more: true },
             ReferProgress::Trying(StatusCode::TRYING),
             ReferProgress::Trying(StatusCode::RINGING),
             ReferProgress::Done(StatusCode::OK)

@@ -81,7 +81,7 @@ fn a_blind_transfer_that_succeeds_is_told_step_by_step() {
     assert_eq!(
         progress(&mut net, "alice"),
         [
-            ReferProgress::Accepted,
+            ReferProgress::Accepted { more: true },
             ReferProgress::Trying(StatusCode::TRYING),
             ReferProgress::Trying(StatusCode::RINGING),
             ReferProgress::Done(StatusCode::OK)
@@ -155,7 +155,7 @@ fn without_progress_nothing_is_notified() {
     follow(&mut net, "bob");
     let (at_carol, _) = incoming(&mut net, "carol");
     answer(&mut net, "carol", at_carol);
-    assert_eq!(progress(&mut net, "alice"), [ReferProgress::Accepted]);
+    assert_eq!(progress(&mut net, "alice"), [ReferProgress::Accepted { more: false }]);
     assert!(!net.said().iter().any(|line| line.ends_with(": NOTIFY")));
 }
 

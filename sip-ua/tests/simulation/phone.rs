@@ -275,7 +275,7 @@ impl Phone {
         assert_ne!(progress, ReferProgress::Lost, "{}: no word came of a transfer", self.name);
         let call = *self.transfers.get(&refer).expect("nothing is heard of a transfer after its last word");
         let done = matches!(progress, ReferProgress::Done(status) if status.is_success());
-        let at_once = progress == ReferProgress::Accepted && self.rng.chance(0.5);
+        let at_once = matches!(progress, ReferProgress::Accepted { .. }) && self.rng.chance(0.5);
         if progress.is_last() {
             self.transfers.remove(&refer);
             if let Some(line) = self.calls.get_mut(&call) {
