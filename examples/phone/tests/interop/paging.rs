@@ -14,9 +14,9 @@ use sidetone_sip_ua::{MulticastOptions, OutgoingPage, Paging};
 use std::sync::{Arc, Mutex};
 
 const HERTZ: f64 = 1020.0;
-const SECONDS: u32 = 2;
-/// What must be heard of that at least; FFmpeg may join late or wait for the first packets.
-const HEARD: f64 = 1.7;
+const SECONDS: u32 = 4;
+/// What must be heard of that at least, with under 1 % of its frames missing: of so many, one may; FFmpeg may join late or wait for the first packets.
+const HEARD: f64 = 3.5;
 /// How long FFmpeg may take for all it does, on a machine that does other things too.
 const BOUND: Duration = Duration::from_secs(40);
 
@@ -202,16 +202,17 @@ fn phones(_: &Stage) -> Outcome {
         for listener in &mut listeners {
             assert!(matches!(event(listener).await?, PageEvent::Started { priority: 1, .. }));
         }
-        let enough =
-            || devices.iter().all(|device| device.heard.lock().unwrap().len() > 2 * device.rate as usize);
+        let enough = || {
+            devices.iter().all(|device| device.heard.lock().unwrap().len() > (SECONDS * device.rate) as usize)
+        };
         let mut wait = tokio::time::interval(Duration::from_millis(20));
         let started = std::time::Instant::now();
         while !enough() {
             wait.tick().await;
-            assert!(started.elapsed() < BOUND, "2 s of sound take more than {BOUND:?}");
+            assert!(started.elapsed() < BOUND, "{SECONDS} s of sound take more than {BOUND:?}");
         }
         let sent = page.stop().await?;
-        assert!(sent.packets_sent > 90, "{sent:?}");
+        assert!(sent.packets_sent > 190, "{sent:?}");
         for listener in &mut listeners {
             assert_eq!(event(listener).await?, PageEvent::Ended { priority: 1, reason: PageEnd::Stopped });
         }
