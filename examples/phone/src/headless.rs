@@ -246,7 +246,11 @@ impl<O: FnMut(String)> Run<O> {
         ring_for: Option<Duration>,
     ) -> Rule {
         let plain = Rule { ring_for, refusal: None };
-        let Some(place) = place.filter(|_| call.replaces().is_none()) else { return plain };
+        if call.replaces().is_some() {
+            return plain;
+        }
+        // To an address of no account, as in the first moments: the rules of the first one are better than none.
+        let place = place.unwrap_or(0);
         let server = account.and_then(Account::path).map(|path| path.remote.ip().to_canonical());
         let invitation = Invitation {
             headers: call.headers().clone(),
