@@ -11,7 +11,7 @@ use bytes::Bytes;
 use core::fmt;
 use sidetone_hal::net::SocketAddr;
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{Reason, RemotePartyId, RetryAfter, Warning};
+use sidetone_sip_core::header::{Reason, RemotePartyId, Warning};
 use sidetone_sip_core::locate::LookupId;
 use sidetone_sip_core::nat::FlowFailure;
 use sidetone_sip_core::{Headers, NameAddr, Request, Response, Source, StatusCode, Uri};
@@ -434,8 +434,7 @@ impl EndCause {
 
     /// The same with what a message says of why.
     pub(crate) fn with_notices(mut self, headers: &Headers) -> Self {
-        let retry = headers.get::<RetryAfter>().and_then(Result::ok);
-        self.retry_after = retry.map(|retry| Duration::from_secs(retry.seconds.into()));
+        self.retry_after = crate::back_off::retry_after(headers);
         self.warning = headers.all::<Warning>().find_map(Result::ok).map(Box::new);
         self.header = headers.all::<Reason>().find_map(Result::ok).map(Box::new);
         self

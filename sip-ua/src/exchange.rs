@@ -22,7 +22,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use sidetone_hal::net::Protocol;
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{CSeq, Contact, HeaderName, RetryAfter};
+use sidetone_sip_core::header::{CSeq, Contact, HeaderName};
 use sidetone_sip_core::locate::{LocateError, LookupId};
 use sidetone_sip_core::{
     Headers, Method, Request, Response, Source, StatusCode, Target, TransactionFailure, TransactionId, Uri,
@@ -405,10 +405,9 @@ impl Context {
         // RFC 3263 §4.3: 503 says that this server cannot, so the next one is asked. For how long it is left alone is
         // its Retry-After's to say (RFC 3261 §21.5.4).
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            let retry = response.headers.get::<RetryAfter>().and_then(Result::ok);
+            let retry = crate::back_off::retry_after(&response.headers);
             if let (Some(retry), Some(target)) = (retry, &exchange.target) {
-                let seconds = Duration::from_secs(retry.seconds.into());
-                self.locator.failed(now, target, Some(seconds));
+                self.locator.failed(now, target, Some(retry));
             }
             if (!exchange.targets.is_empty() || !exchange.ways.is_empty()) && !exchange.cancelled {
                 exchange.transaction = None;

@@ -13,6 +13,7 @@ mod account;
 mod agent;
 #[cfg(feature = "media")]
 mod audio_config;
+mod back_off;
 mod call;
 mod config;
 mod context;

@@ -1,6 +1,7 @@
 //! Publications of our state to a server that tells it to others: PUBLISH with entity tags (RFC 3903).
 
 use crate::agent::Agent;
+use crate::back_off;
 use crate::context::{Context, Timer};
 use crate::error::CommandError;
 use crate::event::{AccountId, Event};
@@ -11,7 +12,7 @@ use alloc::collections::BTreeMap;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{
-    ContentType, Event as EventHeader, Expires, MinExpires, RetryAfter, SipETag, SipIfMatch,
+    ContentType, Event as EventHeader, Expires, MinExpires, SipETag, SipIfMatch,
 };
 use sidetone_sip_core::{Headers, Method, Response, Source, StatusCode, Uri};
 
@@ -265,13 +266,11 @@ impl Agent {
         }
         publication.failures = publication.failures.saturating_add(1);
         publication.changed = true;
-        let doublings = publication.failures.saturating_sub(1).min(16);
         let config = &self.context.config;
-        let bound = config.retry_base.saturating_mul(1 << doublings).min(config.retry_max);
-        let wait = bound.mul_f64(0.5 + 0.5 * self.context.rng.unit());
-        let told = response.and_then(|response| response.headers.get::<RetryAfter>()?.ok());
-        let told = told.map_or(Duration::ZERO, |after| Duration::from_secs(u64::from(after.seconds)));
-        let retry_at = now + wait.max(told);
+        let bound = back_off::bound(publication.failures, config.retry_base, config.retry_max);
+        let wait = back_off::drawn(bound, &mut self.context.rng);
+        let told = response.and_then(|response| back_off::retry_after(&response.headers));
+        let retry_at = now + wait.max(told.unwrap_or_default());
         publication.tell(&mut self.context, id, PublicationState::Waiting { status, retry_at });
         self.context.deadlines.set(Timer::Publish(id), retry_at);
     }

@@ -4,6 +4,7 @@ use super::answer::{address_of, granted, own_contact, registered, seen_address};
 use super::request::register;
 use super::{Binding, BindingId};
 use crate::account::Slot;
+use crate::back_off;
 use crate::config::Failback;
 use crate::context::{Context, Timer};
 use crate::dialog::call_id_header;
@@ -437,11 +438,10 @@ impl Upkeep {
         let wait = match self.probe.or_else(|| config.and_then(|config| config.retry.interval)) {
             Some(interval) => interval,
             None => {
-                let doublings = self.failures.saturating_sub(1).min(16);
                 // RFC 5626 §4.5: base-time is 30 s when all flows have failed, else 90 s.
                 let base = context.config.retry_base * if self.accompanied { 3 } else { 1 };
-                let bound = base.saturating_mul(1 << doublings).min(context.config.retry_max);
-                bound.mul_f64(0.5 + 0.5 * context.rng.unit())
+                let bound = back_off::bound(self.failures, base, context.config.retry_max);
+                back_off::drawn(bound, &mut context.rng)
             }
         };
         wait.max(Duration::from_secs(u64::from(retry_after.unwrap_or(0))))

@@ -2,6 +2,7 @@
 
 use super::{SubscribeRequest, SubscriptionId, SubscriptionState, Usage};
 use crate::agent::Agent;
+use crate::back_off;
 use crate::context::{Context, Timer};
 use crate::dialog::{Dialog, LocalTag};
 use crate::error::CommandError;
@@ -14,7 +15,7 @@ use alloc::sync::Arc;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{
-    Accept, CSeq, ContentType, Event as EventHeader, Expires, From, MinExpires, RetryAfter,
+    Accept, CSeq, ContentType, Event as EventHeader, Expires, From, MinExpires,
     SubscriptionState as StateHeader,
 };
 use sidetone_sip_core::{Method, Request, Response, Source, StatusCode, TransactionId};
@@ -295,8 +296,7 @@ impl Agent {
         let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) else { return };
         let reason =
             response.map_or_else(|| status.reason().into(), |response| response.reason.as_str().into());
-        let retry = response.and_then(|response| response.headers.get::<RetryAfter>()?.ok());
-        let retry = retry.map(|after| Duration::from_secs(u64::from(after.seconds)));
+        let retry = response.and_then(|response| back_off::retry_after(&response.headers));
         let lives = subscriber.dialog.is_some() && !ends_dialog(status);
         let left = subscriber.until.map(|until| until.saturating_since(now)).filter(|left| !left.is_zero());
         if let (true, true, Some(left)) = (lives, subscriber.wanted, left) {
@@ -329,9 +329,8 @@ impl Agent {
             return self.begin_when_free(now, id);
         }
         subscriber.failures = subscriber.failures.saturating_add(1);
-        let doublings = subscriber.failures.saturating_sub(1).min(16);
-        let bound = rule.base.saturating_mul(1 << doublings).min(rule.max);
-        let drawn = bound.mul_f64(0.5 + 0.5 * self.context.rng.unit());
+        let bound = back_off::bound(subscriber.failures, rule.base, rule.max);
+        let drawn = back_off::drawn(bound, &mut self.context.rng);
         // Refused for good, and still to be tried: that is a rule of exact intervals.
         let wait = if rule.after_refusal { bound } else { drawn };
         let retry_at = now + wait.max(retry.unwrap_or(Duration::ZERO));
