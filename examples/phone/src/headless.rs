@@ -127,7 +127,7 @@ impl<O: FnMut(String)> Run<O> {
             Action::Blf { extension, length } => Ok(self.blf(accounts.first(), extension, *length).await),
             Action::Mwi { length } => Ok(self.mwi(accounts.first(), *length).await),
             Action::Answer { count, ring_for, dnd, forward, .. } => {
-                let rules = config.calls.clone().refusing(*dnd, forward.as_deref());
+                let rules = config.calls.clone().for_script(*dnd, forward.as_deref());
                 self.rules = rules.policy(&config.accounts);
                 let taking = Taking { most: (*count != 0).then_some(*count), ring_for: *ring_for };
                 Ok(self.serve(JoinSet::new(), &accounts, taking).await)

@@ -126,9 +126,10 @@ impl Calls {
         Ok(())
     }
 
-    /// The same with do not disturb on, or with every call sent elsewhere.
+    /// The same for a script: any number of calls at once, and with do not disturb on, or with every call sent elsewhere.
     #[must_use]
-    pub fn refusing(mut self, dnd: bool, forward: Option<&str>) -> Self {
+    pub fn for_script(mut self, dnd: bool, forward: Option<&str>) -> Self {
+        self.screening.call_waiting.most_calls = usize::MAX;
         self.custom = false;
         self.phone.dnd.phone.enabled |= dnd;
         if let Some(target) = forward {
