@@ -7,10 +7,11 @@ pub mod settings;
 mod typed;
 
 pub use host::{Host, HostError};
-pub use schema::{ACCOUNTS, Access, Kind, SCHEMA, Setting};
+pub use schema::{ACCOUNTS, Access, KEYS, Kind, SCHEMA, Setting};
 pub use settings::{Secret, SettingError, SettingErrorKind, Settings};
 pub use typed::{
     AccountCallSettings, AccountSettings, AuthoritySet, CallSettings, DndSettings, DtmfInfo, DtmfMode,
-    ForwardSettings, IntercomSettings, KeepAliveKind, MediaSettings, NatKind, PagingSettings, PhoneSettings,
-    SessionSettings, Srtp, TimerSettings, TlsSettings, ToneSettings, Transport,
+    ForwardSettings, IntercomSettings, KeepAliveKind, KeySettings, KeysSettings, MediaSettings, NatKind,
+    PagingSettings, PhoneSettings, SessionSettings, Srtp, TimerSettings, TlsSettings, ToneSettings,
+    Transport,
 };

@@ -1,8 +1,10 @@
 //! The schema: every setting once, with all that is known about it.
 //!
-//! A setting stands here only if the phone reads it. `N` in a path stands for an account, 1 to [`ACCOUNTS`].
+//! A setting stands here only if the phone reads it. `N` in a path stands for an account, 1 to [`ACCOUNTS`], or, after `key`,
+//! for a key, 1 to [`KEYS`].
 
 mod calls;
+mod keys;
 mod session;
 mod table;
 
@@ -15,9 +17,16 @@ use core::fmt::{self, Write as _};
 /// How many accounts the settings hold: as many as the largest model has.
 pub const ACCOUNTS: u8 = 8;
 
+/// How many keys the settings hold: the greatest number that a model gives a key (CP860: its Mute key is 13).
+pub const KEYS: u8 = 13;
+
 /// Every setting of the phone, in the order in which files and tables show them.
-pub const SCHEMA: &[Setting] =
-    &join::<{ TABLE.len() + CALLS.len() + SESSION.len() }>(&[TABLE, CALLS, SESSION]);
+pub const SCHEMA: &[Setting] = &join::<{ TABLE.len() + CALLS.len() + SESSION.len() + keys::KEYS.len() }>(&[
+    TABLE,
+    CALLS,
+    SESSION,
+    keys::KEYS,
+]);
 
 /// The rows of several tables, `N` in all.
 const fn join<const N: usize>(mut tables: &[&[Setting]]) -> [Setting; N] {
@@ -52,9 +61,9 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Whether every account has one of its own.
+    /// Whether every account, or every key, has one of its own.
     #[must_use]
-    pub fn is_per_account(&self) -> bool {
+    pub fn is_numbered(&self) -> bool {
         self.path.contains(".N.")
     }
 }
@@ -224,7 +233,8 @@ mod tests {
                 "{}",
                 setting.path
             );
-            assert_eq!(setting.is_per_account(), setting.path.starts_with("account."), "{}", setting.path);
+            let numbered = setting.path.starts_with("account.") || setting.path.starts_with("key.");
+            assert_eq!(setting.is_numbered(), numbered, "{}", setting.path);
             let form = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             let mut parts = setting.path.split('.');
             assert!(

@@ -1,7 +1,7 @@
 //! The settings: values by path, checked against the schema, read through types.
 
 use crate::host::Host;
-use crate::schema::{ACCOUNTS, Access, Kind, SCHEMA, Setting};
+use crate::schema::{ACCOUNTS, Access, KEYS, Kind, SCHEMA, Setting};
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use sidetone_dialplan::{DigitMap, MapError};
@@ -71,6 +71,9 @@ pub enum SettingErrorKind {
     /// The number in the path is no account.
     #[error("no such account: expected 1 to {ACCOUNTS}")]
     Account,
+    /// The number in the path is no key.
+    #[error("no such key: expected 1 to {KEYS}")]
+    Key,
     /// A user may not change it.
     #[error("only the administrator may change it")]
     Denied,
@@ -145,16 +148,16 @@ impl Settings {
         Ok(())
     }
 
-    /// What was set, secrets included, with full paths, the phone first and then account by account: for the
+    /// What was set, secrets included, with full paths, the phone first and then number by number: for the
     /// file.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (String, String)> {
         self.values.iter().filter_map(|(slot, value)| Some((slot.path()?, value.text())))
     }
 
-    /// The value of the setting with this path in the schema; the phone's own are those of account 0.
-    pub(crate) fn value(&self, template: &str, account: u8) -> Value {
+    /// The value of the setting with this path in the schema, of this account or key; the phone's own are those of 0.
+    pub(crate) fn value(&self, template: &str, number: u8) -> Value {
         let place = SCHEMA.iter().position(|setting| setting.path == template);
-        let set = place.and_then(|place| self.values.get(&Slot { account, place }).cloned());
+        let set = place.and_then(|place| self.values.get(&Slot { number, place }).cloned());
         set.or_else(|| {
             let setting = SCHEMA.get(place?)?;
             Value::read(setting.kind, setting.default).ok()
@@ -163,10 +166,10 @@ impl Settings {
     }
 }
 
-/// Where a value lies: an account (0 is the phone itself) and a place in the schema.
+/// Where a value lies: an account or key (0 is the phone itself) and a place in the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Slot {
-    account: u8,
+    number: u8,
     place: usize,
 }
 
@@ -174,16 +177,23 @@ impl Slot {
     fn find(path: &str) -> Result<Self, SettingError> {
         let place = |template: &str| SCHEMA.iter().position(|setting| setting.path == template);
         let unknown = || error(path, SettingErrorKind::Unknown);
-        let Some((number, name)) = path.strip_prefix("account.").and_then(|rest| rest.split_once('.')) else {
-            return Ok(Self { account: 0, place: place(path).ok_or_else(unknown)? });
+        let groups = [("account", ACCOUNTS, SettingErrorKind::Account), ("key", KEYS, SettingErrorKind::Key)];
+        let numbered = groups.into_iter().find_map(|(group, most, wrong)| {
+            let (number, name) = path.strip_prefix(group)?.strip_prefix('.')?.split_once('.')?;
+            Some((group, most, wrong, number, name))
+        });
+        let Some((group, most, wrong, number, name)) = numbered else {
+            return Ok(Self { number: 0, place: place(path).ok_or_else(unknown)? });
         };
         if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(unknown());
         }
-        let place = place(&format!("account.N.{name}")).ok_or_else(unknown)?;
+        let place = place(&format!("{group}.N.{name}")).ok_or_else(unknown)?;
         match number.parse() {
-            Ok(account @ 1..=ACCOUNTS) if !number.starts_with('0') => Ok(Self { account, place }),
-            _ => Err(error(path, SettingErrorKind::Account)),
+            Ok(digits) if (1..=most).contains(&digits) && !number.starts_with('0') => {
+                Ok(Self { number: digits, place })
+            }
+            _ => Err(error(path, wrong)),
         }
     }
 
@@ -193,7 +203,7 @@ impl Slot {
 
     fn path(self) -> Option<String> {
         let template = SCHEMA.get(self.place)?.path;
-        Some(template.replacen(".N.", &format!(".{}.", self.account), 1))
+        Some(template.replacen(".N.", &format!(".{}.", self.number), 1))
     }
 }
 

@@ -1,9 +1,11 @@
 //! The settings as the phone reads them: values of Rust's types.
 
 mod calls;
+mod keys;
 mod session;
 
 pub use calls::{AccountCallSettings, CallSettings, DndSettings, ForwardSettings, IntercomSettings};
+pub use keys::{KeySettings, KeysSettings};
 pub use session::SessionSettings;
 
 use crate::host::Host;
@@ -79,6 +81,7 @@ pub struct PhoneSettings {
     pub tones: ToneSettings,
     pub paging: PagingSettings,
     pub calls: CallSettings,
+    pub keys: KeysSettings,
     pub digit_map: Option<DigitMap>,
     /// `None` waits for ever.
     pub inter_digit: Option<Duration>,
@@ -368,6 +371,7 @@ impl Settings {
                 },
             },
             calls: self.calls(),
+            keys: self.keys(),
             digit_map: value("dialplan.digit_map").digit_map(),
             inter_digit: Some(value("dialplan.inter_digit").seconds()).filter(|time| !time.is_zero()),
             send_key: Some(value("dialplan.send_key").word())

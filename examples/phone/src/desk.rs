@@ -92,7 +92,7 @@ impl Desk {
         let mut set_up = FirmwareConfig::new(config.model, config.labels());
         set_up.dialling.clone_from(&config.dialling);
         set_up.transfer = config.calls.transfer;
-        set_up.blf.clone_from(&config.calls.blf);
+        set_up.keys.clone_from(&config.keys);
         set_up.policy = config.calls.policy(&config.accounts);
         let firmware = Firmware::new(set_up);
         let (input, inputs) = mpsc::channel(QUEUE);
@@ -124,10 +124,12 @@ impl Desk {
             path: AudioPath::Handset,
         };
         let reload = run.reload.subscribe();
-        for key in &config.calls.blf {
-            if let Some(account) = run.accounts.get(key.account).cloned() {
-                let extension = key.key.extension.clone();
-                tokio::spawn(watching::extension(account, extension, key.line, tell.clone()));
+        for key in &config.keys {
+            // Without an account of its own a key watches by the first one.
+            let account = run.accounts.get(key.account.unwrap_or(0)).cloned();
+            if let (Some(account), Some(extension)) = (account, key.function.watches()) {
+                let extension = extension.to_owned();
+                tokio::spawn(watching::extension(account, extension, key.key, tell.clone()));
             }
         }
         for (index, account) in accounts.iter().enumerate() {

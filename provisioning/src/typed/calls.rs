@@ -51,10 +51,6 @@ pub struct CallSettings {
     pub redial: bool,
     pub redial_interval: Duration,
     pub redial_times: u32,
-    /// `LINE=EXTENSION KIND`, between commas.
-    pub blf: String,
-    pub pickup_code: String,
-    pub barge_in_code: String,
     pub talk: bool,
     pub hold: bool,
 }
@@ -167,9 +163,6 @@ impl Settings {
             redial: value("redial.auto").bool(),
             redial_interval: value("redial.interval").seconds(),
             redial_times: value("redial.times").number(),
-            blf: value("keys.blf").text(),
-            pickup_code: value("keys.pickup_code").text(),
-            barge_in_code: value("keys.barge_in_code").text(),
             talk: value("events.talk").bool(),
             hold: value("events.hold").bool(),
         }

@@ -1,6 +1,6 @@
 //! What becomes of calls, from the settings.
 
-use crate::firmware::{AccountPolicy, BlfConfig, CallPolicy, TransferConfig};
+use crate::firmware::{AccountPolicy, CallPolicy, TransferConfig};
 use sidetone_provisioning::{AccountCallSettings, CallSettings, Settings};
 use sidetone_sip_core::NameAddr;
 use sidetone_sip_ua::AccountConfig;
@@ -10,7 +10,6 @@ use sidetone_sip_ua::feature::identity::{CallerSource, IdentityConfig};
 use sidetone_sip_ua::feature::number::NumberList;
 use sidetone_sip_ua::feature::screening::ScreeningConfig;
 use sidetone_sip_ua::feature::{Scope, ServerCode, TimeOfDay, Window};
-use sidetone_sip_ua::package::blf::{BlfKey, BlfKind};
 
 /// The melodies of the ringer.
 const RINGS: u8 = 5;
@@ -24,8 +23,6 @@ pub struct Calls {
     screening: ScreeningConfig,
     accounts: Vec<AccountCallSettings>,
     custom: bool,
-    /// The line keys that watch extensions.
-    pub blf: Vec<BlfConfig>,
     /// Event packages that servers may use without a subscription.
     pub(super) unsolicited: Vec<String>,
     /// What hanging up does for a transfer.
@@ -40,7 +37,6 @@ impl Default for Calls {
             screening: ScreeningConfig::default(),
             accounts: Vec::new(),
             custom: false,
-            blf: Vec::new(),
             unsolicited: Vec::new(),
             transfer: TransferConfig::default(),
         };
@@ -102,7 +98,6 @@ impl Calls {
         forward.ring_time = from.ring_time;
         forward.international = from.international;
 
-        self.blf = keys(settings)?;
         self.unsolicited = [
             ("check-sync", true),
             ("resync", true),
@@ -202,33 +197,6 @@ fn forward_of(settings: &AccountCallSettings, phone: &ForwardConfig) -> ForwardC
         rule.target.clone_from(target);
     }
     forward
-}
-
-/// `3=102, 4=103 blind`.
-fn keys(settings: &CallSettings) -> Result<Vec<BlfConfig>, String> {
-    let read = |entry: &str| {
-        let (line, rest) = entry.split_once('=')?;
-        let mut words = rest.split_ascii_whitespace();
-        let key = BlfKey::new(words.next()?)
-            .with_pickup_code(&settings.pickup_code)
-            .with_barge_in_code(&settings.barge_in_code);
-        let kind = match words.next() {
-            None | Some("call") => BlfKind::NewCall,
-            Some("blind") => BlfKind::BlindTransfer,
-            Some("attended") => BlfKind::AttendedTransfer,
-            Some(_) => return None,
-        };
-        let line = line.trim().parse().ok().filter(|line| *line > 0)?;
-        words.next().is_none().then(|| BlfConfig { line, account: 0, key: key.with_kind(kind) })
-    };
-    let entries = settings.blf.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-    entries
-        .map(|entry| {
-            read(entry).ok_or_else(|| {
-                format!("keys.blf: {entry:?}: expected a line key and an extension, as 3=102 or 3=102 blind")
-            })
-        })
-        .collect()
 }
 
 fn list(text: &str) -> NumberList {

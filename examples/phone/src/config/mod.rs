@@ -2,6 +2,7 @@
 
 mod account;
 mod calls;
+mod keys;
 mod media;
 mod network;
 mod paging;
@@ -14,9 +15,11 @@ pub use paging::Pages;
 pub use tones::Tones;
 
 use crate::cli::{Cli, TransportArg};
+use crate::firmware::KeyConfig;
 use crate::models::{ES620, Model, UnknownModel};
 use account::{account_of, locate_of, proxy_of, set_transport};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use keys::keys_of;
 use media::codecs_of;
 use sidetone_dialplan::CollectorConfig;
 use sidetone_media::srtp::SrtpPolicy;
@@ -50,6 +53,8 @@ pub struct Config {
     pub dialling: CollectorConfig,
     /// What becomes of calls.
     pub calls: Calls,
+    /// What keys do beside being lines.
+    pub keys: Vec<KeyConfig>,
     /// What `User-Agent` says.
     pub user_agent: String,
     /// The sound card that is the handset, in place of the browser; an empty name stands for the system's.
@@ -89,7 +94,7 @@ pub enum ConfigError {
     /// Codecs, delays, ports, tones or pages that cannot be used.
     #[error("{0}")]
     Media(String),
-    /// Times or rings that do not read.
+    /// Times, rings or keys that do not read.
     #[error("{0}")]
     Calls(String),
     /// More accounts than the telephone has.
@@ -121,6 +126,7 @@ impl Config {
             pages: Pages::default(),
             dialling: CollectorConfig::default(),
             calls: Calls::default(),
+            keys: Vec::new(),
             user_agent: concat!("sidetone-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
             #[cfg(feature = "sound-card")]
             sound_card: None,
@@ -140,6 +146,9 @@ impl Config {
                 return Err(ConfigError::Problems(problems.join("\n")));
             }
             config.apply_file(&loaded.settings)?;
+            // By the numbers of the telephone that it is in the end.
+            let model = cli.model.unwrap_or(config.model);
+            config.keys = keys_of(&loaded.settings.phone().keys, model).map_err(ConfigError::Calls)?;
         }
         config.apply_cli(cli)?;
         let most = config.model.accounts;

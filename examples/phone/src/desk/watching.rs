@@ -4,6 +4,7 @@ use super::Run;
 use super::calls::Called;
 use crate::firmware::{CallRef, Signal};
 use core::time::Duration;
+use sidetone_hal::keypad::Key;
 use sidetone_sip_core::header::{Event, From};
 use sidetone_sip_core::{Method, NameAddr, Request, StatusCode};
 use sidetone_sip_ua::package::Merge;
@@ -20,8 +21,8 @@ use tokio::sync::mpsc;
 /// The most of a text that is shown, in characters.
 const MAX_TEXT: usize = 160;
 
-/// Watches an extension for a line key, until the desk is gone.
-pub(crate) async fn extension(account: Account, extension: String, line: u8, reports: mpsc::Sender<Signal>) {
+/// Watches an extension for a key, until the desk is gone.
+pub(crate) async fn extension(account: Account, extension: String, key: Key, reports: mpsc::Sender<Signal>) {
     let mut lamp = Blf::new();
     let Ok(to) = extension.as_str().into_uri(account.aor()) else { return };
     let request =
@@ -58,7 +59,7 @@ pub(crate) async fn extension(account: Account, extension: String, line: u8, rep
         let state = lamp.state();
         if state != shown {
             shown = state.clone();
-            let signal = Signal::Extension { line, state: Box::new(state) };
+            let signal = Signal::Extension { key, state: Box::new(state) };
             // A desk that is gone needs to know nothing more.
             let _ = reports.send(signal).await;
         }

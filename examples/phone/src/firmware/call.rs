@@ -5,6 +5,7 @@ use super::{BUSY_TONE, Command, ENDED_SHOWN, Firmware, Mode, Sound, Timer};
 use core::fmt;
 use sidetone_hal::audio::AudioPath;
 use sidetone_hal::hook::HookState;
+use sidetone_hal::keypad::Key;
 use sidetone_hal::time::{Duration, Instant};
 
 /// Names a call of one telephone; not used twice.
@@ -219,8 +220,11 @@ impl Firmware {
 
     /// The account that a line key belongs to. The keys are dealt out evenly, in the accounts' order.
     pub(super) fn account_of(&self, line: u8) -> Option<usize> {
-        if self.watched(line).is_some() {
+        if self.programmed(Key::Line(line)).is_some() {
             return None;
+        }
+        if let Some(account) = self.line_account(line) {
+            return Some(account).filter(|account| *account < self.accounts.len());
         }
         let accounts = u8::try_from(self.accounts.len()).ok().filter(|count| *count > 0)?;
         let each = (self.model.lines / accounts).min(self.model.lines_per_account).max(1);

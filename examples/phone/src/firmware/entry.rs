@@ -6,8 +6,8 @@ use sidetone_hal::time::Instant;
 /// What a number is for, where it is not to be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// All calls go there from now on.
-    Forward,
+    /// All calls of this account go there from now on.
+    Forward(usize),
     /// The call that rings goes there.
     Deflect(CallRef),
 }
@@ -24,9 +24,9 @@ impl Firmware {
     pub(super) fn dialled(&mut self, now: Instant, number: String) {
         match self.entry.take() {
             None => self.call(now, number),
-            Some(Entry::Forward) => {
+            Some(Entry::Forward(account)) => {
                 self.rest();
-                self.set_forward(now, true, Some(number));
+                self.set_forward(now, account, true, Some(number));
             }
             Some(Entry::Deflect(call)) => {
                 self.dialler.close();

@@ -157,6 +157,9 @@ impl Firmware {
     pub(super) fn press(&mut self, now: Instant, key: Key) {
         // Any other key than that for more begins with the first soft keys again.
         let page = core::mem::take(&mut self.soft_page);
+        if self.press_programmed(now, key) {
+            return;
+        }
         match key {
             Key::Digit(digit) => self.digit(now, digit),
             Key::Soft(number) => {
@@ -251,7 +254,7 @@ impl Firmware {
         }
     }
 
-    fn digit(&mut self, now: Instant, digit: char) {
+    pub(super) fn digit(&mut self, now: Instant, digit: char) {
         match self.mode {
             Mode::Idle | Mode::Ended { .. } => {
                 self.timers.stop(Timer::Ended);
@@ -341,7 +344,7 @@ impl Firmware {
         self.rest();
     }
 
-    fn redial(&mut self, now: Instant) {
+    pub(super) fn redial(&mut self, now: Instant) {
         if matches!(self.mode, Mode::Call(_)) {
             return;
         }
@@ -405,9 +408,6 @@ impl Firmware {
     }
 
     fn line(&mut self, now: Instant, line: u8) {
-        if self.press_watched(now, line) {
-            return;
-        }
         let call = self.calls.iter().find(|call| call.line == Some(line)).map(|call| (call.id, call.state));
         match call {
             Some((call, CallState::Ringing)) => self.answer(call),
@@ -433,7 +433,7 @@ impl Firmware {
     }
 
     /// Holds a call, or the conference that it is in.
-    fn hold_for_new_call(&mut self, call: CallRef) {
+    pub(super) fn hold_for_new_call(&mut self, call: CallRef) {
         if self.conference.contains(&call) {
             self.toggle_conference_hold(call);
         } else {
@@ -467,7 +467,7 @@ impl Firmware {
             (Soft::Forward, Some(call)) => self.enter(Entry::Deflect(call)),
             (Soft::Forward, None) => {
                 if !self.toggle_forward(now) {
-                    self.enter(Entry::Forward);
+                    self.enter(Entry::Forward(self.account));
                 }
             }
             (Soft::Account, _) => self.turn_account(1),

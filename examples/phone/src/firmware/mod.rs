@@ -12,6 +12,7 @@ mod draw;
 mod entry;
 mod keys;
 mod policy;
+mod programmable;
 mod screen;
 mod signal;
 mod transfer;
@@ -22,6 +23,7 @@ pub use clock::{Moment, WallClock};
 pub use draw::Painter;
 pub(crate) use policy::refusal_of;
 pub use policy::{AccountPolicy, CallPolicy, Invitation, Verdict};
+pub use programmable::{KeyConfig, KeyFunction};
 pub use screen::{Body, Icon, LineLabel, Screen, SoftKey, Tone};
 pub use signal::{Command, Registration, Signal, Sound};
 pub use transfer::{TransferConfig, TransferProgress};
@@ -30,6 +32,7 @@ use crate::models::{LineLamps, Model};
 use call::{AfterHold, Direction};
 use dial::Dialler;
 use entry::Entry;
+use programmable::Programmed;
 use sidetone_dialplan::CollectorConfig;
 use sidetone_hal::Event;
 use sidetone_hal::audio::AudioPath;
@@ -43,8 +46,6 @@ use sidetone_sip_ua::feature::hotline::Hotline;
 use sidetone_sip_ua::feature::redial::Redial;
 use std::collections::VecDeque;
 use transfer::Transfer;
-pub use watch::BlfConfig;
-use watch::Watched;
 
 /// How long the reason of a call's end stays on the screen when nobody holds the handset.
 const ENDED_SHOWN: Duration = Duration::from_secs(5);
@@ -72,8 +73,8 @@ pub struct FirmwareConfig {
     pub dialling: CollectorConfig,
     /// What hanging up does for a transfer.
     pub transfer: TransferConfig,
-    /// The line keys that watch extensions. They are no lines.
-    pub blf: Vec<BlfConfig>,
+    /// What keys do. Line keys that do something are no lines.
+    pub keys: Vec<KeyConfig>,
     /// What becomes of calls. Calls of an account that it does not know ring.
     pub policy: CallPolicy,
 }
@@ -83,7 +84,7 @@ impl FirmwareConfig {
     #[must_use]
     pub fn new(model: &'static Model, accounts: Vec<String>) -> Self {
         let (dialling, transfer) = (CollectorConfig::default(), TransferConfig::default());
-        Self { model, accounts, dialling, transfer, blf: Vec::new(), policy: CallPolicy::default() }
+        Self { model, accounts, dialling, transfer, keys: Vec::new(), policy: CallPolicy::default() }
     }
 }
 
@@ -187,7 +188,7 @@ pub struct Firmware {
     conference: Vec<CallRef>,
     /// What is done once other calls are held. At most one for each call.
     after_hold: Vec<AfterHold>,
-    blf: Vec<Watched>,
+    keys: Vec<Programmed>,
     /// A server wants that, by restarting or not.
     reload: Option<bool>,
     policy: CallPolicy,
@@ -241,7 +242,7 @@ impl Firmware {
             transfer_config: config.transfer,
             conference: Vec::new(),
             after_hold: Vec::new(),
-            blf: config.blf.into_iter().map(Watched::new).collect(),
+            keys: config.keys.into_iter().map(Programmed::new).collect(),
             reload: None,
             policy: config.policy,
             call_return: CallReturn::new(),
@@ -343,7 +344,7 @@ impl Firmware {
             Signal::RemoteHold(call) => self.change(call, |call| call.remote_hold = true),
             Signal::RemoteResume(call) => self.change(call, |call| call.remote_hold = false),
             Signal::Dtmf { call, digit } => self.change(call, |call| remember(&mut call.received, digit)),
-            Signal::Extension { line, state } => self.extension_is(now, line, *state),
+            Signal::Extension { key, state } => self.extension_is(now, key, *state),
             Signal::Messages { account, waiting, new } => self.messages_are(account, waiting, new),
             Signal::Text { from, text } => self.notify(now, format!("{from}: {text}")),
             Signal::ClickToTalk(call) => self.click_to_talk(call),
@@ -476,8 +477,8 @@ impl Firmware {
 
     fn line_lamp(&self, line: u8) -> LampState {
         let Some(LineLamps { ringing, active, held }) = self.model.line_lamps else { return LampState::Off };
-        if let Some(watched) = self.watched(line) {
-            return watched.lamp(&self.model.blf_lamps);
+        if let Some(programmed) = self.programmed(Key::Line(line)) {
+            return self.face(programmed).lamp;
         }
         let call = self.calls.iter().find(|call| call.line == Some(line));
         match call.map(|call| (call.is_ringing(), call.state)) {

@@ -259,41 +259,68 @@ impl Firmware {
 
     /// The DND key: on, or off.
     pub(super) fn toggle_dnd(&mut self, now: Instant) {
-        let account = u32::try_from(self.account).unwrap_or(u32::MAX);
-        let on = self.policy.dnd.press(account);
-        let code = self.policy.dnd.of(account).code.switched(on).map(str::to_owned);
+        self.toggle_dnd_of(now, self.account);
+    }
+
+    /// The same of an account, counted from 0.
+    pub(super) fn toggle_dnd_of(&mut self, now: Instant, account: usize) {
+        let index = index_of(account);
+        let on = self.policy.dnd.press(index);
+        let code = self.policy.dnd.of(index).code.switched(on).map(str::to_owned);
         self.notify(now, if on { "Do not disturb is on" } else { "Do not disturb is off" }.to_owned());
         if let Some(code) = code {
-            self.call(now, code);
+            self.place(now, account, code);
         }
+    }
+
+    /// Whether an account is not to be disturbed.
+    pub(super) fn dnd_is_on(&self, account: usize) -> bool {
+        self.policy.dnd.shows_icon(index_of(account))
     }
 
     /// Whether do not disturb is shown.
     pub(super) fn shows_dnd(&self) -> bool {
-        self.policy.dnd.shows_icon(u32::try_from(self.account).unwrap_or(u32::MAX))
+        self.dnd_is_on(self.account)
     }
 
-    /// Whether a forward is shown: one icon for all three (YLA-092).
-    pub(super) fn shows_forward(&self) -> bool {
-        let forward = self.policy.forward.of(u32::try_from(self.account).unwrap_or(u32::MAX));
+    /// Whether an account forwards calls: one icon for all three cases (YLA-092).
+    pub(super) fn forwards(&self, account: usize) -> bool {
+        let forward = self.policy.forward.of(index_of(account));
         forward.always.enabled || forward.busy.enabled || forward.no_answer.enabled
+    }
+
+    /// Whether a forward is shown.
+    pub(super) fn shows_forward(&self) -> bool {
+        self.forwards(self.account)
     }
 
     /// The forward key: switches the forward of all calls off, or on when it has a target. Says whether it had.
     pub(super) fn toggle_forward(&mut self, now: Instant) -> bool {
-        let account = u32::try_from(self.account).unwrap_or(u32::MAX);
-        let always = &self.policy.forward.of(account).always;
+        self.toggle_forward_of(now, self.account)
+    }
+
+    /// The same of an account, counted from 0.
+    pub(super) fn toggle_forward_of(&mut self, now: Instant, account: usize) -> bool {
+        let always = &self.policy.forward.of(index_of(account)).always;
         if !always.enabled && always.target.is_empty() {
             return false;
         }
         let on = !always.enabled;
-        self.set_forward(now, on, None);
+        self.set_forward(now, account, on, None);
         true
     }
 
-    /// Forwards all calls, to another number than before if one is given, or none any more.
-    pub(super) fn set_forward(&mut self, now: Instant, on: bool, target: Option<String>) {
-        let account = u32::try_from(self.account).unwrap_or(u32::MAX);
+    /// Calls of an account say who calls, or do not any more.
+    pub(super) fn toggle_anonymity(&mut self, now: Instant, account: usize) {
+        let Some(policy) = self.policy.accounts.get_mut(account) else { return };
+        policy.anonymity.enabled = !policy.anonymity.enabled;
+        let told = if policy.anonymity.enabled { "Calls are anonymous" } else { "Calls are not anonymous" };
+        self.notify(now, told.to_owned());
+    }
+
+    /// Forwards all calls of an account, to another number than before if one is given, or none any more.
+    pub(super) fn set_forward(&mut self, now: Instant, account: usize, on: bool, target: Option<String>) {
+        let (place, account) = (account, index_of(account));
         let mut forward = self.policy.forward.of(account).clone();
         forward.always.enabled = on;
         if let Some(target) = target {
@@ -310,7 +337,7 @@ impl Firmware {
         }
         self.notify(now, told);
         if let Some(code) = code {
-            self.call(now, code);
+            self.place(now, place, code);
         }
     }
 
@@ -434,6 +461,11 @@ impl Firmware {
     pub(super) fn can_return(&self) -> bool {
         self.call_return.target().is_some()
     }
+}
+
+/// An account as the rules count them.
+fn index_of(account: usize) -> u32 {
+    u32::try_from(account).unwrap_or(u32::MAX)
 }
 
 impl Invitation {

@@ -1,9 +1,11 @@
 //! What the screen says, before it is drawn: the same for every size of screen, and readable by a test or a screen reader.
 
 use super::call::clock_of;
+use super::programmable::Face;
 use super::transfer::{Step, Transfer};
 use super::{Account, Call, CallState, Firmware, Mode, Registration, VOLUME_MAX};
 use sidetone_hal::audio::AudioPath;
+use sidetone_hal::keypad::Key;
 use sidetone_hal::time::Instant;
 
 /// The content of a screen.
@@ -331,13 +333,9 @@ const fn state_of(call: &Call) -> &'static str {
 }
 
 fn line_label(phone: &Firmware, line: u8) -> LineLabel {
-    if let Some(watched) = phone.watched(line) {
-        let tone = match (watched.rings(), watched.is_busy()) {
-            (true, _) => Tone::Ringing,
-            (false, true) => Tone::Talking,
-            (false, false) => Tone::Calm,
-        };
-        return LineLabel { text: watched.label(), tone, busy: watched.is_busy(), registered: true };
+    if let Some(programmed) = phone.programmed(Key::Line(line)) {
+        let Face { text, tone, .. } = phone.face(programmed);
+        return LineLabel { text, tone, busy: tone != Tone::Calm, registered: true };
     }
     let account = phone.account_of(line).and_then(|account| phone.accounts.get(account));
     let call = phone.calls.iter().find(|call| call.line == Some(line));

@@ -1,6 +1,7 @@
 //! What passes between the telephone and its user agent: signals in, commands out; and the sounds it makes.
 
 use super::{CallRef, Ended, Peer, Quality, TransferProgress};
+use sidetone_hal::keypad::Key;
 use sidetone_sip_ua::package::blf::{BlfState, Pickup};
 
 /// How an account stands, as far as the screen is concerned.
@@ -91,10 +92,10 @@ pub enum Signal {
         /// What.
         progress: TransferProgress,
     },
-    /// The extension that a line key watches is so now.
+    /// The extension that a key watches is so now.
     Extension {
-        /// Which line key.
-        line: u8,
+        /// Which key.
+        key: Key,
         /// How it is.
         state: Box<BlfState>,
     },

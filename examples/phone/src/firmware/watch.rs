@@ -1,103 +1,69 @@
-//! What others tell of themselves: watched extensions on line keys, waiting messages, texts, and what servers want of the
+//! What others tell of themselves: watched extensions on keys, waiting messages, texts, and what servers want of the
 //! telephone.
 
+use super::programmable::Face;
+use super::screen::Tone;
 use super::transfer::{Step, Transfer};
 use super::{Call, CallRef, CallState, Command, Firmware, Mode};
+use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::{LampColor, LampState};
 use sidetone_hal::time::Instant;
-use sidetone_sip_ua::package::blf::{BlfAction, BlfKey, BlfState, Blink, Colour, Lamp, LampTable, Unknown};
+use sidetone_sip_ua::package::blf::{BlfAction, BlfKey, BlfState, Blink, Colour, Lamp, LampTable};
 
-/// A line key that watches an extension.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlfConfig {
-    /// Which line key, from 1.
-    pub line: u8,
-    /// The account that watches and calls, counted from 0.
-    pub account: usize,
-    /// Whom, and what a press does.
-    pub key: BlfKey,
-}
-
-/// A watched extension.
-#[derive(Debug)]
-pub(super) struct Watched {
-    config: BlfConfig,
-    state: BlfState,
-}
-
-impl Watched {
-    pub(super) const fn new(config: BlfConfig) -> Self {
-        Self { config, state: BlfState::Unknown(Unknown::Waiting) }
-    }
-
-    pub(super) const fn line(&self) -> u8 {
-        self.config.line
-    }
-
-    /// What the label of the key says: the extension, and with whom it is.
-    pub(super) fn label(&self) -> String {
-        let extension = &self.config.key.extension;
-        match self.state.peer() {
-            Some(peer) => format!("{extension}: {}", peer.label()),
-            None => extension.clone(),
-        }
-    }
-
-    pub(super) const fn rings(&self) -> bool {
-        matches!(self.state, BlfState::Ringing(_))
-    }
-
-    pub(super) const fn is_busy(&self) -> bool {
-        !matches!(self.state, BlfState::Unknown(_) | BlfState::Offline | BlfState::Idle)
-    }
-
-    /// The light of the key on a telephone with this table.
-    pub(super) fn lamp(&self, table: &LampTable) -> LampState {
-        let Lamp { colour: Some(colour), blink } = table.lamp(&self.state) else { return LampState::Off };
-        let color = match colour {
-            Colour::Green => LampColor::Green,
-            Colour::YellowGreen => LampColor::YellowGreen,
-            _ => LampColor::Red,
-        };
-        match blink {
-            Blink::Steady => LampState::On(color),
-            Blink::Slow => LampState::slow(color),
-            Blink::Fast => LampState::fast(color),
-        }
+/// The light of a watched extension on a telephone with this table.
+fn light(table: &LampTable, state: &BlfState) -> LampState {
+    let Lamp { colour: Some(colour), blink } = table.lamp(state) else { return LampState::Off };
+    let color = match colour {
+        Colour::Green => LampColor::Green,
+        Colour::YellowGreen => LampColor::YellowGreen,
+        _ => LampColor::Red,
+    };
+    match blink {
+        Blink::Steady => LampState::On(color),
+        Blink::Slow => LampState::slow(color),
+        Blink::Fast => LampState::fast(color),
     }
 }
 
 impl Firmware {
-    /// The extension that a line key watches.
-    pub(super) fn watched(&self, line: u8) -> Option<&Watched> {
-        self.blf.iter().find(|watched| watched.line() == line)
+    /// How the key of an extension in this state looks: its name, and with whom it is.
+    pub(super) fn watched_face(&self, name: &str, state: &BlfState) -> Face {
+        let text = match state.peer() {
+            Some(peer) => format!("{name}: {}", peer.label()),
+            None => name.to_owned(),
+        };
+        let tone = match state {
+            BlfState::Ringing(_) => Tone::Ringing,
+            BlfState::Unknown(_) | BlfState::Offline | BlfState::Idle => Tone::Calm,
+            _ => Tone::Talking,
+        };
+        Face { text, tone, lamp: light(&self.model.blf_lamps, state) }
     }
 
     /// A watched extension is in another state.
-    pub(super) fn extension_is(&mut self, now: Instant, line: u8, state: BlfState) {
-        let Some(watched) = self.blf.iter_mut().find(|watched| watched.line() == line) else { return };
-        let begins = state.begins_ringing(&watched.state);
-        watched.state = state;
-        if begins {
-            let told = format!("{} rings", watched.label());
+    pub(super) fn extension_is(&mut self, now: Instant, key: Key, state: BlfState) {
+        let Some(place) = self.keys.iter().position(|known| known.config.key == key) else { return };
+        let Some(known) = self.keys.get_mut(place) else { return };
+        let begins = state.begins_ringing(&known.state);
+        known.state = state;
+        if begins && let Some(known) = self.keys.get(place) {
+            let told = format!("{} rings", self.face(known).text);
             self.notify(now, told);
         }
     }
 
-    /// The key of a watched extension. Says whether it is one.
-    pub(super) fn press_watched(&mut self, now: Instant, line: u8) -> bool {
-        let current = match self.mode {
+    /// The call that the person is in, on the screen.
+    pub(super) fn current_call(&self) -> Option<CallRef> {
+        match self.mode {
             Mode::Call(call) => self.find(call).filter(|call| call.is_up() && !call.hung_up).map(Call::id),
             _ => None,
-        };
-        let Some(watched) = self.watched(line) else { return false };
-        let account = watched.config.account;
-        if self.dials_for_transfer() {
-            let number = watched.config.key.extension.clone();
-            self.transfer_to_number(number);
-            return true;
         }
-        match watched.config.key.press(&watched.state, current.is_some()) {
+    }
+
+    /// The key of a watched extension.
+    pub(super) fn press_watched(&mut self, now: Instant, account: usize, key: &BlfKey, state: &BlfState) {
+        let current = self.current_call();
+        match key.press(state, current.is_some()) {
             BlfAction::Call(number)
             | BlfAction::PickUpByCode(number)
             | BlfAction::Retrieve(number)
@@ -115,18 +81,16 @@ impl Firmware {
                 }
             }
             BlfAction::PickUp(pickup) => {
-                let number = watched.config.key.extension.clone();
-                if let Some(call) = self.take_line(now, account, number) {
+                if let Some(call) = self.take_line(now, account, key.extension.clone()) {
                     self.command(Command::PickUp { call, account, pickup });
                 }
             }
             _ => {}
         }
-        true
     }
 
     /// Calls a number; what talks is held first.
-    fn call_beside(&mut self, now: Instant, account: usize, number: String) {
+    pub(super) fn call_beside(&mut self, now: Instant, account: usize, number: String) {
         if let Mode::Call(call) = self.mode {
             if !self.find(call).is_some_and(|call| call.is_up() || call.is_ringing()) {
                 return;
@@ -164,7 +128,10 @@ impl Firmware {
     /// The message key: calls the voice mail of the account that has messages, or else of the one that is chosen.
     pub(super) fn call_voice_mail(&mut self, now: Instant) {
         let with_messages = self.accounts.iter().position(|account| account.messages.is_some());
-        let account = with_messages.unwrap_or(self.account);
+        self.call_voice_mail_of(now, with_messages.unwrap_or(self.account));
+    }
+
+    pub(super) fn call_voice_mail_of(&mut self, now: Instant, account: usize) {
         let number = self.policy.accounts.get(account).map(|policy| policy.voice_mail.clone());
         match number.filter(|number| !number.is_empty()) {
             Some(number) => self.call_beside(now, account, number),

@@ -5,6 +5,7 @@ use crate::desk::watching;
 use crate::firmware::Signal;
 use core::time::Duration;
 use serde::Serialize;
+use sidetone_hal::keypad::Key;
 use sidetone_sip_ua::Account;
 use sidetone_sip_ua::package::blf::{BlfState, Unknown};
 use tokio::sync::mpsc;
@@ -43,7 +44,7 @@ impl<O: FnMut(String)> Run<O> {
     ) -> Outcome {
         let Some(account) = account else { return no_account() };
         let (reports, signals) = mpsc::channel(QUEUE);
-        tokio::spawn(watching::extension(account.clone(), extension.to_owned(), 1, reports));
+        tokio::spawn(watching::extension(account.clone(), extension.to_owned(), Key::Line(1), reports));
         self.tell(signals, length, |signal| {
             let Signal::Extension { state, .. } = signal else { return None };
             let (name, status) = name_of(&state);

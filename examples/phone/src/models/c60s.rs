@@ -33,6 +33,16 @@ pub static C60S: Model = Model {
         ring(3),
         ring(4),
     ],
+    // After the line keys the soft keys and the function keys (DIN-163).
+    programmable: &[
+        (3, Key::Soft(1)),
+        (4, Key::Soft(2)),
+        (5, Key::Soft(3)),
+        (6, Key::Soft(4)),
+        (7, Key::Ok),
+        (8, Key::Cancel),
+        (9, Key::Mute),
+    ],
     lamps: &[(Lamp::Power, LampColor::Blue)],
     line_lamps: Some(LineLamps {
         ringing: LampColor::Green,

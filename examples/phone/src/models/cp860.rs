@@ -31,6 +31,17 @@ pub static CP860: Model = Model {
         (Key::Ok, "OK"),
         (Key::Navigate(Direction::Down), "▼"),
     ],
+    // The numbers of `programablekey.X` (YLC-336).
+    programmable: &[
+        (1, Key::Soft(1)),
+        (2, Key::Soft(2)),
+        (3, Key::Soft(3)),
+        (4, Key::Soft(4)),
+        (5, Key::Navigate(Direction::Up)),
+        (6, Key::Navigate(Direction::Down)),
+        (9, Key::Ok),
+        (13, Key::Mute),
+    ],
     // Three lamps around the loudspeaker that light together: red and green.
     lamps: &[(Lamp::Status, LampColor::Green)],
     line_lamps: None,

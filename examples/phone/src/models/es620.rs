@@ -42,6 +42,7 @@ pub static ES620: Model = Model {
         ring(3),
         ring(4),
     ],
+    programmable: &[],
     lamps: &[
         (Lamp::Status, LampColor::Red),
         (Lamp::Key(Key::Headset), LampColor::Red),

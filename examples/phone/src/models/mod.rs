@@ -50,6 +50,9 @@ pub struct Model {
     pub conference: usize,
     /// The keys beside the dial pad, the line keys and the soft keys, with the caption on the cap.
     pub keys: &'static [(Key, &'static str)],
+    /// The keys beside the line keys that may be given a function, with the numbers that the settings know them by. They have
+    /// it while the phone is idle.
+    pub programmable: &'static [(u8, Key)],
     /// The lamps beside those of the line keys, with the colour each has.
     pub lamps: &'static [(Lamp, LampColor)],
     /// The colours of a line key's lamp for a call that rings, talks and is held; `None` when the keys have no lamp.
@@ -91,6 +94,13 @@ impl Model {
             Key::Soft(number) => (1..=SOFT_KEYS).contains(&number),
             other => self.keys.iter().any(|(key, _)| *key == other),
         }
+    }
+
+    /// The key that the settings know by this number: a line key, or one of the others that may be given a function.
+    #[must_use]
+    pub fn programmable_key(&self, number: u8) -> Option<Key> {
+        let line = (1..=self.lines).contains(&number).then_some(Key::Line(number));
+        line.or_else(|| self.programmable.iter().find(|(known, _)| *known == number).map(|(_, key)| *key))
     }
 
     /// Every lamp of the telephone, those of the line keys included.
@@ -135,6 +145,7 @@ const fn ring(index: usize) -> (Key, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sidetone_provisioning::KEYS;
 
     #[test]
     fn the_models_are_those_of_the_manuals() {
@@ -168,6 +179,9 @@ mod tests {
             keys.dedup();
             assert_eq!(keys.len(), model.keys.len(), "{}", model.name);
             assert!(!model.has_key(Key::Line(model.lines + 1)));
+            for (number, key) in model.programmable {
+                assert!(model.has_key(*key) && (model.lines + 1..=KEYS).contains(number), "{}", model.name);
+            }
         }
     }
 }

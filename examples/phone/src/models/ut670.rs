@@ -40,6 +40,7 @@ pub static UT670: Model = Model {
         ring(3),
         ring(4),
     ],
+    programmable: &[],
     lamps: &[
         (Lamp::Status, LampColor::Red),
         (Lamp::Key(Key::Message), LampColor::Red),

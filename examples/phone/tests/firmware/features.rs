@@ -182,7 +182,7 @@ async fn texts_and_anonymous_calls_reach_a_desk_that_answers_by_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_watches_a_desk_at_the_pbx_and_takes_its_call() {
-    let (pbx, mut people) = office(3, "phone.model = es620\nkeys.blf = 3=102\n").await;
+    let (pbx, mut people) = office(3, "phone.model = es620\nkey.3.type = blf\nkey.3.value = 102\n").await;
     people[2].dial("102").await;
     people[2].press(Key::Send).await;
     people[1].sees("Incoming call").await;

@@ -33,7 +33,7 @@ pub(crate) fn desk(model: &'static Model, settings: &str) -> Desk {
     let config = config(settings, "sip:alice@example.org");
     let mut set_up = FirmwareConfig::new(model, config.labels());
     set_up.transfer = config.calls.transfer;
-    set_up.blf.clone_from(&config.calls.blf);
+    set_up.keys.clone_from(&config.keys);
     set_up.policy = config.calls.policy(&config.accounts);
     Desk::set_up(set_up)
 }

@@ -31,7 +31,7 @@ fn lamp(desk: &Desk) -> LampState {
 
 #[test]
 fn a_watched_extension_shows_its_state_and_is_called() {
-    let mut desk = phone(&ES620, "keys.blf = 3=102\n");
+    let mut desk = phone(&ES620, "key.3.type = blf\nkey.3.value = 102\n");
     assert_eq!((lamp(&desk), desk.phone.screen(desk.now).lines[2].text.as_str()), (LampState::Off, "102"));
     for (state, light, label) in [
         ("", LampState::On(LampColor::YellowGreen), "102"),
@@ -39,7 +39,7 @@ fn a_watched_extension_shows_its_state_and_is_called() {
         ("early", LampState::fast(LampColor::Red), "102: Ada"),
         ("terminated", LampState::On(LampColor::YellowGreen), "102"),
     ] {
-        desk.signal(Signal::Extension { line: 3, state: told(state) });
+        desk.signal(Signal::Extension { key: Key::Line(3), state: told(state) });
         assert_eq!(lamp(&desk), light, "{state}");
         assert_eq!(desk.phone.screen(desk.now).lines[2].text, label, "{state}");
     }
@@ -49,8 +49,8 @@ fn a_watched_extension_shows_its_state_and_is_called() {
 
 #[test]
 fn a_call_that_rings_there_is_picked_up_by_replacing_it_or_by_a_code() {
-    let mut desk = phone(&ES620, "keys.blf = 3=102\n");
-    desk.signal(Signal::Extension { line: 3, state: told("early") });
+    let mut desk = phone(&ES620, "key.3.type = blf\nkey.3.value = 102\n");
+    desk.signal(Signal::Extension { key: Key::Line(3), state: told("early") });
     assert!(desk.text().contains(&"102: Ada rings".to_owned()), "{:?}", desk.text());
     desk.press(Key::Line(3));
     let Command::PickUp { call, pickup, .. } = desk.command() else { panic!("not picked up") };
@@ -58,13 +58,16 @@ fn a_call_that_rings_there_is_picked_up_by_replacing_it_or_by_a_code() {
     desk.signal(Signal::Established { call });
     assert_eq!(desk.text()[1..3], ["Talking", "102"]);
 
-    let mut coded = phone(&ES620, "keys.blf = 3=102\nkeys.pickup_code = *8\nkeys.barge_in_code = *9\n");
-    coded.signal(Signal::Extension { line: 3, state: told("early") });
+    let mut coded = phone(
+        &ES620,
+        "key.3.type = blf\nkey.3.value = 102\nkeys.pickup_code = *8\nkeys.barge_in_code = *9\n",
+    );
+    coded.signal(Signal::Extension { key: Key::Line(3), state: told("early") });
     coded.press(Key::Line(3));
     let Command::Call { call, number, .. } = coded.command() else { panic!("not called") };
     assert_eq!(number, "*8102");
     coded.signal(Signal::Ended { call, cause: local() });
-    coded.signal(Signal::Extension { line: 3, state: told("confirmed") });
+    coded.signal(Signal::Extension { key: Key::Line(3), state: told("confirmed") });
     coded.press(Key::Line(3));
     assert!(matches!(coded.command(), Command::Call { number, .. } if number == "*9102"));
 }
@@ -72,12 +75,12 @@ fn a_call_that_rings_there_is_picked_up_by_replacing_it_or_by_a_code() {
 #[test]
 fn a_transfer_key_transfers_to_an_idle_extension_only() {
     for (kind, attended) in [("blind", false), ("attended", true)] {
-        let mut desk = phone(&ES620, &format!("keys.blf = 3=102 {kind}\n"));
+        let mut desk = phone(&ES620, &format!("key.3.type = blf-{kind}\nkey.3.value = 102\n"));
         let call = desk.talk("105");
-        desk.signal(Signal::Extension { line: 3, state: told("confirmed") });
+        desk.signal(Signal::Extension { key: Key::Line(3), state: told("confirmed") });
         desk.press(Key::Line(3));
         assert_eq!(desk.commands(), [], "{kind}: it talks");
-        desk.signal(Signal::Extension { line: 3, state: told("") });
+        desk.signal(Signal::Extension { key: Key::Line(3), state: told("") });
         desk.press(Key::Line(3));
         if attended {
             assert_eq!(desk.phone.poll_command(), Some(Command::Hold(call)));
@@ -95,16 +98,16 @@ fn a_transfer_key_transfers_to_an_idle_extension_only() {
 
 #[test]
 fn while_a_transfer_is_dialled_the_key_is_its_target_and_in_a_call_it_calls_beside() {
-    let mut desk = phone(&ES620, "keys.blf = 3=102\n");
+    let mut desk = phone(&ES620, "key.3.type = blf\nkey.3.value = 102\n");
     let call = desk.talk("105");
     desk.press(Key::Transfer);
     assert_eq!(desk.command(), Command::Hold(call));
     desk.signal(Signal::Held(call));
     desk.press(Key::Line(3));
     assert_eq!(desk.command(), Command::Transfer { call, number: "102".to_owned() });
-    let mut desk = phone(&ES620, "keys.blf = 3=102\n");
+    let mut desk = phone(&ES620, "key.3.type = blf\nkey.3.value = 102\n");
     let call = desk.talk("105");
-    desk.signal(Signal::Extension { line: 3, state: told("") });
+    desk.signal(Signal::Extension { key: Key::Line(3), state: told("") });
     desk.press(Key::Line(3));
     assert_eq!(desk.phone.poll_command(), Some(Command::Hold(call)));
     assert!(matches!(desk.command(), Command::Call { number, .. } if number == "102"));

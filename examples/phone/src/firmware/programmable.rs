@@ -1,0 +1,263 @@
+//! Keys that are given a function: line keys, and those soft keys and keys with a cap that a model lets have one.
+//!
+//! A function is a variant of [`KeyFunction`]. What its key looks like is an arm of [`Firmware::face`], what a press does is
+//! an arm of [`Firmware::press_programmed`], and the word for it in the settings stands in `config/keys.rs`. Line keys work at
+//! any time, the others only while the phone is idle (YLC-336).
+
+use super::call::CallState;
+use super::entry::Entry;
+use super::screen::Tone;
+use super::{Command, Firmware, Mode, remember};
+use sidetone_hal::keypad::Key;
+use sidetone_hal::lamp::LampState;
+use sidetone_hal::time::Instant;
+use sidetone_sip_ua::package::blf::{BlfKey, BlfState, Unknown};
+
+/// A key with a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyConfig {
+    /// Which key.
+    pub key: Key,
+    /// The account that it works with, counted from 0; `None` is the one that is chosen on the screen.
+    pub account: Option<usize>,
+    /// Its label; an empty one comes from the function.
+    pub label: String,
+    /// What it does.
+    pub function: KeyFunction,
+}
+
+impl KeyConfig {
+    /// A key that does this with the chosen account, labelled by its function.
+    #[must_use]
+    pub const fn new(key: Key, function: KeyFunction) -> Self {
+        Self { key, account: None, label: String::new(), function }
+    }
+
+    /// The same with this label.
+    #[must_use]
+    pub fn with_label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+}
+
+/// What a key does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyFunction {
+    /// What it does without a function: a line key is a line, of the account if one is given.
+    Line,
+    /// Nothing.
+    Nothing,
+    /// Watches an extension; a press calls it, takes the call that rings there, or transfers to it.
+    Blf(BlfKey),
+    /// Calls a number or a URI.
+    SpeedDial(String),
+    /// Puts digits in front of the number that is dialled (YLC-338).
+    Prefix(String),
+    /// Sends digits over the call (DIN-165, SAY-212).
+    Dtmf(String),
+    /// Takes a call that rings in the group, by dialling this code (DIN-080).
+    GroupPickup(String),
+    /// Fetches a parked call, by dialling this code or number.
+    Retrieve(String),
+    /// Do not disturb, on and off.
+    Dnd,
+    /// Forwards all calls, or none any more.
+    Forward,
+    /// As the transfer key.
+    Transfer,
+    /// As the conference key.
+    Conference,
+    /// As the hold key.
+    Hold,
+    /// As the redial key.
+    Redial,
+    /// Calls whoever called last.
+    CallReturn,
+    /// Calls the voice mail.
+    VoiceMail,
+    /// Calls of the account are anonymous, or not.
+    Anonymous,
+}
+
+impl KeyFunction {
+    /// The extension whose dialogs the key shows.
+    #[must_use]
+    pub fn watches(&self) -> Option<&str> {
+        match self {
+            Self::Blf(key) => Some(&key.extension),
+            _ => None,
+        }
+    }
+
+    /// The number that the key stands for: the target, when it is pressed while a transfer is dialled.
+    fn number(&self) -> Option<&str> {
+        match self {
+            Self::Blf(key) => Some(&key.extension),
+            Self::SpeedDial(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
+/// A key with a function, and what is known of what it watches.
+#[derive(Debug)]
+pub(super) struct Programmed {
+    pub(super) config: KeyConfig,
+    pub(super) state: BlfState,
+}
+
+/// What a key with a function looks like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Face {
+    pub(super) text: String,
+    pub(super) tone: Tone,
+    pub(super) lamp: LampState,
+}
+
+impl Programmed {
+    pub(super) const fn new(config: KeyConfig) -> Self {
+        Self { config, state: BlfState::Unknown(Unknown::Waiting) }
+    }
+}
+
+impl Firmware {
+    /// The function of a key, where it is not what it would be anyway.
+    pub(super) fn programmed(&self, key: Key) -> Option<&Programmed> {
+        let mut keys = self.keys.iter();
+        keys.find(|known| known.config.key == key && known.config.function != KeyFunction::Line)
+    }
+
+    /// The account that a line key was given.
+    pub(super) fn line_account(&self, line: u8) -> Option<usize> {
+        let mut keys = self.keys.iter();
+        keys.find(|known| known.config.key == Key::Line(line))?.config.account
+    }
+
+    /// What a key with a function looks like.
+    pub(super) fn face(&self, key: &Programmed) -> Face {
+        let KeyConfig { label, function, account, .. } = &key.config;
+        let account = account.unwrap_or(self.account);
+        let named = |name: &str| if label.is_empty() { name.to_owned() } else { label.clone() };
+        let dark = |name: &str| self.lit(named(name), false);
+        match function {
+            KeyFunction::Line | KeyFunction::Nothing => dark(""),
+            KeyFunction::Blf(watched) => self.watched_face(&named(&watched.extension), &key.state),
+            KeyFunction::SpeedDial(number) | KeyFunction::Prefix(number) | KeyFunction::Retrieve(number) => {
+                dark(number)
+            }
+            KeyFunction::Dtmf(digits) => dark(digits),
+            KeyFunction::GroupPickup(_) => dark("Group pickup"),
+            KeyFunction::Dnd => self.lit(named("DND"), self.dnd_is_on(account)),
+            KeyFunction::Forward => self.lit(named("Forward"), self.forwards(account)),
+            KeyFunction::Transfer => dark("Transfer"),
+            KeyFunction::Conference => self.lit(named("Conference"), !self.conference.is_empty()),
+            KeyFunction::Hold => {
+                let held = self.calls.iter().any(|call| call.state == CallState::Held);
+                self.lit(named("Hold"), held)
+            }
+            KeyFunction::Redial => dark("Redial"),
+            KeyFunction::CallReturn => dark("Return"),
+            KeyFunction::VoiceMail => {
+                let waits = self.accounts.get(account).is_some_and(|account| account.messages.is_some());
+                self.lit(named("Voice mail"), waits)
+            }
+            KeyFunction::Anonymous => {
+                let policy = self.policy.accounts.get(account);
+                self.lit(named("Anonymous"), policy.is_some_and(|policy| policy.anonymity.enabled))
+            }
+        }
+    }
+
+    /// A key whose lamp is on or off. The colour is the one that asks for attention: in a call it is another one.
+    pub(super) fn lit(&self, text: String, on: bool) -> Face {
+        let tone = if on { Tone::Talking } else { Tone::Calm };
+        let lamp = match self.model.line_lamps {
+            Some(lamps) if on => LampState::On(lamps.ringing),
+            _ => LampState::Off,
+        };
+        Face { text, tone, lamp }
+    }
+
+    /// A key is pressed. Says whether it has a function.
+    pub(super) fn press_programmed(&mut self, now: Instant, key: Key) -> bool {
+        let Some(programmed) = self.programmed(key) else { return false };
+        if !matches!(key, Key::Line(_)) && !matches!(self.mode, Mode::Idle) {
+            return false;
+        }
+        let account = programmed.config.account.unwrap_or(self.account);
+        let (function, state) = (programmed.config.function.clone(), programmed.state.clone());
+        if self.dials_for_transfer()
+            && let Some(number) = function.number()
+        {
+            self.transfer_to_number(number.to_owned());
+            return true;
+        }
+        match function {
+            KeyFunction::Line | KeyFunction::Nothing => {}
+            KeyFunction::Blf(watched) => self.press_watched(now, account, &watched, &state),
+            KeyFunction::SpeedDial(number)
+            | KeyFunction::GroupPickup(number)
+            | KeyFunction::Retrieve(number) => self.call_beside(now, account, number),
+            KeyFunction::Prefix(digits) => self.prefix(now, &digits),
+            KeyFunction::Dtmf(digits) => self.send_digits(&digits),
+            KeyFunction::Dnd => self.toggle_dnd_of(now, account),
+            KeyFunction::Forward => {
+                if !self.toggle_forward_of(now, account) {
+                    self.enter(Entry::Forward(account));
+                }
+            }
+            KeyFunction::Transfer => self.transfer_key(now),
+            KeyFunction::Conference => self.conference_key(now),
+            KeyFunction::Hold => {
+                if let Mode::Call(call) = self.mode {
+                    self.toggle_hold(call);
+                }
+            }
+            KeyFunction::Redial => self.redial(now),
+            KeyFunction::CallReturn => self.return_call(now),
+            KeyFunction::VoiceMail => self.call_voice_mail_of(now, account),
+            KeyFunction::Anonymous => self.toggle_anonymity(now, account),
+        }
+        true
+    }
+
+    /// Dials digits in front of those that were dialled.
+    fn prefix(&mut self, now: Instant, digits: &str) {
+        let dialled = match self.mode {
+            Mode::Dial => {
+                let line = self.dialler.line();
+                let dialled = self.dialler.digits().to_owned();
+                self.dialler.close();
+                self.dialler.set_line(line);
+                self.dialler.open(now);
+                dialled
+            }
+            Mode::Call(_) => {
+                self.new_call(now);
+                String::new()
+            }
+            Mode::Idle | Mode::Ended { .. } => String::new(),
+        };
+        for digit in digits.chars().chain(dialled.chars()) {
+            if matches!(self.mode, Mode::Call(_)) {
+                // The number was complete.
+                return;
+            }
+            self.digit(now, digit);
+        }
+    }
+
+    /// Sends digits over the call that talks.
+    fn send_digits(&mut self, digits: &str) {
+        let talks =
+            |call: &super::CallRef| self.find(*call).is_some_and(|call| call.state == CallState::Talking);
+        let Some(call) = self.current_call().filter(talks) else { return };
+        for digit in digits.chars() {
+            self.change(call, |call| remember(&mut call.sent, digit));
+            self.command(Command::Dtmf { call, digit });
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The rows about keys that may be given a function: line keys, soft keys, and some of the keys with a cap.
+
+use super::table::row;
+use super::{Access, Kind, Setting};
+
+/// The longest number or code, as for every other number of the settings.
+const NUMBER: Kind = Kind::Text { max: 32 };
+
+/// Every function that a key can have. The phone knows what each of them does.
+const FUNCTIONS: &[&str] = &[
+    "line",
+    "none",
+    "blf",
+    "blf-blind",
+    "blf-attended",
+    "speed-dial",
+    "prefix",
+    "dtmf",
+    "group-pickup",
+    "retrieve",
+    "dnd",
+    "forward",
+    "transfer",
+    "conference",
+    "hold",
+    "redial",
+    "call-return",
+    "voice-mail",
+    "anonymous",
+];
+
+/// The settings of keys.
+pub(super) const KEYS: &[Setting] = {
+    use Access::{Administrator as Admin, User};
+    use Kind::{Choice, Integer, Text};
+    const RESTART: bool = true;
+    &[
+        row(
+            "key.N.type",
+            Choice(FUNCTIONS),
+            "line",
+            User,
+            RESTART,
+            "What the key does; `line` leaves it what it is without settings: a line, or what its cap says.",
+        ),
+        row(
+            "key.N.value",
+            Text { max: 99 },
+            "",
+            User,
+            RESTART,
+            "What it does that with: the extension, number, prefix, digits or code.",
+        ),
+        row(
+            "key.N.account",
+            Integer { min: 0, max: 8 },
+            "0",
+            User,
+            RESTART,
+            "The account that it does that with; 0 is the one that is chosen on the screen.",
+        ),
+        row(
+            "key.N.label",
+            Text { max: 99 },
+            "",
+            User,
+            RESTART,
+            "Its label; nothing takes one from the function.",
+        ),
+        row(
+            "key.N.extension",
+            NUMBER,
+            "",
+            User,
+            RESTART,
+            "What it dials before the value to take a call; nothing takes `keys.pickup_code`.",
+        ),
+        row(
+            "keys.pickup_code",
+            NUMBER,
+            "",
+            Admin,
+            RESTART,
+            "What a key dials before an extension to take a call that rings there; nothing replaces the call (RFC 3891).",
+        ),
+        row(
+            "keys.barge_in_code",
+            NUMBER,
+            "",
+            Admin,
+            RESTART,
+            "What it dials before the extension to join its call; nothing calls the extension.",
+        ),
+        row(
+            "keys.retrieve_code",
+            NUMBER,
+            "",
+            Admin,
+            RESTART,
+            "What it dials before the extension to fetch a call that is parked there; nothing dials what the server tells.",
+        ),
+    ]
+};
