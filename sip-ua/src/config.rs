@@ -11,6 +11,7 @@ pub use refresh::{RefreshRule, RetryRule};
 pub use registration::{ExpiresIn, MacPlace, RegistrationConfig, SendMac};
 
 use crate::error::ConfigError;
+use crate::feature::redirect::RedirectConfig;
 use crate::session::SessionConfig;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -176,6 +177,8 @@ pub struct AccountConfig {
     pub rport: bool,
     /// What calls use of session timers, reliable provisional responses and connected identity.
     pub session: SessionConfig,
+    /// Whether calls follow a 3xx, and how far. By default they do, up to 8 targets.
+    pub redirect: RedirectConfig,
     /// How this account's calls sound and are negotiated. `None`, the default: as the user agent's.
     #[cfg(feature = "media")]
     pub audio: Option<crate::AudioConfig>,
@@ -209,6 +212,7 @@ impl AccountConfig {
             public_address: PublicAddress::default(),
             rport: true,
             session: SessionConfig::default(),
+            redirect: RedirectConfig::default(),
             #[cfg(feature = "media")]
             audio: None,
         }
@@ -326,6 +330,13 @@ impl AccountConfig {
         self
     }
 
+    /// The same account, its calls redirected so.
+    #[must_use]
+    pub fn with_redirect(mut self, redirect: RedirectConfig) -> Self {
+        self.redirect = redirect;
+        self
+    }
+
     /// The same account, which changes its UDP port after a failed registration.
     #[must_use]
     pub fn with_new_port_on_failure(mut self) -> Self {
@@ -398,7 +409,8 @@ impl fmt::Debug for AccountConfig {
             .field("keep_alive", &self.keep_alive)
             .field("public_address", &self.public_address)
             .field("rport", &self.rport)
-            .field("session", &self.session);
+            .field("session", &self.session)
+            .field("redirect", &self.redirect);
         #[cfg(feature = "media")]
         shown_config.field("audio", &self.audio);
         shown_config.finish()

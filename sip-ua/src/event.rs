@@ -101,6 +101,21 @@ pub enum Event {
         /// A session description for early media: the answer to our offer. An offer comes as [`Event::Offer`].
         body: Option<Bytes>,
     },
+    /// An outgoing call is sent elsewhere: `INVITE` – `300`, `301`, `302` or `305` with a Contact that was not tried yet
+    /// (RFC 3261 §8.1.3.4). Early dialogs are over with it. The next INVITE goes out by itself, or on the user's word
+    /// ([`RedirectConfig::follow`](crate::feature::redirect::RedirectConfig::follow)).
+    Redirected {
+        /// Which call.
+        call: CallId,
+        /// The 3xx.
+        status: StatusCode,
+        /// Who is called next, in this order, each when the one before did not take the call. After a 305 it is the same
+        /// address as before, by a proxy.
+        targets: Vec<Uri>,
+        /// Whether nothing happens until [`follow_redirect`](crate::Agent::follow_redirect) or
+        /// [`hangup`](crate::Agent::hangup).
+        ask: bool,
+    },
     /// One of the places that rang gave up, and others may ring on (199, RFC 6228).
     EarlyDialogEnded {
         /// Which call.

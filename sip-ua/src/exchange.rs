@@ -97,6 +97,11 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
+    /// The request as its owner made it; of requests outside of dialogs only.
+    pub(crate) fn original(&self) -> Option<&Request> {
+        self.origin.as_deref()
+    }
+
     /// Whether somebody else can be asked when the target in use says nothing.
     fn has_more(&self) -> bool {
         !self.targets.is_empty() || !self.ways.is_empty() || self.more

@@ -42,6 +42,22 @@ pub(super) const SESSION: &[Setting] = {
             "Whether provisional responses are sent and asked for reliably (100rel and PRACK, RFC 3262).",
         ),
         row(
+            "account.N.redirect",
+            Choice(&["follow", "never"]),
+            "follow",
+            Admin,
+            LIVE,
+            "What a call does that is sent elsewhere (302): follows, to 8 addresses at most, or ends.",
+        ),
+        row(
+            "account.N.redirect_call_id",
+            Choice(&["new", "same"]),
+            "new",
+            Admin,
+            LIVE,
+            "Whether a call that follows has a new Call-ID, or the same one with a higher number.",
+        ),
+        row(
             "account.N.server2",
             SipUri,
             "",

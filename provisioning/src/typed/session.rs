@@ -13,6 +13,9 @@ pub struct SessionSettings {
     /// Whether the phone refreshes; `None` leaves it open.
     pub phone_refreshes: Option<bool>,
     pub reliable: bool,
+    /// Whether calls follow a 302 and the like.
+    pub follow_redirects: bool,
+    pub redirect_new_call_id: bool,
     pub server2: Option<String>,
     pub concurrent: bool,
     pub outbound_proxy2: Option<String>,
@@ -30,6 +33,8 @@ impl Settings {
                 _ => None,
             },
             reliable: value("reliable").bool(),
+            follow_redirects: value("redirect").word() == "follow",
+            redirect_new_call_id: value("redirect_call_id").word() == "new",
             server2: value("server2").filled(),
             concurrent: value("redundancy").word() == "concurrent",
             outbound_proxy2: value("outbound_proxy2").filled(),

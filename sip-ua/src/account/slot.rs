@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use sidetone_hal::net::Protocol;
 use sidetone_hal::time::Instant;
-use sidetone_sip_core::header::{From, To};
+use sidetone_sip_core::header::{From, HeaderName, Route, To};
 use sidetone_sip_core::{NameAddr, Request, Target, Uri};
 
 /// Places of one account at most: each has a binding, timers and a keep-alive of its own. RFC 5626 §4.2.1 asks for two
@@ -81,9 +81,14 @@ impl Way {
             move_domain(request, domain, server);
         }
         let target = request.uri.clone();
+        // What the request was told to go by (the proxy of a 305) comes behind what the account always goes by.
+        let told: Vec<Route> = request.headers.all::<Route>().flatten().collect();
+        request.headers.remove(&HeaderName::ROUTE);
         let first = self.routes.apply(request, &target);
-        match &self.hop {
-            Some(hop) if self.routes.is_empty() => hop.clone(),
+        told.iter().for_each(|hop| request.headers.push(hop));
+        match (&self.hop, told.first()) {
+            (Some(hop), _) if self.routes.is_empty() => hop.clone(),
+            (None, Some(Route(hop))) if self.routes.is_empty() => hop.uri.clone(),
             _ => first,
         }
     }

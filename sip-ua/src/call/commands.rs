@@ -166,6 +166,14 @@ impl Agent {
         })
     }
 
+    /// Calls whom the last [`Event::Redirected`](crate::Event::Redirected) named, where it asked.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] when nothing was asked, [`CommandError::NoSuchCall`].
+    pub fn follow_redirect(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.follow_redirect(context, now))
+    }
+
     /// Offers a change of the session: of an established call in a re-INVITE, for the other side's user may have to
     /// decide; before the call is answered in an UPDATE, which is possible once an offer and its answer went through in
     /// reliable responses (RFC 3311 §5.1). [`Event::Answer`](crate::Event::Answer) or [`Event::OfferRejected`](crate::Event::OfferRejected) follows.

@@ -2,13 +2,14 @@
 
 use super::Error;
 use super::command::{Command, Reply};
-use super::features::Dropped;
+use super::features::{Dropped, work_now};
 use crate::{AccountId, CallId, EndCause, Refusal, RemoteIdentity};
 use core::ops::Deref;
 use sidetone_sip_core::header::Contact;
 use sidetone_sip_core::{Headers, NameAddr, Source, StatusCode, Uri};
 use std::boxed::Box;
 use std::sync::{Arc, OnceLock};
+use std::vec::Vec;
 use tokio::sync::{mpsc, oneshot};
 
 /// What happens to a call.
@@ -34,6 +35,13 @@ pub enum CallEvent {
     Dtmf(char),
     /// How far a transfer that we asked for is. Nothing to do about it: [`CallHandle::transfer`] sees to the rest.
     Transfer(crate::ReferProgress),
+    /// The other side sends the call elsewhere (a 3xx).
+    Redirected {
+        /// Who is called next, in this order, each when the one before did not take the call.
+        targets: Vec<Uri>,
+        /// Whether it waits for [`CallHandle::follow_redirect`], as the account's settings say.
+        ask: bool,
+    },
     /// The other side is somebody else than before, or the network says who it is.
     RemoteIdentity(Box<RemoteIdentity>),
     /// The call is over: the last event.
@@ -203,6 +211,15 @@ impl CallHandle {
     /// [`Error::Command`] when it is over already, [`Error::Closed`].
     pub async fn hangup(&self) -> Result<(), Error> {
         self.ask(|call, reply| Command::Hangup { call, reply }).await
+    }
+
+    /// Calls whom [`CallEvent::Redirected`] named, where it asked. [`hangup`](Self::hangup) ends the call instead.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when nothing was asked or the call is over, [`Error::Closed`].
+    pub async fn follow_redirect(&self) -> Result<(), Error> {
+        let call = self.id;
+        work_now(&self.commands, move |task, now| Ok(task.agent.follow_redirect(now, call)?)).await
     }
 
     /// Puts the other side on hold and waits until it knows (RFC 3264 §8.4). When both sides change the session at the

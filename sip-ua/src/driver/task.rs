@@ -321,6 +321,11 @@ impl Task {
                     slot.end(cause);
                 }
             }
+            Event::Redirected { call, targets, ask, .. } => {
+                if let Some(slot) = self.slots.get(&call) {
+                    slot.events.send(CallEvent::Redirected { targets, ask });
+                }
+            }
             Event::RemoteIdentity { call, identity } => {
                 if let Some(slot) = self.slots.get(&call) {
                     slot.events.send(CallEvent::RemoteIdentity(identity));

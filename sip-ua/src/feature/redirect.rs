@@ -1,4 +1,8 @@
 //! Calls that a 3xx sends elsewhere: whom to try next, and loops stopped (RFC 3261 §8.1.3.4).
+//!
+//! What the Contacts of each status mean (RFC 3261 §21.3): those of 300, 301 and 302 are called in the place of the target;
+//! that of 305 is a proxy by which the same target is called once more; those of 380 are services of another kind, which its
+//! body describes in no form that the RFC defines, so that nobody is called by themselves.
 
 use alloc::vec::Vec;
 use sidetone_sip_core::header::{Contact, Diversion, Header, HistoryInfo};
@@ -10,8 +14,8 @@ use super::diversion::MAX_ENTRIES;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RedirectConfig {
-    /// Whether they are followed at all. Default: yes.
-    pub follow: bool,
+    /// Whether they are followed at all, and on whose word. Default: [`Follow::Always`].
+    pub follow: Follow,
     /// How many targets are tried for one call, whoever named them. Default 8.
     pub most_targets: usize,
     /// How many redirections one after the other: by a target that a redirection named, and so on. Default 5.
@@ -27,10 +31,23 @@ pub struct RedirectConfig {
     pub new_call_id: bool,
 }
 
+/// Who says whether a redirection is followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Follow {
+    /// Nobody: the 3xx ends the call, and its addresses are told.
+    Never,
+    /// The user, for each 3xx that names new targets.
+    Ask,
+    /// The settings.
+    #[default]
+    Always,
+}
+
 impl Default for RedirectConfig {
     fn default() -> Self {
         Self {
-            follow: true,
+            follow: Follow::Always,
             most_targets: 8,
             most_depth: 5,
             tel: true,
@@ -47,6 +64,8 @@ impl Default for RedirectConfig {
 pub struct Attempt {
     /// Whom to call.
     pub target: Uri,
+    /// By which proxy: the Contact of a 305. The INVITE has it as its Route.
+    pub proxy: Option<Uri>,
     /// Diversion and History-Info of the 3xx, which the INVITE takes along.
     pub headers: Headers,
     /// Whether the INVITE begins a Call-ID of its own.
@@ -58,8 +77,10 @@ pub struct Attempt {
 pub struct Redirection {
     config: RedirectConfig,
     secure: bool,
-    /// Every target that was ever named, as addresses without what does not tell them apart.
-    seen: Vec<Uri>,
+    /// Whom the last attempt went to.
+    current: Uri,
+    /// Every target that was ever named, as addresses without what does not tell them apart, and by which proxy.
+    seen: Vec<(Uri, Option<Uri>)>,
     /// The next stands last.
     waiting: Vec<(Attempt, usize)>,
     /// How many redirections led to the target that is being tried.
@@ -82,8 +103,9 @@ impl Redirection {
     /// For a call to `first`.
     #[must_use]
     pub fn new(config: RedirectConfig, first: &Uri) -> Self {
-        let seen = alloc::vec![first.to_request_uri()];
-        Self { config, secure: first.is_sips(), seen, waiting: Vec::new(), depth: 0 }
+        let current = first.to_request_uri();
+        let seen = alloc::vec![(current.clone(), None)];
+        Self { config, secure: first.is_sips(), current, seen, waiting: Vec::new(), depth: 0 }
     }
 
     /// Takes a 3xx to the last attempt. Its targets come before those that wait, the highest `q` first, and in the order of the
@@ -92,9 +114,11 @@ impl Redirection {
     /// Takes time in proportion to its contacts times the targets that were named.
     pub fn redirected(&mut self, status: StatusCode, headers: &Headers) -> Redirected {
         let depth = self.depth + 1;
-        if !self.config.follow || !status.is_redirect() || depth > self.config.most_depth {
+        let follows = self.config.follow != Follow::Never && status.is_redirect();
+        if !follows || status == StatusCode::ALTERNATIVE_SERVICE || depth > self.config.most_depth {
             return Redirected::Refused;
         }
+        let by_proxy = status == StatusCode::USE_PROXY;
         let mut carried = Headers::new();
         carry::<Diversion>(headers, &mut carried);
         carry::<HistoryInfo>(headers, &mut carried);
@@ -102,24 +126,27 @@ impl Redirection {
         let room = (self.config.most_targets + 1).saturating_sub(self.seen.len());
         // Of an endless list the front is read: enough that a bad start hides no good target.
         let contacts = headers.all::<Contact>().take(self.config.most_targets.saturating_mul(4).min(256));
-        let mut targets: Vec<(u16, Uri)> = Vec::new();
+        let mut targets: Vec<(u16, (Uri, Option<Uri>))> = Vec::new();
         for contact in contacts.flatten() {
             let Some(address) = contact.addr() else { continue };
             // What stands behind a `?` would put headers of the redirector's choice into our request.
             let uri = address.uri.to_request_uri();
-            if self.allowed(&uri)
-                && !self.seen.contains(&uri)
-                && !targets.iter().any(|(_, known)| *known == uri)
-            {
-                targets.push((address.q().unwrap_or(1000), uri));
+            if !self.allowed(&uri) || by_proxy && !uri.is_sip() {
+                continue;
+            }
+            let place = if by_proxy { (self.current.clone(), Some(uri)) } else { (uri, None) };
+            if !self.seen.contains(&place) && !targets.iter().any(|(_, known)| *known == place) {
+                targets.push((address.q().unwrap_or(1000), place));
             }
         }
         targets.sort_by_key(|(q, _)| core::cmp::Reverse(*q));
         targets.truncate(room);
         let new = targets.len();
-        for (_, target) in targets.into_iter().rev() {
-            self.seen.push(target.clone());
-            let attempt = Attempt { target, headers: carried.clone(), new_call_id: self.config.new_call_id };
+        for (_, place) in targets.into_iter().rev() {
+            self.seen.push(place.clone());
+            let (target, proxy) = place;
+            let new_call_id = self.config.new_call_id;
+            let attempt = Attempt { target, proxy, headers: carried.clone(), new_call_id };
             self.waiting.push((attempt, depth));
         }
         if new > 0 { Redirected::Targets(new) } else { Redirected::Nothing }
@@ -130,7 +157,13 @@ impl Redirection {
     pub fn next_attempt(&mut self) -> Option<Attempt> {
         let (attempt, depth) = self.waiting.pop()?;
         self.depth = depth;
+        self.current = attempt.target.clone();
         Some(attempt)
+    }
+
+    /// Who waits to be tried, the next one first.
+    pub fn targets(&self) -> impl Iterator<Item = &Uri> {
+        self.waiting.iter().rev().map(|(attempt, _)| &attempt.target)
     }
 
     /// How many targets wait.
@@ -277,13 +310,30 @@ mod tests {
     }
 
     #[test]
+    fn a_305_names_a_proxy_and_not_a_target() {
+        let mut redirection = start(RedirectConfig::default());
+        let proxies = contacts(&["<sip:p1@h;lr>;q=0.5, <tel:+4930>, <sip:p2@h>"]);
+        assert_eq!(redirection.redirected(StatusCode::USE_PROXY, &proxies), Redirected::Targets(2));
+        for proxy in ["sip:p2@h", "sip:p1@h;lr"] {
+            let attempt = redirection.next_attempt().unwrap();
+            assert_eq!(attempt.target.as_str(), "sip:b@example.com");
+            assert_eq!(attempt.proxy.unwrap().as_str(), proxy);
+        }
+        assert_eq!(redirection.redirected(StatusCode::USE_PROXY, &proxies), Redirected::Nothing, "a loop");
+    }
+
+    #[test]
     fn what_is_no_redirection_is_refused() {
         let list = contacts(&["<sip:c@h>"]);
         assert_eq!(
             start(RedirectConfig::default()).redirected(StatusCode::BUSY_HERE, &list),
             Redirected::Refused
         );
-        let off = RedirectConfig { follow: false, ..RedirectConfig::default() };
+        assert_eq!(
+            start(RedirectConfig::default()).redirected(StatusCode::ALTERNATIVE_SERVICE, &list),
+            Redirected::Refused
+        );
+        let off = RedirectConfig { follow: Follow::Never, ..RedirectConfig::default() };
         assert_eq!(start(off).redirected(MOVED, &list), Redirected::Refused);
         assert_eq!(start(RedirectConfig::default()).redirected(MOVED, &Headers::new()), Redirected::Nothing);
     }

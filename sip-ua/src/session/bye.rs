@@ -22,7 +22,9 @@ impl Call {
             Phase::Outgoing(outgoing) => {
                 let exchange = outgoing.exchange;
                 self.drop_early_offers(context, now);
-                context.cancel(now, exchange);
+                if !self.leaves_redirection(context) {
+                    context.cancel(now, exchange);
+                }
             }
             Phase::Incoming(_) => {
                 self.refuse_invite(context, now, &StatusCode::TEMPORARILY_UNAVAILABLE.into());

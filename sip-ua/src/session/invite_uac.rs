@@ -3,6 +3,7 @@
 use super::ack::ack_to;
 use super::config::{ExtensionUse, RELIABLE};
 use super::early::Early;
+use super::redirect::{Redirecting, refusal};
 use super::retry::Retries;
 use super::{Session, body_of, timer};
 use crate::call::{Call, CallRequest, Phase};
@@ -16,8 +17,8 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use sidetone_hal::time::Instant;
-use sidetone_sip_core::header::{CSeq, Contact, ContentType, From, Require, To};
-use sidetone_sip_core::{Method, NameAddr, Request, Response, Source, StatusCode, Uri};
+use sidetone_sip_core::header::{CSeq, CallId as CallIdHeader, ContentType, From, Require, To};
+use sidetone_sip_core::{Method, NameAddr, Request, Response, Source, StatusCode};
 
 /// Forks that answer beside the one that has the call, and are taken down; further ones are left to their timers.
 const MAX_FORKS: u8 = 16;
@@ -36,6 +37,8 @@ pub(crate) struct Outgoing {
     /// The early dialog whose offer the user was told of.
     pub(super) asking: Option<EarlyDialogId>,
     pub(super) retries: Retries,
+    /// Where a 3xx has sent it.
+    pub(super) redirect: Option<Box<Redirecting>>,
 }
 
 impl Outgoing {
@@ -109,6 +112,7 @@ impl Call {
                 last_early: 0,
                 asking: None,
                 retries: Retries::default(),
+                redirect: None,
             })),
         })
     }
@@ -119,7 +123,9 @@ impl Call {
             Phase::Outgoing(outgoing) => {
                 let exchange = outgoing.exchange;
                 self.end(context, EndCause::new(EndedBy::Timeout, None, "nobody picked up"));
-                context.cancel(now, exchange);
+                if !self.leaves_redirection(context) {
+                    context.cancel(now, exchange);
+                }
             }
             Phase::Incoming(_) => {
                 self.end(
@@ -145,28 +151,36 @@ impl Call {
         result: Result<(Response, Source), Failure>,
     ) {
         match (result, &self.phase) {
-            (Ok((response, _)), Phase::Outgoing(_)) if response.status.is_provisional() => {
+            (Ok((response, _)), Phase::Outgoing(outgoing))
+                if response.status.is_provisional() && outgoing.exchange == exchange =>
+            {
                 self.progress_came(context, now, exchange, &response);
             }
             (Ok((response, source)), Phase::Outgoing(_)) if response.status.is_success() => {
+                self.taken_after_all(context, now, exchange);
                 self.answered(context, now, exchange, &response, &source);
             }
+            // Of a target that the call has left since.
+            (_, Phase::Outgoing(outgoing)) if outgoing.exchange != exchange => {}
             (Ok((response, _)), Phase::Outgoing(_)) => {
-                if self.retry_refused(context, now, exchange, &response) {
+                let refusal = refusal(&response);
+                if self.retry_refused(context, now, exchange, &response)
+                    || self.goes_elsewhere(context, now, exchange, Some(&response), &refusal)
+                {
                     return;
                 }
                 self.drop_early(context, now);
-                let contacts = if response.status.is_redirect() { contacts(&response) } else { Vec::new() };
-                let reason = response.reason.as_str();
-                let cause = EndCause::new(EndedBy::Remote, Some(response.status), reason);
-                let cause = EndCause { contacts, ..cause.with_notices(&response.headers) };
-                self.end(context, cause);
+                self.end(context, refusal);
                 self.finish(context);
             }
             (Err(failure), Phase::Outgoing(_)) => {
-                self.drop_early(context, now);
                 let by = if failure == Failure::Timeout { EndedBy::Timeout } else { EndedBy::Network };
-                self.end(context, EndCause::new(by, Some(failure.status()), failure.reason()));
+                let refusal = EndCause::new(by, Some(failure.status()), failure.reason());
+                if self.goes_elsewhere(context, now, exchange, None, &refusal) {
+                    return;
+                }
+                self.drop_early(context, now);
+                self.end(context, refusal);
                 self.finish(context);
             }
             (Ok((response, _)), Phase::Up(_)) if response.status.is_success() => {
@@ -255,7 +269,9 @@ impl Call {
             // Its ACK waits for the user's answer.
             return;
         }
-        let Ok(mut fork) = Dialog::client(&self.call_id, &invite, response) else { return };
+        // A call that was redirected has had several.
+        let Some(Ok(call_id)) = invite.headers.get::<CallIdHeader>() else { return };
+        let Ok(mut fork) = Dialog::client(&call_id.as_str().into(), &invite, response) else { return };
         if session.forks >= MAX_FORKS {
             return;
         }
@@ -265,22 +281,4 @@ impl Call {
         let bye = fork.request(Method::BYE);
         context.start(now, Owner::Nobody, self.account, bye, self.protocol, false);
     }
-}
-
-/// The addresses that a 3xx names, the most wanted first (RFC 3261 §8.1.3.4).
-fn contacts(response: &Response) -> Vec<Uri> {
-    let mut contacts: Vec<(u16, Uri)> = response
-        .headers
-        .all::<Contact>()
-        .flatten()
-        .filter_map(|contact| {
-            let q = contact.q().unwrap_or(1000);
-            match contact {
-                Contact::Addr(address) => Some((q, address.uri)),
-                Contact::Star => None,
-            }
-        })
-        .collect();
-    contacts.sort_by_key(|(q, _)| core::cmp::Reverse(*q));
-    contacts.into_iter().map(|(_, uri)| uri).collect()
 }

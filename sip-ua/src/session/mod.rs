@@ -8,6 +8,7 @@ mod identity;
 mod invite_uac;
 mod invite_uas;
 mod offers;
+mod redirect;
 mod reinvite;
 mod reliable;
 mod retry;

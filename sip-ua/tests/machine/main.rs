@@ -20,6 +20,7 @@ mod net;
 mod outgoing;
 mod publication;
 mod reach;
+mod redirect;
 mod refusal;
 mod registration;
 mod registration_flows;

@@ -5,6 +5,7 @@ use sidetone_sip_core::header::{
     ProxyAuthorization, RecordRoute, To, Via, WwwAuthenticate,
 };
 use sidetone_sip_core::{Challenge, Message, Method, NameAddr, Request, Response, StatusCode};
+use sidetone_sip_ua::feature::redirect::{Follow, RedirectConfig};
 use sidetone_sip_ua::{AccountConfig, AgentConfig, CallId as Id, CallState, CommandError, EndedBy, Event};
 
 /// A call of ours whose INVITE has just gone out.
@@ -142,7 +143,14 @@ fn refusals_end_the_call_with_their_status_and_a_3xx_with_its_addresses() {
         assert_eq!((cause.by, cause.status.map(StatusCode::code)), (EndedBy::Remote, Some(code)));
         assert_eq!(harness.agent.call_state(call), None);
     }
-    let (mut harness, _, invite) = calling();
+    // Its own test file tells how it is followed: `redirect.rs`.
+    let mut redirect = RedirectConfig::default();
+    redirect.follow = Follow::Never;
+    let config = AccountConfig::parse("sip:alice:secret@192.0.2.2").unwrap().with_redirect(redirect);
+    let mut harness = Harness::new();
+    let account = harness.account_with(config);
+    harness.agent.call(harness.now, account, &uri("sip:bob@192.0.2.2"), Some(body(OFFER))).unwrap();
+    let invite = harness.request(Method::INVITE);
     let mut moved = invite.response(StatusCode::MOVED_TEMPORARILY, Some("one"));
     for (address, q) in [("sip:carol@192.0.2.3", "0.5"), ("sip:dave@192.0.2.4", "0.9")] {
         let mut contact = NameAddr::new(uri(address));

@@ -6,6 +6,7 @@ use sidetone_hal::net::Protocol;
 use sidetone_provisioning::{AccountSettings, KeepAliveKind as Kind, NatKind, Transport};
 use sidetone_sip_core::header::Refresher;
 use sidetone_sip_core::{ParseError, StatusCode, Uri};
+use sidetone_sip_ua::feature::redirect::{Follow, RedirectConfig};
 use sidetone_sip_ua::{
     AccountConfig, DatagramPayload, ExtensionUse, KeepAlive, KeepAliveKind, LocateOptions, PublicAddress,
     Redundancy, RedundancyMode, Server, SessionConfig, StunServer,
@@ -38,6 +39,7 @@ pub(super) fn account_of(
     account.keep_alive = keep_alive_of(settings);
     account.public_address = public_address_of(settings)?;
     account.session = session_of(settings);
+    account.redirect = redirect_of(settings);
     account.redundancy = redundancy_of(settings, model)?;
     account.audio = Some(media.audio_of(settings)?);
     Ok(account)
@@ -78,6 +80,13 @@ fn session_of(settings: &AccountSettings) -> SessionConfig {
     session.timer.refresher =
         settings.phone_refreshes.map(|phone| if phone { Refresher::Uac } else { Refresher::Uas });
     session
+}
+
+fn redirect_of(settings: &AccountSettings) -> RedirectConfig {
+    let mut redirect = RedirectConfig::default();
+    redirect.follow = if settings.session.follow_redirects { Follow::Always } else { Follow::Never };
+    redirect.new_call_id = settings.session.redirect_new_call_id;
+    redirect
 }
 
 /// The secondary server and the second proxy; a UT670 takes the one only where the first has a numeric address (PAB-060).

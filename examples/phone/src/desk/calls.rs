@@ -170,6 +170,10 @@ async fn attend(
                             None => continue,
                         }
                     }
+                    Some(CallEvent::Redirected { targets, .. }) => match targets.into_iter().next() {
+                        Some(target) => Signal::Peer { call: id, peer: peer(&target.into()) },
+                        None => continue,
+                    },
                     Some(CallEvent::Transfer(ReferProgress::Trying(status))) => {
                         let progress = TransferProgress::Trying(status.code());
                         Signal::Transfer { call: id, progress }
