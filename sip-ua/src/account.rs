@@ -101,12 +101,22 @@ impl Account {
             }
             ways.extend(slot.ways(index, &self.config, now));
             if direct {
-                ways.iter_mut().for_each(|way| way.register_on_failover = false);
+                ways.iter_mut().for_each(|way| (way.register_on_failover, way.flow) = (false, None));
                 // Another domain than ours, and nobody who would take calls to it: it is asked itself.
                 break;
             }
         }
         ways
+    }
+
+    /// Sends what goes to an edge proxy within a dialog over the flow that is registered there (RFC 5626 §4.3). There are few
+    /// of either.
+    pub(crate) fn over_flows(&self, targets: &mut [Target]) {
+        for target in targets {
+            let flows = self.slots.iter().filter_map(Slot::live_flow);
+            let known = flows.map(|(_, flow)| flow).find(|flow| same(flow, target));
+            target.flow = known.and_then(|flow| flow.flow);
+        }
     }
 
     /// The transport towards the first hop: that of the server that answered last, else as configured.

@@ -264,6 +264,11 @@ impl Context {
                 {
                     slot.arrange(way, now, &mut targets);
                 }
+                if exchange.way.is_none()
+                    && let Some(account) = account
+                {
+                    account.over_flows(&mut targets);
+                }
                 exchange.targets = targets.into();
                 self.try_next(now, id, Failure::Transport);
             }
@@ -295,6 +300,13 @@ impl Context {
     fn try_next(&mut self, now: Instant, id: ExchangeId, otherwise: Failure) {
         loop {
             let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+            if otherwise == Failure::Transport
+                && exchange.way.is_none()
+                && let Some(target) = exchange.target.take_if(|target| target.flow.is_some())
+            {
+                // The flow is gone; whatever else reaches its address will do for a request within a dialog.
+                exchange.targets.push_front(Target { flow: None, ..target });
+            }
             exchange.target = exchange.targets.pop_front();
             if exchange.target.is_none() || exchange.cancelled {
                 return self.next_way(now, id, otherwise);
@@ -340,11 +352,13 @@ impl Context {
         if exchange.heard || exchange.cancelled || !exchange.has_more() {
             return;
         }
-        if let Some(transaction) = exchange.transaction.take()
-            && exchange.request.method == Method::INVITE
-        {
-            // Should the server wake up, it is told that the call went elsewhere (RFC 3261 §9.1).
-            let _ = self.endpoint.cancel(now, transaction);
+        if let Some(transaction) = exchange.transaction.take() {
+            // Should the server wake up, it is told that the call went elsewhere (RFC 3261 §9.1); other requests cannot be
+            // taken back, and are not sent again. An error means that the final response has come meanwhile.
+            let _ = match exchange.request.method {
+                Method::INVITE => self.endpoint.cancel(now, transaction),
+                _ => self.endpoint.abandon(now, transaction),
+            };
         }
         self.fail_over(now, id, Failure::Timeout);
     }
@@ -428,7 +442,7 @@ impl Context {
                     || exchange.way.is_some() && account.config.proxy.is_some())
             {
                 // Others are peers of a call, or other domains.
-                account.server = Some(target.clone());
+                account.server = Some(Target { flow: None, ..target.clone() });
             }
         }
         exchange.heard = true;

@@ -110,8 +110,7 @@ impl Call {
         if let Phase::Up(session) = &mut self.phase {
             session.infos = None;
         }
-        if status != StatusCode::REQUEST_TIMEOUT && Reach::of(status, &Method::INFO).ends_usage() {
-            // RFC 5057 §5.1. Silence is another matter here: some drop what they do not know, and talk on.
+        if Reach::of(status, &Method::INFO).ends_usage() {
             self.dialog_lost(context, now, EndCause::status(EndedBy::Remote, status));
         }
     }

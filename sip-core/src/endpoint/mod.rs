@@ -392,6 +392,20 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Gives up a request other than INVITE before its final response, as when another server is asked instead: it is not
+    /// sent again, and what still comes to it is an [`Event::StrayResponse`]. [`Event::Terminated`] follows. The other side
+    /// learns nothing of it, for only an INVITE can be cancelled (RFC 3261 §9.1).
+    ///
+    /// # Errors
+    /// The transaction is no client transaction of such a request, or has its final response.
+    pub fn abandon(&mut self, now: Instant, request: TransactionId) -> Result<(), SendError> {
+        let abandoned = self.layer.with(now, &mut self.transports, request, |machine, _| match machine {
+            Machine::Client(machine) => machine.abandon().then_some(()).ok_or(SendError::Final),
+            _ => Err(SendError::NoTransaction),
+        });
+        abandoned.ok_or(SendError::NoTransaction)?
+    }
+
     /// Answers a server transaction. After a 2xx to an INVITE, further 2xx may follow until timer L (RFC 6026): the
     /// layer above repeats them until the ACK (RFC 3261 §13.3.1.4).
     ///

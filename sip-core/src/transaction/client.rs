@@ -97,6 +97,15 @@ impl Client {
         }
     }
 
+    /// Nobody wants the final response any more. Whether it had not come yet.
+    pub(crate) fn abandon(&mut self) -> bool {
+        let waits = self.is_waiting();
+        if waits {
+            self.state = State::Terminated;
+        }
+        waits
+    }
+
     /// The transport failed (RFC 3261 §17.1.4); nothing changes when the final response has come.
     pub(crate) fn handle_failure(&mut self, cause: TransactionFailure, context: &mut Context<'_>) {
         if self.is_waiting() {

@@ -3,7 +3,8 @@
 //! A line is `TIME VERB WHAT`. The bench does `do` and `recv`; everything that the endpoint then does must stand in
 //! the script as `send` and `event`, at that very time and in that order, or the test fails.
 //!
-//! - `do request METHOD`, `do respond CODE`, `do refuse CODE` (must be refused), `do cancel`, `do late-cancel`
+//! - `do request METHOD`, `do respond CODE`, `do refuse CODE` (must be refused), `do cancel`, `do abandon`,
+//!   `do late-cancel` and `do late-abandon`
 //!   (must be refused), `do break` (the connection breaks)
 //! - `recv METHOD`, `recv CODE [METHOD]`: a message of the peer's; `recv ACK2` is an ACK of its own branch, for a 2xx
 //! - `send METHOD`, `send CODE`
@@ -147,6 +148,10 @@ impl Bench {
                 ("do", "respond") => self.respond(words[3]).unwrap(),
                 ("do", "refuse") => assert!(self.respond(words[3]).is_err(), "{line}"),
                 ("do", "cancel") => self.endpoint.cancel(self.now, self.transaction.unwrap()).unwrap(),
+                ("do", "abandon") => self.endpoint.abandon(self.now, self.transaction.unwrap()).unwrap(),
+                ("do", "late-abandon") => {
+                    assert!(self.endpoint.abandon(self.now, self.transaction.unwrap()).is_err(), "{line}");
+                }
                 ("do", "late-cancel") => {
                     assert!(self.endpoint.cancel(self.now, self.transaction.unwrap()).is_err(), "{line}");
                 }

@@ -542,6 +542,55 @@ fn a_cancelled_invite_without_answer_ends_after_32_seconds() {
 }
 
 #[test]
+fn a_request_that_is_given_up_is_not_sent_again() {
+    run(
+        Udp,
+        "0      do request REGISTER
+         0      send REGISTER
+         500    send REGISTER
+         1500   send REGISTER
+         1600   do abandon
+         1600   event terminated
+         1601   do late-abandon
+         2000   recv 200
+         2000   event stray 200
+         99000  end",
+    );
+    run(
+        Udp,
+        "0      do request REGISTER
+         0      send REGISTER
+         100    recv 100
+         100    event response 100
+         200    do abandon
+         200    event terminated
+         99000  end",
+    );
+    // After its final response it is over anyway, and an INVITE is cancelled.
+    run(
+        Udp,
+        "0      do request REGISTER
+         0      send REGISTER
+         100    recv 200
+         100    event response 200
+         200    do late-abandon
+         5100   event terminated
+         99000  end",
+    );
+    run(
+        Udp,
+        "0      do request INVITE
+         0      send INVITE
+         100    do late-abandon
+         200    recv 486
+         200    send ACK
+         200    event response 486
+         32200  event terminated
+         99000  end",
+    );
+}
+
+#[test]
 fn a_cancel_that_is_never_answered_reports_nothing_of_its_own() {
     run(
         Tcp,

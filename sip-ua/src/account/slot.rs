@@ -34,6 +34,9 @@ pub(crate) struct Slot {
     pub(crate) pin: Option<Pin>,
     /// The server and way that took the last REGISTER.
     pub(crate) registered_at: Option<Target>,
+    /// The flow that the last REGISTER opened, and over which of the proxies, where the registrar keeps to flows. It counts
+    /// while there is a binding.
+    pub(crate) flow: Option<(usize, Target)>,
 }
 
 /// The server that was registered at last, where that is not the primary one.
@@ -71,6 +74,8 @@ pub(crate) struct Way {
     pub(crate) failback: Failback,
     /// Whether a request that fails over to another address of the server registers there first.
     pub(crate) register_on_failover: bool,
+    /// The flow that the registration opened there (RFC 5626 §4.3).
+    pub(crate) flow: Option<Target>,
 }
 
 impl Way {
@@ -131,7 +136,7 @@ impl Slot {
                 let expires = server.expires.map_or(expires, |wanted| seconds(wanted.as_secs()));
                 let reg_id = flows.map(|_| slots.len() + 1);
                 let server = server.clone();
-                let (binding, pin, registered_at) = (None, None, None);
+                let (binding, pin, registered_at, flow) = (None, None, None, None);
                 let lacks_outbound = false;
                 slots.push(Self {
                     server,
@@ -143,6 +148,7 @@ impl Slot {
                     binding,
                     pin,
                     registered_at,
+                    flow,
                 });
             };
             add(proxies.clone());
@@ -162,7 +168,22 @@ impl Slot {
     pub(crate) fn ways(&self, index: usize, config: &AccountConfig, now: Instant) -> Vec<Way> {
         let routes = self.binding.as_ref().map(|binding| &*binding.service_route);
         let routes = routes.filter(|routes| !routes.is_empty());
-        self.ways_by(config, index, now, routes, self.server.proxy.as_ref().or(self.server.uri.as_ref()))
+        let hop = self.server.proxy.as_ref().or(self.server.uri.as_ref());
+        let mut ways = self.ways_by(config, index, now, routes, hop);
+        if let Some((proxy, flow)) = self.live_flow() {
+            // Without a proxy in front, a Service-Route and a proxy for calls lead elsewhere than to the registrar.
+            let is_at = |way: &Way| {
+                way.proxy == *proxy
+                    && (!self.proxies.is_empty() || routes.is_none() && self.server.proxy.is_none())
+            };
+            ways.iter_mut().filter(|way| is_at(way)).for_each(|way| way.flow = Some(flow.clone()));
+        }
+        ways
+    }
+
+    /// The flow that a registrar knows us by.
+    pub(super) fn live_flow(&self) -> Option<&(usize, Target)> {
+        self.flow.as_ref().filter(|_| self.binding.is_some())
     }
 
     fn ways_by(
@@ -199,6 +220,7 @@ impl Slot {
                 register_on_failover: self.server.register_on_failover
                     && service_route.is_none()
                     && self.server.proxy.is_none(),
+                flow: None,
             }
         };
         let mut ways: Vec<Way> =

@@ -68,16 +68,36 @@ impl Context {
     pub(super) fn next_way(&mut self, now: Instant, id: ExchangeId, mut otherwise: Failure) {
         loop {
             let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+            if otherwise == Failure::Transport
+                && let Some(mut way) = exchange.way.take_if(|way| way.flow.is_some())
+            {
+                // The flow is gone: first the others, then whatever reaches this proxy.
+                way.flow = None;
+                exchange.ways.push_back(way);
+            }
             if exchange.cancelled || exchange.ways.is_empty() {
                 return self.fail(id, otherwise);
             }
             exchange.way = exchange.ways.pop_front();
             let Some((hop, protocol)) = self.write_way(id) else { return self.fail(id, otherwise) };
+            if self.takes_flow(id, &hop) {
+                return self.try_next(now, id, otherwise);
+            }
             match self.locate_hop(now, id, &hop, protocol) {
                 Ok(()) => return,
                 Err(reason) => otherwise = Failure::Unresolved(reason),
             }
         }
+    }
+
+    /// Takes the flow of the way in use, if it has one: nothing is looked up then (RFC 5626 §4.3).
+    fn takes_flow(&mut self, id: ExchangeId, hop: &Uri) -> bool {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return false };
+        let Some(flow) = exchange.way.as_ref().and_then(|way| way.flow.clone()) else { return false };
+        exchange.primary = Some(flow.clone());
+        exchange.targets = [flow].into();
+        self.attach(id, hop);
+        true
     }
 
     /// Writes the way in use into a fresh copy of the request; the next hop, and the transport where it names none.

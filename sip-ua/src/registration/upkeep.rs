@@ -373,6 +373,7 @@ impl Upkeep {
         }
         let expires = Duration::from_secs(u64::from(granted));
         self.keep(context, contact, expires, response);
+        self.keep_flow(context, exchange, source);
         let refresh = self.refresh_at(context, now, expires);
         context.deadlines.set(Timer::Register(self.id), refresh);
         self.tell(context, RegistrationState::Registered { expires });
@@ -386,6 +387,16 @@ impl Upkeep {
         let (Some(slot), Some(contact)) = (account.slots.get_mut(self.id.slot()), contact) else { return };
         let binding = Binding::new(slot.group, slot.reg_id, contact, expires, response);
         slot.binding = Some(Box::new(binding.keep_only(service_route, gruu)));
+    }
+
+    /// Writes down the flow that a registrar which keeps to flows knows us by now.
+    fn keep_flow(&self, context: &mut Context, exchange: ExchangeId, source: &Source) {
+        let proxy =
+            context.exchanges.get(&exchange).and_then(|known| known.way.as_ref()).map_or(0, |way| way.proxy);
+        let Some(slot) = self.slot(context) else { return };
+        let keeps = slot.reg_id.is_some() && slot.binding.as_ref().is_some_and(|binding| binding.outbound);
+        let domain = slot.registered_at.as_ref().and_then(|target| target.domain.clone());
+        slot.flow = keeps.then(|| (proxy, Target { domain, ..source.target() }));
     }
 
     /// When the binding is refreshed, or moved back to the primary server.

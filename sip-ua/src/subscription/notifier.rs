@@ -1,12 +1,11 @@
 //! Subscriptions of others: who may know our state, and NOTIFY requests that tell it (RFC 6665 §4.2).
 
-use super::subscriber::ends_dialog;
 use super::watcher::{Asked, Stage, Told, Watcher};
 use super::{Usage, WatcherId, Within};
 use crate::agent::Agent;
 use crate::call::Call;
 use crate::context::Timer;
-use crate::dialog::{Dialog, LocalTag, Routed};
+use crate::dialog::{Dialog, LocalTag, Reach, Routed};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, Event};
 use crate::exchange::{Failure, Owner};
@@ -460,7 +459,8 @@ impl Agent {
         }
         let over = matches!(watcher.stage, Stage::Over) && watcher.queue.is_empty();
         // RFC 6665 §4.2.2: silence and refusals end the subscription, unless they say when to come again.
-        let lost = !status.is_success() && (ends_dialog(status) || !retry);
+        let ends = Reach::of(status, &Method::NOTIFY).ends_usage();
+        let lost = !status.is_success() && (ends || !retry);
         if over || lost {
             let status = (!over && lost).then_some(status);
             self.watcher_over(id, status);

@@ -4,7 +4,7 @@ use super::{SubscribeRequest, SubscriptionId, SubscriptionState, Usage};
 use crate::agent::Agent;
 use crate::back_off;
 use crate::context::{Context, Timer};
-use crate::dialog::{Dialog, LocalTag};
+use crate::dialog::{Dialog, LocalTag, Reach};
 use crate::error::CommandError;
 use crate::event::{AccountId, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
@@ -297,7 +297,7 @@ impl Agent {
         let reason =
             response.map_or_else(|| status.reason().into(), |response| response.reason.as_str().into());
         let retry = response.and_then(|response| back_off::retry_after(&response.headers));
-        let lives = subscriber.dialog.is_some() && !ends_dialog(status);
+        let lives = subscriber.dialog.is_some() && !Reach::of(status, &Method::SUBSCRIBE).ends_usage();
         let left = subscriber.until.map(|until| until.saturating_since(now)).filter(|left| !left.is_zero());
         if let (true, true, Some(left)) = (lives, subscriber.wanted, left) {
             // The subscription holds until it runs out (RFC 6665 §4.1.2.2): once more at half of what is left, and in the
@@ -541,11 +541,6 @@ impl Subscriber {
         }
         longer
     }
-}
-
-/// Statuses after which the subscription's dialog is no more (RFC 6665 §4.1.2.2, RFC 5057 §5.1).
-pub(crate) fn ends_dialog(status: StatusCode) -> bool {
-    matches!(status.code(), 404 | 405 | 410 | 416 | 480..=485 | 489 | 501 | 604)
 }
 
 /// Statuses that will hardly change by themselves.

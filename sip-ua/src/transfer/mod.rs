@@ -6,7 +6,7 @@ mod replaces;
 
 use crate::agent::Agent;
 use crate::context::Timer;
-use crate::dialog::{Dialog, LocalTag, Routed};
+use crate::dialog::{Dialog, LocalTag, Reach, Routed};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
@@ -404,9 +404,7 @@ impl Agent {
                 let status = response.status;
                 let call = self.subscriptions.referrals.get(&id).and_then(|referral| referral.call);
                 self.tell_refer_progress(id, ReferProgress::Refused(status));
-                // A dialog that is not known there is none. Other codes that RFC 5057 §5.1 reads as the end of a dialog speak of
-                // the target: Asterisk answers 404 to a REFER to a number that it does not have.
-                if status == StatusCode::CALL_DOES_NOT_EXIST
+                if Reach::of(status, &Method::REFER).ends_usage()
                     && let Some(call) =
                         call.and_then(|call| self.calls.get_mut(call)).filter(|call| !call.ended)
                 {

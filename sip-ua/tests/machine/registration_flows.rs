@@ -3,11 +3,16 @@
 use crate::registration::ok;
 use crate::registration_servers::{FIRST, SECOND, asks_for_time, run, secs};
 use crate::support::*;
+use bytes::Bytes;
+use sidetone_hal::net::{FlowId, Protocol};
 use sidetone_hal::time::Duration;
-use sidetone_sip_core::header::{Contact, HeaderName, Require, ServiceRoute};
-use sidetone_sip_core::{Header, Method, NameAddr, Request, Response};
+use sidetone_sip_core::header::{Contact, ContentType, HeaderName, RecordRoute, Require, ServiceRoute};
+use sidetone_sip_core::locate::Record;
+use sidetone_sip_core::{
+    FlowError, FlowRequest, Header, Input, Limits, Message, Method, NameAddr, Request, Response,
+};
 use sidetone_sip_ua::{
-    AccountConfig, AccountId, Event, KeepAlive, KeepAliveKind, Outbound, RegistrationState,
+    AccountConfig, AccountId, CallId, Event, KeepAlive, KeepAliveKind, Outbound, RegistrationState,
 };
 
 const INSTANCE: &str = "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
@@ -90,6 +95,136 @@ fn the_other_flow_has_the_calls_while_one_recovers_by_its_own_back_off() {
     assert_eq!(harness.agent.account_bindings(account).len(), 2);
 }
 
+/// An account over TCP with two edge proxies, registered at both; the connections to them.
+fn two_connections(harness: &mut Harness) -> (AccountId, [FlowId; 2]) {
+    harness.agent.endpoint_mut().bind(Protocol::Tcp, address(LOCAL));
+    let proxy = |name| uri(&format!("sip:{name};lr;transport=tcp"));
+    let config = AccountConfig::parse("sip:alice:secret@example.org;transport=tcp").unwrap();
+    let config = config.with_proxy(proxy("edge1.example.org"));
+    let flows = Outbound::new(INSTANCE).with_proxy(proxy("edge2.example.org"));
+    let account = harness.account_with(config.with_outbound(flows));
+    harness.agent.register(harness.now, account).unwrap();
+    harness.dns(&edges());
+    let flows = [FIRST, SECOND].map(|edge| {
+        let flow = connect(harness, edge);
+        let register = read(harness, flow);
+        assert_eq!(register.method, Method::REGISTER);
+        say(harness, flow, &with(ok(&register, 600), &outbound()));
+        flow
+    });
+    assert_eq!(harness.agent.account_bindings(account).len(), 2);
+    while harness.agent.poll_event().is_some() {}
+    (account, flows)
+}
+
+fn edges() -> [Record; 2] {
+    [a("edge1.example.org", "192.0.2.10"), a("edge2.example.org", "192.0.2.11")]
+}
+
+/// The next connection that the agent wants, which must be to `edge`, comes up.
+#[track_caller]
+fn connect(harness: &mut Harness, edge: &str) -> FlowId {
+    let Some(FlowRequest::Connect { flow, remote, .. }) = harness.agent.poll_flow() else {
+        panic!("expected a connection to {edge}")
+    };
+    assert_eq!(remote, address(edge));
+    harness.agent.handle_input(harness.now, Input::FlowUp { flow, local: address("192.0.2.1:49152") });
+    flow
+}
+
+/// The next request that the agent sends, which must be over this connection.
+#[track_caller]
+fn read(harness: &mut Harness, flow: FlowId) -> Request {
+    let Some(transmit) = harness.agent.poll_transmit() else { panic!("nothing was sent") };
+    assert_eq!(transmit.flow, flow, "over another way, to {}", transmit.destination);
+    let payload = Bytes::copy_from_slice(&transmit.payload);
+    match Message::parse(payload, &Limits::default()).unwrap() {
+        Message::Request(request) => request,
+        Message::Response(response) => panic!("{}", response.status),
+    }
+}
+
+fn say(harness: &mut Harness, flow: FlowId, response: &Response) {
+    let bytes = Bytes::from(response.to_bytes());
+    harness.agent.handle_input(harness.now, Input::Stream { flow, bytes });
+}
+
+fn breaks(harness: &mut Harness, flow: FlowId) {
+    let down = Input::FlowDown { flow, reason: FlowError::Reset };
+    harness.agent.handle_input(harness.now, down);
+}
+
+fn calls(harness: &mut Harness, account: AccountId) -> CallId {
+    let bob = uri("sip:bob@example.org");
+    harness.agent.call(harness.now, account, &bob, Some(body(OFFER))).unwrap()
+}
+
+#[test]
+fn requests_go_over_the_flow_that_the_registration_opened_and_nothing_is_looked_up() {
+    let mut harness = Harness::new();
+    let (account, [first, _]) = two_connections(&mut harness);
+    // Longer than any record of DNS lives.
+    harness.now = harness.now + secs(300);
+    calls(&mut harness, account);
+    assert!(harness.agent.poll_query().is_none());
+    let invite = read(&mut harness, first);
+    assert_eq!((invite.method.clone(), routes(&invite).len()), (Method::INVITE, 1));
+    assert!(harness.agent.poll_flow().is_none(), "no other connection");
+    // Within the dialog too, whose requests the edge proxy wants to see.
+    let mut ok = reply(&invite, 200, "bob");
+    let edge: RecordRoute = "<sip:edge1.example.org;lr;transport=tcp>".parse().unwrap();
+    ok.headers.push(&edge);
+    ok.set_body(&ContentType::SDP, body(ANSWER));
+    say(&mut harness, first, &ok);
+    harness.dns(&edges());
+    assert_eq!(read(&mut harness, first).method, Method::ACK);
+    let Event::Answered { call, .. } = harness.event() else { panic!("expected the answer") };
+    harness.agent.hangup(harness.now, call).unwrap();
+    harness.dns(&edges());
+    assert_eq!(read(&mut harness, first).method, Method::BYE);
+    assert!(harness.agent.poll_flow().is_none());
+}
+
+#[test]
+fn a_request_on_a_flow_that_dies_goes_over_the_other_one() {
+    let mut harness = Harness::new();
+    let (account, [first, second]) = two_connections(&mut harness);
+    calls(&mut harness, account);
+    assert_eq!(read(&mut harness, first).method, Method::INVITE);
+    breaks(&mut harness, first);
+    let again = read(&mut harness, second);
+    assert_eq!(again.method, Method::INVITE);
+    assert_eq!(routes(&again), ["<sip:edge2.example.org;lr;transport=tcp>"]);
+    // What comes next goes over the living one at once, until the first is registered anew.
+    calls(&mut harness, account);
+    assert_eq!(read(&mut harness, second).method, Method::INVITE);
+    assert!(harness.agent.poll_flow().is_none());
+    harness.ms(2000);
+    harness.dns(&edges());
+    let anew = connect(&mut harness, FIRST);
+    let register = read(&mut harness, anew);
+    say(&mut harness, anew, &with(ok(&register, 600), &outbound()));
+    calls(&mut harness, account);
+    assert_eq!(read(&mut harness, anew).method, Method::INVITE);
+}
+
+#[test]
+fn without_a_living_flow_a_request_makes_a_connection_of_its_own() {
+    let mut harness = Harness::new();
+    let (account, [first, second]) = two_connections(&mut harness);
+    calls(&mut harness, account);
+    read(&mut harness, first);
+    breaks(&mut harness, second);
+    breaks(&mut harness, first);
+    harness.dns(&edges());
+    let flows: Vec<FlowRequest> = core::iter::from_fn(|| harness.agent.poll_flow()).collect();
+    let connects = |request: &&FlowRequest| matches!(request, FlowRequest::Connect { .. });
+    assert_eq!(flows.iter().filter(connects).count(), 1, "{flows:?}");
+    let ended =
+        core::iter::from_fn(|| harness.agent.poll_event()).any(|event| matches!(event, Event::Ended { .. }));
+    assert!(!ended);
+}
+
 #[test]
 fn the_first_wait_is_longer_while_another_flow_is_registered() {
     let mut harness = Harness::new();
@@ -157,7 +292,7 @@ fn each_flow_has_keep_alives_of_its_own_and_only_the_dead_one_recovers() {
     let (mut asked, mut recovered, end) = ([0, 0], 0, harness.now + secs(400));
     while harness.now < end && recovered == 0 {
         while let Some((to, message)) = harness.try_sent() {
-            let sidetone_sip_core::Message::Request(request) = message else { continue };
+            let Message::Request(request) = message else { continue };
             match (request.method.clone(), to == address(SECOND)) {
                 (Method::OPTIONS, true) => {
                     asked[1] += 1;
@@ -232,7 +367,7 @@ fn requests_outside_of_dialogs_take_the_service_route_and_registers_do_not() {
     harness.agent.call(harness.now, account, &uri("sip:bob@192.0.2.2"), None).unwrap();
     let (to, message) = harness.sent();
     assert_eq!(to, address("192.0.2.40:5060"));
-    let sidetone_sip_core::Message::Request(invite) = message else { panic!("expected a request") };
+    let Message::Request(invite) = message else { panic!("expected a request") };
     assert_eq!(routes(&invite), ["<sip:192.0.2.40;lr>", "<sip:home.example.org;lr>"]);
     assert_eq!(invite.uri, uri("sip:bob@192.0.2.2"));
     harness.skip();

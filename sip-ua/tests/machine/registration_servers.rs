@@ -199,6 +199,27 @@ fn a_server_that_says_nothing_is_given_up_after_its_retry_count_while_there_is_a
 }
 
 #[test]
+fn a_register_to_a_server_that_was_given_up_is_not_repeated() {
+    let mut harness = Harness::new();
+    let mut redundancy = two_servers();
+    redundancy.servers[0] = server(FIRST).with_retries(3);
+    account_at(&mut harness, redundancy);
+    let mut times = Vec::new();
+    for _ in 0..250 {
+        while let Some((to, _)) = harness.try_sent() {
+            if to == address(FIRST) {
+                times.push(harness.now);
+            }
+        }
+        harness.ms(100);
+    }
+    // By timer F it would go on for 32 s, beside the one at the other server.
+    let began = times[0];
+    let after: Vec<Duration> = times.into_iter().map(|at| at - began).collect();
+    assert_eq!(after, [0, 500, 1500, 3500].map(Duration::from_millis));
+}
+
+#[test]
 fn each_server_has_a_lifetime_and_a_transport_of_its_own() {
     let mut harness = Harness::new();
     harness.agent.endpoint_mut().bind(Protocol::Tcp, address(LOCAL));
