@@ -136,6 +136,13 @@ impl Agent {
 
     /// Time passed. Early or repeated calls change nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
+        // A server that is given up now gets no further repeat, which is due at the same moment.
+        while let Some((_, Timer::NextServer(exchange))) =
+            self.context.deadlines.next().filter(|(at, _)| *at <= now)
+        {
+            self.context.deadlines.stop(Timer::NextServer(exchange));
+            self.context.give_up_server(now, exchange);
+        }
         self.context.endpoint.handle_timeout(now);
         self.context.locator.handle_timeout(now);
         self.context.take_located(now);
