@@ -5,6 +5,7 @@
 
 mod calls;
 mod keys;
+mod server;
 mod session;
 mod table;
 
@@ -21,12 +22,9 @@ pub const ACCOUNTS: u8 = 8;
 pub const KEYS: u8 = 13;
 
 /// Every setting of the phone, in the order in which files and tables show them.
-pub const SCHEMA: &[Setting] = &join::<{ TABLE.len() + CALLS.len() + SESSION.len() + keys::KEYS.len() }>(&[
-    TABLE,
-    CALLS,
-    SESSION,
-    keys::KEYS,
-]);
+pub const SCHEMA: &[Setting] = &join::<
+    { TABLE.len() + CALLS.len() + SESSION.len() + keys::KEYS.len() + server::SERVER.len() },
+>(&[TABLE, CALLS, SESSION, server::SERVER, keys::KEYS]);
 
 /// The rows of several tables, `N` in all.
 const fn join<const N: usize>(mut tables: &[&[Setting]]) -> [Setting; N] {

@@ -2,10 +2,12 @@
 
 mod calls;
 mod keys;
+mod server;
 mod session;
 
 pub use calls::{AccountCallSettings, CallSettings, DndSettings, ForwardSettings, IntercomSettings};
 pub use keys::{KeySettings, KeysSettings};
+pub use server::{AccountServerSettings, ServerSettings};
 pub use session::SessionSettings;
 
 use crate::host::Host;
@@ -56,6 +58,7 @@ pub struct AccountSettings {
     pub dtmf_info: DtmfInfo,
     pub calls: AccountCallSettings,
     pub session: SessionSettings,
+    pub server: AccountServerSettings,
 }
 
 /// What belongs to no account.
@@ -82,6 +85,7 @@ pub struct PhoneSettings {
     pub paging: PagingSettings,
     pub calls: CallSettings,
     pub keys: KeysSettings,
+    pub server: ServerSettings,
     pub digit_map: Option<DigitMap>,
     /// `None` waits for ever.
     pub inter_digit: Option<Duration>,
@@ -325,6 +329,7 @@ impl Settings {
                 _ => DtmfInfo::DtmfRelay,
             },
             session: self.account_session(number),
+            server: self.account_server(number),
             calls: self.account_calls(number),
         })
     }
@@ -372,6 +377,7 @@ impl Settings {
             },
             calls: self.calls(),
             keys: self.keys(),
+            server: self.server(),
             digit_map: value("dialplan.digit_map").digit_map(),
             inter_digit: Some(value("dialplan.inter_digit").seconds()).filter(|time| !time.is_zero()),
             send_key: Some(value("dialplan.send_key").word())

@@ -18,6 +18,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use sidetone_hal::net::Protocol;
 use sidetone_hal::time::Duration;
+use sidetone_sip_core::header::ContentType;
 use sidetone_sip_core::locate::{LocateOptions, LocatorConfig};
 use sidetone_sip_core::nat::{KeepAlive, PublicAddress};
 use sidetone_sip_core::{CredentialStore, DigestClientConfig, EndpointConfig, Method, Secret, Uri};
@@ -179,6 +180,9 @@ pub struct AccountConfig {
     pub session: SessionConfig,
     /// Whether calls follow a 3xx, and how far. By default they do, up to 8 targets.
     pub redirect: RedirectConfig,
+    /// Types of body beside SDP that this account takes within calls, for Accept: advice of charge and the like. None by
+    /// default.
+    pub accept: Vec<ContentType>,
     /// How this account's calls sound and are negotiated. `None`, the default: as the user agent's.
     #[cfg(feature = "media")]
     pub audio: Option<crate::AudioConfig>,
@@ -213,6 +217,7 @@ impl AccountConfig {
             rport: true,
             session: SessionConfig::default(),
             redirect: RedirectConfig::default(),
+            accept: Vec::new(),
             #[cfg(feature = "media")]
             audio: None,
         }
@@ -410,7 +415,8 @@ impl fmt::Debug for AccountConfig {
             .field("public_address", &self.public_address)
             .field("rport", &self.rport)
             .field("session", &self.session)
-            .field("redirect", &self.redirect);
+            .field("redirect", &self.redirect)
+            .field("accept", &self.accept);
         #[cfg(feature = "media")]
         shown_config.field("audio", &self.audio);
         shown_config.finish()

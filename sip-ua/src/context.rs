@@ -233,7 +233,9 @@ impl Context {
             methods.retain(|method| *method != Method::PRACK);
         }
         headers.set(&Allow(methods));
-        headers.set(&Accept([ContentType::SDP].into()));
+        let further = account.and_then(|id| self.accounts.get(&id)).map(|account| &account.config.accept);
+        let kinds = [ContentType::SDP].into_iter().chain(further.into_iter().flatten().cloned());
+        headers.set(&Accept(kinds.collect()));
         let on = OPTIONS.into_iter().filter(|option| config.usage(option).is_on());
         add_options::<Supported>(headers, EXTENSIONS.into_iter().chain(on));
         self.push_events(headers);

@@ -116,9 +116,13 @@ impl Call {
     }
 }
 
-/// Whether an INFO is none of ours: neither empty nor a key press.
+/// Whether an INFO is none of ours: neither empty nor a key press. The header `Record` says something without a body
+/// (Dinstar, Yealink).
 pub(crate) fn is_foreign_info(request: &Request) -> bool {
-    !request.body.is_empty() && event_of(request).is_none()
+    match request.body.is_empty() {
+        true => crate::feature::recording::is_asked(&request.headers),
+        false => event_of(request).is_none(),
+    }
 }
 
 /// What an INFO says: a key press, or another event that has no digit and means nothing here, as a hook flash.

@@ -17,7 +17,7 @@ mod states;
 use core::time::Duration;
 use sidetone_hal::audio::{AudioFormat, AudioPort};
 use sidetone_media::tone::{Generator, Goertzel, Part, Tone};
-use sidetone_pbx::{Pbx, PbxBuilder, PbxEvent, PbxEvents, PbxHandle, Prompt, Service};
+use sidetone_pbx::{Features, Pbx, PbxBuilder, PbxEvent, PbxEvents, PbxHandle, Prompt, Service};
 use sidetone_sip_core::{Protocol, StatusCode};
 use sidetone_sip_ua::{
     Account, AccountConfig, Call, CallEvent, EndCause, EndedBy, UserAgent, UserAgentEvent,

@@ -3,6 +3,7 @@
 mod calls;
 mod features;
 mod picture;
+mod serving;
 pub(crate) mod watching;
 
 pub(crate) use picture::name as lamp_name;
@@ -27,6 +28,7 @@ use sidetone_hal::time::Instant;
 use sidetone_hal::{Event, keypad::KeyEvent};
 use sidetone_media::page::{ListenConfig, PageEnd, PageEvent, PhoneState};
 use sidetone_sip_core::NameAddr;
+use sidetone_sip_ua::package::feature_sync::FeatureRequest;
 use sidetone_sip_ua::{
     Account, CallHandle, CallId, Conference, Error, IncomingCall, MulticastOptions, Paging,
     RegistrationState, UserAgent, UserAgentEvent,
@@ -122,6 +124,7 @@ impl Desk {
             paging,
             busy: PhoneState::default(),
             path: AudioPath::Handset,
+            servers: HashMap::new(),
         };
         let reload = run.reload.subscribe();
         for key in &config.keys {
@@ -137,6 +140,7 @@ impl Desk {
                 tokio::spawn(watching::messages(account.clone(), index, lasts, tell.clone()));
             }
         }
+        run.serve(&tell);
         run.set_clock();
         run.show();
         let pictures = run.pictures.subscribe();
@@ -241,6 +245,8 @@ struct Run {
     busy: PhoneState,
     /// Where the person listened last.
     path: AudioPath,
+    /// What asks the accounts' servers, by the accounts that share features with theirs.
+    servers: HashMap<usize, mpsc::Sender<Box<FeatureRequest>>>,
 }
 
 impl Run {
@@ -415,6 +421,10 @@ impl Run {
                     let what = if reboot { "a restart" } else { "the settings read again" };
                     eprintln!("sidetone-phone: the server wants {what} (check-sync)");
                     self.reload.send_replace(Some(reboot));
+                    continue;
+                }
+                Command::AskServer { account, request } => {
+                    self.ask_server(account, request);
                     continue;
                 }
                 Command::Split => {

@@ -124,14 +124,14 @@ impl Subscription {
         .await
     }
 
-    /// Gives its SUBSCRIBE requests another body, and sends one now.
+    /// Says something in a SUBSCRIBE now, once: refreshes do not repeat it. Several are sent in their order.
     ///
     /// # Errors
-    /// As [`Subscription::refresh`].
-    pub async fn set_body(&self, body: Option<(ContentType, Bytes)>) -> Result<(), Error> {
-        let id = self.id;
+    /// [`Error::Command`] when it is over or too many wait, [`Error::Closed`].
+    pub async fn say(&self, kind: ContentType, body: impl Into<Bytes>) -> Result<(), Error> {
+        let (id, body) = (self.id, (kind, body.into()));
         work_now(&self.commands, move |task, now| {
-            task.agent.resubscribe_with(now, id, body).map_err(Error::from)
+            task.agent.say_in_subscription(now, id, body).map_err(Error::from)
         })
         .await
     }

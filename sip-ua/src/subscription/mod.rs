@@ -11,6 +11,7 @@ mod watcher;
 
 pub use notifier::{SubscribeKind, WatcherState};
 pub use request::{ResubscribeRule, SubscribeRequest, SubscriptionState};
+pub use subscriber::MAX_SAID;
 
 pub(crate) use subscriber::Subscriber;
 pub(crate) use table::{Subscriptions, Usage};

@@ -10,6 +10,7 @@ use crate::event::{AccountId, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
 use crate::request::{OutgoingRequest, fill};
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use bytes::Bytes;
@@ -36,6 +37,8 @@ pub(crate) struct Subscriber {
     wanted: bool,
     /// A SUBSCRIBE is due after the one under way.
     due: bool,
+    /// Bodies that go with one SUBSCRIBE each, in this order.
+    said_once: VecDeque<(ContentType, Bytes)>,
     state: SubscriptionState,
     /// When it ends unless it is refreshed.
     until: Option<Instant>,
@@ -56,6 +59,8 @@ struct Loss {
     at_once: bool,
 }
 
+/// Bodies of [`Agent::say_in_subscription`] that may wait: more than a person presses keys while a server is silent.
+pub const MAX_SAID: usize = 16;
 /// A subscription that was ended sooner than this after it began is not begun anew at once.
 const SHORTEST_LIFE: Duration = Duration::from_secs(10);
 
@@ -95,6 +100,7 @@ impl Agent {
             exchange: None,
             wanted: true,
             due: false,
+            said_once: VecDeque::new(),
             state: SubscriptionState::Subscribing,
             until: None,
             began: now,
@@ -143,20 +149,25 @@ impl Agent {
         Ok(())
     }
 
-    /// Gives the following SUBSCRIBEs of a subscription another body, and sends one now: how the phones tell the server of
-    /// `as-feature-event` what the user has set.
+    /// Says something in the next SUBSCRIBE of a subscription, and in no further one: how the phones tell the server of
+    /// `as-feature-event` what the user has set. It is sent now; behind those that wait, and once the dialog is there.
+    ///
+    /// What is under way when the dialog is lost is not said again: the state that the server tells is what counts.
     ///
     /// # Errors
-    /// [`CommandError::NoSuchSubscription`].
-    pub fn resubscribe_with(
+    /// [`CommandError::NoSuchSubscription`], [`CommandError::QueueFull`] when [`MAX_SAID`] wait.
+    pub fn say_in_subscription(
         &mut self,
         now: Instant,
         id: SubscriptionId,
-        body: Option<(ContentType, Bytes)>,
+        body: (ContentType, Bytes),
     ) -> Result<(), CommandError> {
         let subscriber =
             self.subscriptions.subscribers.get_mut(&id).ok_or(CommandError::NoSuchSubscription)?;
-        subscriber.request.body = body;
+        if subscriber.said_once.len() >= MAX_SAID {
+            return Err(CommandError::QueueFull(MAX_SAID));
+        }
+        subscriber.said_once.push_back(body);
         self.refresh_subscription(now, id)
     }
 
@@ -262,7 +273,7 @@ impl Agent {
         // A server that grants more than was asked for is not believed (RFC 6665 §4.2.1.1).
         let granted = granted.map_or(asked, |Expires(seconds)| seconds.min(asked));
         subscriber.failures = 0;
-        if core::mem::take(&mut subscriber.due) {
+        if core::mem::take(&mut subscriber.due) || !subscriber.said_once.is_empty() {
             return self.send_subscribe(now, id);
         }
         if granted > 0 {
@@ -484,7 +495,7 @@ impl Subscriber {
     }
 
     /// What each SUBSCRIBE says.
-    fn content(&self) -> OutgoingRequest {
+    fn content(&mut self) -> OutgoingRequest {
         let mut headers = self.request.headers.clone();
         headers.set(&self.request.event);
         headers.set(&Expires(if self.wanted { self.expires } else { 0 }));
@@ -492,7 +503,8 @@ impl Subscriber {
             headers.set(&Accept(self.request.accept.clone()));
         }
         // What is asked for at the end needs no body.
-        let body = self.request.body.clone().filter(|_| self.wanted);
+        let once = if self.wanted { self.said_once.pop_front() } else { None };
+        let body = once.or_else(|| self.request.body.clone()).filter(|_| self.wanted);
         OutgoingRequest { method: Method::SUBSCRIBE, headers, body }
     }
 

@@ -180,9 +180,9 @@ async fn a_message_that_waits_is_told_to_its_owner_alone() {
 async fn settings_are_the_same_at_the_telephone_and_at_the_server() {
     let site = Site::new(|builder| builder).await;
     let (_alices, alice) = site.phone("alice", Protocol::Udp).await;
-    let body = FeatureRequest::do_not_disturb(true).write();
-    let request = site.request("alice", feature_sync::EVENT).with_body(feature_sync::CONTENT_TYPE, body);
-    let mut sync = alice.subscribe(request).await.unwrap();
+    let mut sync = alice.subscribe(site.request("alice", feature_sync::EVENT)).await.unwrap();
+    // While the subscription is on its way, too.
+    sync.say(feature_sync::CONTENT_TYPE, FeatureRequest::do_not_disturb(true).write()).await.unwrap();
     let quiet = |request: &Request| {
         let kind = request.headers.require().unwrap();
         let events = read_events(&kind, &request.body).unwrap();
@@ -197,6 +197,18 @@ async fn settings_are_the_same_at_the_telephone_and_at_the_server() {
     features.do_not_disturb = false;
     assert!(site.pbx.set_features("alice", features).await);
     told("disturb", &mut sync, |request| (quiet(request) == Some(false)).then_some(())).await;
+    // What was said once is not said again by what follows it.
+    sync.say(feature_sync::CONTENT_TYPE, FeatureRequest::do_not_disturb(true).write()).await.unwrap();
+    told("do not disturb", &mut sync, |request| (quiet(request) == Some(true)).then_some(())).await;
+    assert!(site.pbx.set_features("alice", Features::default()).await);
+    told("disturb", &mut sync, |request| (quiet(request) == Some(false)).then_some(())).await;
+    sync.refresh().await.unwrap();
+    told("a refresh", &mut sync, |request| Some(assert_eq!(quiet(request), Some(false)))).await;
+    // Several at once are said in their order.
+    for on in [true, false, true] {
+        sync.say(feature_sync::CONTENT_TYPE, FeatureRequest::do_not_disturb(on).write()).await.unwrap();
+    }
+    told("the last", &mut sync, |request| (quiet(request) == Some(true)).then_some(())).await;
     let mut foreign = alice.subscribe(site.request("bob", feature_sync::EVENT)).await.unwrap();
     assert_eq!(refused(&mut foreign).await, StatusCode::FORBIDDEN);
 }

@@ -1,5 +1,6 @@
 //! What becomes of calls, from the settings.
 
+use super::server::Servers;
 use crate::firmware::{AccountPolicy, CallPolicy, TransferConfig};
 use sidetone_provisioning::{AccountCallSettings, CallSettings, Settings};
 use sidetone_sip_core::NameAddr;
@@ -27,6 +28,7 @@ pub struct Calls {
     pub(super) unsolicited: Vec<String>,
     /// What hanging up does for a transfer.
     pub transfer: TransferConfig,
+    servers: Servers,
 }
 
 impl Default for Calls {
@@ -39,6 +41,7 @@ impl Default for Calls {
             custom: false,
             unsolicited: Vec::new(),
             transfer: TransferConfig::default(),
+            servers: Servers::default(),
         };
         // The defaults of the schema read.
         if calls.apply(&Settings::new().phone().calls).is_err() {
@@ -51,6 +54,7 @@ impl Default for Calls {
 impl Calls {
     pub(super) fn apply_file(&mut self, settings: &Settings) -> Result<(), String> {
         self.apply(&settings.phone().calls)?;
+        self.servers = Servers::of(settings);
         self.accounts = settings.accounts().map(|(_, account)| account.calls).collect();
         Ok(())
     }
@@ -161,6 +165,7 @@ impl Calls {
                 policy.dnd.set(index, dnd);
                 policy.forward.set(index, forward);
             }
+            self.servers.apply(place, &mut rules);
             policy.accounts.push(rules);
         }
         policy

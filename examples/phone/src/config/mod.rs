@@ -6,6 +6,7 @@ mod keys;
 mod media;
 mod network;
 mod paging;
+mod server;
 mod tones;
 
 pub use calls::Calls;

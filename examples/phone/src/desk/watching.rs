@@ -82,7 +82,10 @@ pub(crate) async fn messages(account: Account, index: usize, lasts: Duration, re
     }
 }
 
-async fn next(subscription: &mut Subscription, reports: &mpsc::Sender<Signal>) -> Option<SubscriptionEvent> {
+pub(super) async fn next(
+    subscription: &mut Subscription,
+    reports: &mpsc::Sender<Signal>,
+) -> Option<SubscriptionEvent> {
     tokio::select! {
         event = subscription.next_event() => event,
         () = reports.closed() => None,

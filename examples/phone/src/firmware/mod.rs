@@ -14,6 +14,7 @@ mod keys;
 mod policy;
 mod programmable;
 mod screen;
+mod served;
 mod signal;
 mod transfer;
 mod watch;
@@ -25,6 +26,7 @@ pub(crate) use policy::refusal_of;
 pub use policy::{AccountPolicy, CallPolicy, Invitation, Verdict};
 pub use programmable::{KeyConfig, KeyFunction};
 pub use screen::{Body, Icon, LineLabel, Screen, SoftKey, Tone};
+pub use served::Served;
 pub use signal::{Command, Registration, Signal, Sound};
 pub use transfer::{TransferConfig, TransferProgress};
 
@@ -345,6 +347,7 @@ impl Firmware {
             Signal::RemoteResume(call) => self.change(call, |call| call.remote_hold = false),
             Signal::Dtmf { call, digit } => self.change(call, |call| remember(&mut call.received, digit)),
             Signal::Extension { key, state } => self.extension_is(now, key, *state),
+            Signal::Features { account, event } => self.server_tells(now, account, event.map(|event| *event)),
             Signal::Messages { account, waiting, new } => self.messages_are(account, waiting, new),
             Signal::Text { from, text } => self.notify(now, format!("{from}: {text}")),
             Signal::ClickToTalk(call) => self.click_to_talk(call),

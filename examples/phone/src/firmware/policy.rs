@@ -1,6 +1,7 @@
 //! What becomes of calls that come in: rung, answered by itself, refused, sent elsewhere; and how calls of ours are shown
 //! to others. The rules are [`sidetone_sip_ua::feature`]'s; here they meet the telephone.
 
+use super::served::{Served, dnd_told, forward_told};
 use super::{Call, CallRef, Firmware, Mode, Peer, Sound};
 use sidetone_hal::audio::AudioPath;
 use sidetone_hal::time::{Duration, Instant};
@@ -36,6 +37,8 @@ pub struct AccountPolicy {
     pub hotline: HotlineConfig,
     /// The number of the voice mail; empty for none.
     pub voice_mail: String,
+    /// What it shares with its server.
+    pub served: Served,
 }
 
 impl AccountPolicy {
@@ -49,6 +52,7 @@ impl AccountPolicy {
             anonymity: AnonymityConfig::default(),
             hotline: HotlineConfig::default(),
             voice_mail: String::new(),
+            served: Served::default(),
         }
     }
 }
@@ -99,6 +103,9 @@ impl CallPolicy {
         let mut screening = policy.screening.clone();
         screening.dnd = self.dnd.of(index).clone();
         screening.forward = self.forward.of(index).clone();
+        // What the server does is not done here a second time (YLA-074).
+        screening.dnd.at_server |= policy.served.do_not_disturb().is_some();
+        screening.forward.at_server |= policy.served.forwards();
         Some((policy, screening))
     }
 }
@@ -264,10 +271,13 @@ impl Firmware {
 
     /// The same of an account, counted from 0.
     pub(super) fn toggle_dnd_of(&mut self, now: Instant, account: usize) {
+        if self.ask_dnd(now, account) {
+            return;
+        }
         let index = index_of(account);
         let on = self.policy.dnd.press(index);
         let code = self.policy.dnd.of(index).code.switched(on).map(str::to_owned);
-        self.notify(now, if on { "Do not disturb is on" } else { "Do not disturb is off" }.to_owned());
+        self.notify(now, dnd_told(on).to_owned());
         if let Some(code) = code {
             self.place(now, account, code);
         }
@@ -275,7 +285,7 @@ impl Firmware {
 
     /// Whether an account is not to be disturbed.
     pub(super) fn dnd_is_on(&self, account: usize) -> bool {
-        self.policy.dnd.shows_icon(index_of(account))
+        self.served_dnd(account).unwrap_or_else(|| self.policy.dnd.shows_icon(index_of(account)))
     }
 
     /// Whether do not disturb is shown.
@@ -285,6 +295,9 @@ impl Firmware {
 
     /// Whether an account forwards calls: one icon for all three cases (YLA-092).
     pub(super) fn forwards(&self, account: usize) -> bool {
+        if let Some(on) = self.served_forwards(account) {
+            return on;
+        }
         let forward = self.policy.forward.of(index_of(account));
         forward.always.enabled || forward.busy.enabled || forward.no_answer.enabled
     }
@@ -301,6 +314,9 @@ impl Firmware {
 
     /// The same of an account, counted from 0.
     pub(super) fn toggle_forward_of(&mut self, now: Instant, account: usize) -> bool {
+        if let Some((on, has_target)) = self.served_forward(account) {
+            return (on || has_target) && self.ask_forward(now, account, !on, None);
+        }
         let always = &self.policy.forward.of(index_of(account)).always;
         if !always.enabled && always.target.is_empty() {
             return false;
@@ -320,6 +336,9 @@ impl Firmware {
 
     /// Forwards all calls of an account, to another number than before if one is given, or none any more.
     pub(super) fn set_forward(&mut self, now: Instant, account: usize, on: bool, target: Option<String>) {
+        if self.ask_forward(now, account, on, target.as_deref()) {
+            return;
+        }
         let (place, account) = (account, index_of(account));
         let mut forward = self.policy.forward.of(account).clone();
         forward.always.enabled = on;
@@ -327,10 +346,7 @@ impl Firmware {
             forward.always.target = target;
         }
         let code = forward.code(ForwardKind::Always, on);
-        let told = match on {
-            true => format!("Calls go to {}", forward.always.target),
-            false => "Calls are not forwarded".to_owned(),
-        };
+        let told = forward_told(on, &forward.always.target);
         match self.policy.forward.scope {
             Scope::Phone => self.policy.forward.phone = forward,
             Scope::Custom => drop(self.policy.forward.set(account, forward)),

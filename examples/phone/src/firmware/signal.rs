@@ -3,6 +3,7 @@
 use super::{CallRef, Ended, Peer, Quality, TransferProgress};
 use sidetone_hal::keypad::Key;
 use sidetone_sip_ua::package::blf::{BlfState, Pickup};
+use sidetone_sip_ua::package::feature_sync::{FeatureEvent, FeatureRequest};
 
 /// How an account stands, as far as the screen is concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,6 +99,14 @@ pub enum Signal {
         key: Key,
         /// How it is.
         state: Box<BlfState>,
+    },
+    /// An account's server tells how a feature stands that it keeps (`as-feature-event`); `None`: it tells no more, and the
+    /// telephone's own settings count.
+    Features {
+        /// Which account, counted from 0.
+        account: usize,
+        /// What it told.
+        event: Option<Box<FeatureEvent>>,
     },
     /// Messages wait in the voice mail, or do not.
     Messages {
@@ -199,6 +208,13 @@ pub enum Command {
     Join(Vec<CallRef>),
     /// Part the calls that are joined.
     Split,
+    /// Ask an account's server for another state of a feature that it keeps.
+    AskServer {
+        /// Which account, counted from 0.
+        account: usize,
+        /// What for.
+        request: Box<FeatureRequest>,
+    },
     /// Stop the page that plays.
     DismissPage,
 }

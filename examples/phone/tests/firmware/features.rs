@@ -4,44 +4,54 @@ use super::policy::config;
 use core::time::Duration;
 use sidetone_hal::Event;
 use sidetone_hal::keypad::{Key, KeyEvent};
-use sidetone_pbx::{Pbx, PbxHandle};
-use sidetone_phone::desk::{Desk, DeskPanel, PanelInput};
+use sidetone_pbx::{Pbx, PbxBuilder, PbxHandle};
+use sidetone_phone::desk::{Desk, DeskPanel, PanelInput, Picture};
 
 /// A desk and whoever sits at it.
-struct Person {
-    desk: Desk,
-    panel: DeskPanel,
+pub(crate) struct Person {
+    pub(crate) desk: Desk,
+    pub(crate) panel: DeskPanel,
 }
 
 impl Person {
-    async fn press(&self, key: Key) {
+    pub(crate) async fn press(&self, key: Key) {
         for event in [KeyEvent::down(key), KeyEvent::up(key)] {
             self.panel.input.send(PanelInput::Event(Event::Key(event))).await.expect("the desk runs");
         }
     }
 
-    async fn dial(&self, number: &str) {
+    pub(crate) async fn dial(&self, number: &str) {
         for digit in number.chars() {
             self.press(Key::digit(digit).expect("a digit")).await;
         }
     }
 
     /// Waits until a line of the screen is this.
-    async fn sees(&mut self, wanted: &str) {
+    pub(crate) async fn sees(&mut self, wanted: &str) {
+        self.shows(wanted, |picture| picture.text.iter().any(|line| line == wanted)).await;
+    }
+
+    /// Waits until what is shown is so.
+    pub(crate) async fn shows(&mut self, what: &str, wanted: impl Fn(&Picture) -> bool) {
         let mut pictures = self.panel.pictures.clone();
-        let shown = pictures.wait_for(|picture| picture.text.iter().any(|line| line == wanted));
+        let shown = pictures.wait_for(&wanted);
         let late = tokio::time::timeout(Duration::from_secs(10), shown).await.is_err();
         if late {
             let text = self.panel.pictures.borrow().text.clone();
-            panic!("{} does not see {wanted:?} but {text:?}", self.panel.title);
+            panic!("{} does not see {what:?} but {text:?}", self.panel.title);
         }
     }
 }
 
 /// A PBX and so many phones with the numbers from 101 on; `settings` are those of all.
-async fn office(people: usize, settings: &str) -> (PbxHandle, Vec<Person>) {
+pub(crate) async fn office(people: usize, settings: &str) -> (PbxHandle, Vec<Person>) {
+    office_of(Pbx::builder(), people, settings).await
+}
+
+/// The same with this PBX.
+pub(crate) async fn office_of(pbx: PbxBuilder, people: usize, settings: &str) -> (PbxHandle, Vec<Person>) {
     let loopback = "127.0.0.1:0".parse().expect("an address");
-    let mut pbx = Pbx::builder().udp(loopback).tcp(loopback);
+    let mut pbx = pbx.udp(loopback).tcp(loopback);
     for number in 101..101 + people {
         pbx = pbx.user(number.to_string(), "secret");
     }
@@ -59,7 +69,7 @@ async fn office(people: usize, settings: &str) -> (PbxHandle, Vec<Person>) {
     (pbx, all)
 }
 
-async fn close(pbx: PbxHandle, people: Vec<Person>) {
+pub(crate) async fn close(pbx: PbxHandle, people: Vec<Person>) {
     for person in people {
         person.desk.shutdown().await;
     }

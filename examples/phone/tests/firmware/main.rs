@@ -15,5 +15,7 @@ mod headless;
 mod panel;
 mod policy;
 mod screens;
+mod serving;
+mod told;
 mod transfer;
 mod watch;
