@@ -61,7 +61,7 @@ pub use registration::Binding;
 pub use request::{IncomingId, OutgoingRequest, RequestId};
 pub use session::{ExtensionUse, SessionConfig, SessionTimerConfig};
 pub use subscription::{
-    MAX_SAID, ResubscribeRule, SubscribeKind, SubscribeRequest, SubscriptionId, SubscriptionState, WatcherId,
+    MAX_SAID, NotifyContent, ResubscribeRule, SubscribeKind, SubscribeRequest, SubscriptionId, SubscriptionState, WatcherId,
     WatcherState,
 };
 pub use transfer::{ReferId, ReferProgress, ReferRequest, ReferTarget};

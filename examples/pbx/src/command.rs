@@ -3,18 +3,33 @@
 use crate::dialogs::UserDialog;
 use crate::features::Features;
 use crate::proxy::Proxy;
+use sidetone_hal::time::{Duration, Instant};
+use sidetone_sip_ua::feature::shared_line::Taken;
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 #[derive(Debug)]
 pub(crate) enum Command {
     Features { user: String, reply: oneshot::Sender<Features> },
     SetFeatures { user: String, features: Features, reply: oneshot::Sender<bool> },
+    SeizeLine {
+        line: Arc<str>,
+        index: Option<u16>,
+        holder: String,
+        lasts: Duration,
+        reply: oneshot::Sender<Result<u16, Taken>>,
+    },
+    ReleaseLine {
+        line: Arc<str>,
+        index: u16,
+        holder: String,
+    },
     Dialogs { user: String, reply: oneshot::Sender<Vec<UserDialog>> },
 }
 
 impl Command {
     /// Who asked may be gone.
-    pub(crate) fn run(self, proxy: &mut Proxy) {
+    pub(crate) fn run(self, now: Instant, proxy: &mut Proxy) {
         match self {
             Self::Features { user, reply } => {
                 reply.send(proxy.features(&user)).ok();
@@ -22,6 +37,13 @@ impl Command {
             Self::SetFeatures { user, features, reply } => {
                 reply.send(proxy.set_features(&user, features)).ok();
             }
+            Self::SeizeLine { line, index, holder, lasts, reply } => {
+                let seized = proxy.seize_line(now, &line, index, &holder, lasts);
+                if let Err(Ok(index)) = reply.send(seized) {
+                    proxy.release_line(&line, index, &holder);
+                }
+            }
+            Self::ReleaseLine { line, index, holder } => proxy.release_line(&line, index, &holder),
             Self::Dialogs { user, reply } => {
                 reply.send(proxy.dialogs().of_user(&user).cloned().collect()).ok();
             }

@@ -151,6 +151,11 @@ impl DialogTable {
         self.rows.is_empty()
     }
 
+    /// Whether one more call of this user would be watched.
+    pub(crate) fn has_room(&self, user: &str) -> bool {
+        self.rows.len() < MAX_DIALOGS && self.by_user.get(user).map_or(0, Vec::len) < MAX_DIALOGS_PER_USER
+    }
+
     /// A dialog as it is since it changed.
     pub(crate) fn poll_change(&mut self) -> Option<UserDialog> {
         self.changes.pop_front()

@@ -15,6 +15,7 @@ mod pbx;
 mod proxy;
 mod registrar;
 mod services;
+mod shared_lines;
 mod ticket;
 
 pub use call_config::{CallConfig, GroupOrder, MAX_GROUP_MEMBERS, PickupScope, RingGroup};
@@ -34,4 +35,5 @@ pub use notifier::{MAX_LIST, STATE_PACKAGES};
 pub use pbx::{Pbx, PbxBuilder, StartError};
 pub use proxy::{Extension, MAX_PICKUP_GROUPS, MAX_PICKUP_MEMBERS, Proxy};
 pub use registrar::RegistrarLimits;
+pub use shared_lines::{LineState, MAX_SHARED_LINES};
 pub use services::{MAX_ROOM, Music, OrbitConfig, Prompt, PromptError, RoomConfig, Service, VoicemailConfig};

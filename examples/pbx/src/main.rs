@@ -91,6 +91,9 @@ struct Options {
     /// A list of users and extensions whose lamps a telephone subscribes to at once
     #[arg(long, value_name = "NAME=USER,...", value_parser = parse_list)]
     blf_list: Vec<(String, Vec<String>)>,
+    /// A number with four calls at a time that these users share: dialled on, held and taken at each of their telephones
+    #[arg(long, value_name = "NUMBER=USER,...", value_parser = parse_list)]
+    shared_line: Vec<(String, Vec<String>)>,
     /// Show every SIP message: one line each, or with `=full` the whole text; secrets are masked
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "line")]
     trace: Option<Trace>,
@@ -184,6 +187,9 @@ async fn run(options: Options) -> Result<(), Box<dyn core::error::Error>> {
     }
     for (name, members) in options.blf_list {
         builder = builder.blf_list(name, members);
+    }
+    for (number, members) in options.shared_line {
+        builder = builder.shared_line(number, members, 4);
     }
     for (number, service) in options.extension {
         builder = builder.extension(number, service);

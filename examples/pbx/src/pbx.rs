@@ -57,6 +57,7 @@ pub struct PbxBuilder {
     features: Option<Box<dyn UserFeatures>>,
     mailboxes: Option<Arc<dyn MailboxStore>>,
     lists: Vec<(String, Vec<String>)>,
+    lines: Vec<(String, Vec<String>, u16)>,
     seed: Option<[u8; 32]>,
     tap: Option<Box<dyn Tap>>,
 }
@@ -177,6 +178,20 @@ impl PbxBuilder {
         self
     }
 
+    /// A number that these users share, with so many calls at a time, 1 to 64: it rings at all of them, and their
+    /// telephones show each of its calls, dial on it and take held ones (`call-info`, `line-seize`). An account of the
+    /// number's name shares it too.
+    pub fn shared_line<S: Into<String>>(
+        mut self,
+        number: impl Into<String>,
+        members: impl IntoIterator<Item = S>,
+        appearances: u16,
+    ) -> Self {
+        let members = members.into_iter().map(Into::into).collect();
+        self.lines.push((number.into(), members, appearances));
+        self
+    }
+
     /// Where users' settings are kept; in memory by default.
     pub fn features(mut self, store: impl UserFeatures + 'static) -> Self {
         self.features = Some(Box::new(store));
@@ -280,6 +295,11 @@ impl PbxBuilder {
         }
         for (number, group) in self.groups {
             proxy.add_ring_group(number, group);
+        }
+        for (number, members, appearances) in self.lines {
+            if !proxy.add_shared_line(&number, members, appearances) {
+                tracing::warn!(number, "too many shared lines");
+            }
         }
         for members in self.pickup_groups {
             if !proxy.add_pickup_group(members) {
@@ -464,11 +484,14 @@ async fn drive(
             outlets.states.dialog_changed(&dialog);
             outlets.dialogs.send(dialog).ok();
         }
+        while let Some(line) = proxy.poll_line() {
+            outlets.states.line_changed(line);
+        }
         let deadline = proxy.poll_timeout();
         let happened = tokio::select! {
             happened = io.next(proxy.endpoint_mut(), deadline) => happened,
             Some(command) = commands.recv() => {
-                command.run(&mut proxy);
+                command.run(io.now(), &mut proxy);
                 continue;
             }
             _ = stop.changed() => break,

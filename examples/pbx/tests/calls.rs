@@ -11,6 +11,8 @@
 
 #[path = "calls/services.rs"]
 mod services;
+#[path = "calls/shared.rs"]
+mod shared;
 #[path = "calls/states.rs"]
 mod states;
 

@@ -88,6 +88,19 @@ impl Description {
     }
 }
 
+/// Which way the first audio line of a session description flows, seen from whoever wrote it: what a server that only
+/// passes it on can tell of a hold. An address of zeros, as RFC 2543 held, receives nothing.
+///
+/// # Errors
+/// It cannot be read, or has no audio line.
+pub fn audio_direction(text: &[u8]) -> Result<Direction, SdpError> {
+    let description = Description::parse(text)?;
+    let line = description.lines.iter().find(|line| line.media.eq_ignore_ascii_case("audio"));
+    let line = line.ok_or(SdpError::NoAudio)?;
+    let receives = line.direction.receives() && !matches!(line.address, Ok(None));
+    Ok(Direction::new(line.direction.sends(), receives))
+}
+
 /// The lines that a negotiation looks at. A mistake in another one, or a name in an old character set, is no reason to
 /// refuse a call.
 fn relevant(text: &str) -> Result<String, SdpError> {

@@ -26,6 +26,8 @@ mod tests;
 
 pub(crate) use agreed::next_port;
 pub use agreed::{Dtls, Format, Negotiated, Redundancy, SideFormat};
+#[cfg(feature = "sdp")]
+pub use description::audio_direction;
 pub use direction::Direction;
 pub use error::SdpError;
 pub use limits::{Bandwidth, ReceiverRtt, RtcpXr, StatisticsSummary};

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, CallState};
 use crate::refusal::Refusal;
+use alloc::boxed::Box;
 use bytes::Bytes;
 use sidetone_hal::net::SocketAddr;
 use sidetone_hal::time::Instant;
@@ -184,6 +185,18 @@ impl Agent {
     /// [`CommandError::WrongState`].
     pub fn reoffer(&mut self, now: Instant, call: CallId, offer: Bytes) -> Result<(), CommandError> {
         self.command(now, call, |call, context| call.reoffer(context, now, offer))
+    }
+
+    /// Gives the re-INVITEs of a call further headers from now on, in place of those of an earlier call of this: as the
+    /// Call-Info by which a shared line is held for oneself.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchCall`] when it is over already.
+    pub fn set_offer_headers(&mut self, call: CallId, headers: Headers) -> Result<(), CommandError> {
+        let call = self.calls.get_mut(call).filter(|call| !call.ended).ok_or(CommandError::NoSuchCall)?;
+        let some = headers.iter().next().is_some();
+        call.offer_headers = some.then(|| Box::new(headers));
+        Ok(())
     }
 
     /// Names us otherwise to the other side of an established call from now on (RFC 4916), in an UPDATE: as after a

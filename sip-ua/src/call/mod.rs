@@ -15,6 +15,7 @@ use crate::session::{Incoming, Outgoing, Session};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use sidetone_hal::net::Protocol;
+use sidetone_sip_core::Headers;
 
 pub(crate) struct Call {
     pub(crate) id: CallId,
@@ -37,6 +38,8 @@ pub(crate) struct Call {
     pub(crate) left: Option<Box<Dialog>>,
     /// A number for what the other side last said of who it is.
     pub(crate) identity: u32,
+    /// Further headers of its re-INVITEs.
+    pub(crate) offer_headers: Option<Box<Headers>>,
     pub(crate) phase: Phase,
 }
 

@@ -232,6 +232,19 @@ impl CallHandle {
         self.ask(|call, reply| Command::Hold { call, hold: true, reply }).await
     }
 
+    /// Gives its re-INVITEs further headers from now on: those of [`CallHandle::hold`] and [`CallHandle::resume`] that
+    /// follow, in place of those of an earlier call of this.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is over already, [`Error::Closed`].
+    pub async fn set_offer_headers(&self, headers: Headers) -> Result<(), Error> {
+        let call = self.id;
+        super::features::work_now(&self.commands, move |task, _| {
+            task.agent.set_offer_headers(call, headers).map_err(Error::from)
+        })
+        .await
+    }
+
     /// Takes the other side back from hold.
     ///
     /// # Errors

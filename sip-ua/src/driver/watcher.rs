@@ -3,7 +3,7 @@
 use super::Error;
 use super::command::Command;
 use super::features::{Dropped, work_now};
-use crate::{AccountId, SubscribeKind, WatcherId, WatcherState};
+use crate::{AccountId, NotifyContent, SubscribeKind, WatcherId, WatcherState};
 use bytes::Bytes;
 use sidetone_sip_core::header::ContentType;
 use sidetone_sip_core::{Request, StatusCode};
@@ -88,11 +88,11 @@ impl IncomingSubscription {
     pub async fn accept(
         mut self,
         state: WatcherState,
-        content: Option<(ContentType, Bytes)>,
+        content: impl Into<NotifyContent>,
     ) -> Result<Watcher, Error> {
         self.decided = true;
         let (sender, events) = mpsc::channel(QUEUED);
-        let id = self.id;
+        let (id, content) = (self.id, content.into());
         work_now(&self.commands, move |task, now| {
             task.features.watchers.insert(id, WatcherSender(sender));
             task.agent.accept_subscription(now, id, state, content).map_err(Error::from)
@@ -142,7 +142,15 @@ impl Watcher {
     /// [`Error::Command`] when it is over, or as many NOTIFY requests wait as may: then the whole state is due later;
     /// [`Error::Closed`].
     pub async fn notify(&self, kind: ContentType, body: impl Into<Bytes>) -> Result<(), Error> {
-        let (id, content) = (self.id, Some((kind, body.into())));
+        self.notify_with(Some((kind, body.into()))).await
+    }
+
+    /// The same for what is told in headers too.
+    ///
+    /// # Errors
+    /// As [`Watcher::notify`].
+    pub async fn notify_with(&self, content: impl Into<NotifyContent>) -> Result<(), Error> {
+        let (id, content) = (self.id, content.into());
         work_now(&self.commands, move |task, now| task.agent.notify(now, id, content).map_err(Error::from))
             .await
     }
@@ -154,9 +162,9 @@ impl Watcher {
     pub async fn end(
         &self,
         reason: impl Into<String>,
-        content: Option<(ContentType, Bytes)>,
+        content: impl Into<NotifyContent>,
     ) -> Result<(), Error> {
-        let (id, reason) = (self.id, reason.into());
+        let (id, reason, content) = (self.id, reason.into(), content.into());
         work_now(&self.commands, move |task, now| {
             task.agent.end_subscription(now, id, &reason, content).map_err(Error::from)
         })

@@ -60,6 +60,7 @@ mod rejection;
 mod scope;
 pub mod screening;
 mod server_code;
+pub mod shared_line;
 mod time_of_day;
 
 pub use rejection::Rejection;

@@ -192,6 +192,14 @@ impl Appearance {
     }
 }
 
+/// Names the appearance in a response that the request named, as whoever shares a line does in its answers.
+pub(crate) fn echo(response: &mut Headers, request: &Headers) {
+    let named = |value: &CallInfo| value.params.get("appearance-index").is_some();
+    for value in request.all::<CallInfo>().filter_map(Result::ok).filter(named) {
+        response.push(&value);
+    }
+}
+
 /// A shared line as it is known: what each of its appearances is used for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SharedLine {

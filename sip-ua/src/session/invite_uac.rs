@@ -104,6 +104,7 @@ impl Call {
             shared: false,
             left: None,
             identity: 0,
+            offer_headers: None,
             phase: Phase::Outgoing(Box::new(Outgoing {
                 exchange,
                 offered,

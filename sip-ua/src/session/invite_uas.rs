@@ -12,6 +12,7 @@ use crate::dialog::{Dialog, LocalTag};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, EndCause, EndedBy, Event, Invite};
 use crate::refusal::Refusal;
+use crate::package::call_info;
 use crate::request::append;
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -83,6 +84,7 @@ impl Call {
             shared: false,
             left: None,
             identity: identity::known(&request),
+            offer_headers: None,
             phase: Phase::Incoming(Box::new(Incoming {
                 transaction,
                 request,
@@ -268,6 +270,7 @@ impl Call {
         }
         let mut response = context.response(&incoming.request, status, Some(&self.local_tag.to_string()));
         copy_routes(&mut response.headers, &incoming.request);
+        call_info::echo(&mut response.headers, &incoming.request.headers);
         let sips = incoming.request.uri.is_sips();
         context.push_contact(&mut response.headers, self.account, &self.user, &incoming.source, sips);
         Ok(response)

@@ -9,6 +9,7 @@ use crate::error::CommandError;
 use crate::event::{EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
 use crate::refusal::Refusal;
+use crate::request::append;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use bytes::Bytes;
@@ -37,6 +38,9 @@ impl Call {
             timer.push(&mut invite.request.headers);
         }
         context.push_abilities(&mut invite.request.headers, self.account);
+        if let Some(further) = &self.offer_headers {
+            append(&mut invite.request.headers, further);
+        }
         invite.request.set_body(&ContentType::SDP, offer);
         let exchange =
             context.start(now, Owner::Reinvite(self.id), self.account, invite, self.protocol, true);

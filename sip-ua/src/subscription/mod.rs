@@ -3,12 +3,14 @@
 //! `subscriber` asks others for their state and keeps asking; `notifier` tells others ours. What is told is the packages'
 //! (`package/`). A REFER's implicit subscription has its other half in `transfer`.
 
+mod content;
 mod notifier;
 mod request;
 mod subscriber;
 mod table;
 mod watcher;
 
+pub use content::NotifyContent;
 pub use notifier::{SubscribeKind, WatcherState};
 pub use request::{ResubscribeRule, SubscribeRequest, SubscriptionState};
 pub use subscriber::MAX_SAID;

@@ -1,7 +1,7 @@
 //! Subscriptions of others: who may know our state, and NOTIFY requests that tell it (RFC 6665 §4.2).
 
 use super::watcher::{Asked, Stage, Told, Watcher};
-use super::{Usage, WatcherId, Within};
+use super::{NotifyContent, Usage, WatcherId, Within};
 use crate::agent::Agent;
 use crate::call::Call;
 use crate::context::Timer;
@@ -9,16 +9,16 @@ use crate::dialog::{Dialog, LocalTag, Reach, Routed};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, Event};
 use crate::exchange::{Failure, Owner};
+use crate::package::call_info::{SEIZE_EVENT, SEIZE_EXPIRES};
 use crate::package::resource_list::{OPTION_TAG, is_list};
 use crate::request::append;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::ToString;
 use alloc::sync::Arc;
-use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{
-    AllowEvents, CallId as CallIdHeader, ContentType, Event as EventHeader, Expires, HeaderName, MinExpires,
+    AllowEvents, CallId as CallIdHeader, Event as EventHeader, Expires, HeaderName, MinExpires,
     Require, RetryAfter, SubscriptionState as StateHeader,
 };
 use sidetone_sip_core::{Headers, Method, Request, Response, Source, StatusCode, TransactionId};
@@ -66,7 +66,7 @@ impl Agent {
         now: Instant,
         id: WatcherId,
         state: WatcherState,
-        content: Option<(ContentType, Bytes)>,
+        content: impl Into<NotifyContent>,
     ) -> Result<(), CommandError> {
         let watcher = self.subscriptions.watchers.get_mut(&id).ok_or(CommandError::NoSuchSubscription)?;
         if watcher.refer.is_some() || !matches!(watcher.stage, Stage::Asked(_)) {
@@ -117,7 +117,7 @@ impl Agent {
         &mut self,
         now: Instant,
         id: WatcherId,
-        content: Option<(ContentType, Bytes)>,
+        content: impl Into<NotifyContent>,
     ) -> Result<(), CommandError> {
         let result = self.queue_notify(now, id, content);
         self.pump(now);
@@ -149,7 +149,7 @@ impl Agent {
         now: Instant,
         id: WatcherId,
         reason: &str,
-        content: Option<(ContentType, Bytes)>,
+        content: impl Into<NotifyContent>,
     ) -> Result<(), CommandError> {
         self.queue_last(now, id, reason, content)?;
         self.pump(now);
@@ -179,7 +179,7 @@ impl Agent {
         }
         let asked = request.headers.get::<Expires>().and_then(Result::ok);
         let most = seconds(context.config.max_subscription);
-        let least = seconds(context.config.min_subscription);
+        let least = context.shortest(&event);
         let granted = asked.map_or(most, |Expires(seconds)| seconds.min(most));
         if granted > 0 && granted < least {
             let mut response = context.response(&request, StatusCode::INTERVAL_TOO_BRIEF, None);
@@ -284,7 +284,6 @@ impl Agent {
         source: Source,
     ) {
         let most = seconds(self.context.config.max_subscription);
-        let least = seconds(self.context.config.min_subscription);
         let context = &mut self.context;
         let Some(watcher) = self.subscriptions.watchers.get_mut(&id) else {
             return context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
@@ -293,6 +292,7 @@ impl Agent {
         if !event.is_some_and(|event| event.matches(&watcher.event)) {
             return context.refuse(now, transaction, &request, StatusCode::BAD_EVENT);
         }
+        let least = context.shortest(&watcher.event);
         if !matches!(watcher.stage, Stage::Up(_)) {
             // Its 2xx has not gone out yet, or its last NOTIFY has.
             return context.refuse(now, transaction, &request, StatusCode::CALL_DOES_NOT_EXIST);
@@ -362,7 +362,7 @@ impl Agent {
         &mut self,
         now: Instant,
         id: WatcherId,
-        content: Option<(ContentType, Bytes)>,
+        content: impl Into<NotifyContent>,
     ) -> Result<(), CommandError> {
         let watcher = self.subscriptions.watchers.get_mut(&id).ok_or(CommandError::NoSuchSubscription)?;
         let left = watcher.until.saturating_since(now).as_secs();
@@ -376,7 +376,7 @@ impl Agent {
         if watcher.queue.len() >= MAX_QUEUED {
             return Err(CommandError::QueueFull(MAX_QUEUED));
         }
-        watcher.queue.push_back(Told::new(state, content));
+        watcher.queue.push_back(Told::new(state, content.into()));
         self.send_notify(now, id);
         Ok(())
     }
@@ -387,14 +387,14 @@ impl Agent {
         now: Instant,
         id: WatcherId,
         reason: &str,
-        content: Option<(ContentType, Bytes)>,
+        content: impl Into<NotifyContent>,
     ) -> Result<(), CommandError> {
         let watcher = self.subscriptions.watchers.get_mut(&id).ok_or(CommandError::NoSuchSubscription)?;
         if matches!(watcher.stage, Stage::Asked(_) | Stage::Over) {
             return Err(CommandError::WrongState);
         }
         watcher.stage = Stage::Over;
-        watcher.queue.push_back(Told::new(StateHeader::terminated(reason), content));
+        watcher.queue.push_back(Told::new(StateHeader::terminated(reason), content.into()));
         self.context.deadlines.stop(Timer::Watcher(id));
         self.send_notify(now, id);
         Ok(())
@@ -422,7 +422,8 @@ impl Agent {
         let Some(Routed { mut request, hop }) = routed else { return self.forget_watcher(id) };
         request.headers.push(&watcher.event);
         request.headers.push(&told.state);
-        if let Some((kind, body)) = &told.content {
+        append(&mut request.headers, &told.content.headers);
+        if let Some((kind, body)) = &told.content.body {
             if is_list(kind) {
                 // RFC 4662 §4.1: whoever gets a list must know what it is.
                 request.headers.push(&Require::from_iter([OPTION_TAG]));
@@ -535,6 +536,13 @@ impl crate::context::Context {
     /// Whether others may subscribe to this package here.
     pub(crate) fn offers(&self, event: &EventHeader) -> bool {
         self.config.packages.iter().any(|package| *package == event.package.as_str())
+    }
+
+    /// The shortest time in seconds for which this is subscribed to. To seize a line takes [`SEIZE_EXPIRES`] seconds by
+    /// its nature.
+    fn shortest(&self, event: &EventHeader) -> u32 {
+        let least = seconds(self.config.min_subscription);
+        if event.package.as_str() == SEIZE_EVENT { least.min(SEIZE_EXPIRES) } else { least }
     }
 
     /// Refuses a SUBSCRIBE to what is not offered, and says what is (RFC 6665 §8.3.2).

@@ -1,18 +1,15 @@
 //! A subscription of somebody else as the agent keeps it.
 
-use super::{WatcherState, Within};
+use super::{NotifyContent, WatcherState, Within};
 use crate::dialog::LocalTag;
 use crate::event::AccountId;
 use crate::exchange::ExchangeId;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use bytes::Bytes;
 use sidetone_hal::net::Protocol;
 use sidetone_hal::time::Instant;
-use sidetone_sip_core::header::{
-    CSeq, ContentType, Event as EventHeader, From, SubscriptionState as StateHeader,
-};
+use sidetone_sip_core::header::{CSeq, Event as EventHeader, From, SubscriptionState as StateHeader};
 use sidetone_sip_core::{Request, Source, StatusCode, TransactionId};
 
 /// A subscription of somebody else to us.
@@ -66,13 +63,13 @@ pub(crate) struct ReferIn {
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) state: StateHeader,
-    pub(super) content: Option<(ContentType, Bytes)>,
+    pub(super) content: NotifyContent,
     /// How often it was sent.
     pub(super) tries: u8,
 }
 
 impl Told {
-    pub(super) const fn new(state: StateHeader, content: Option<(ContentType, Bytes)>) -> Self {
+    pub(super) const fn new(state: StateHeader, content: NotifyContent) -> Self {
         Self { state, content, tries: 0 }
     }
 }

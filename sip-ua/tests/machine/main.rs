@@ -31,6 +31,7 @@ mod reinvite;
 mod reliable;
 mod requests;
 mod retry;
+mod shared_line;
 mod simulation;
 mod subscription;
 mod support;

@@ -10,6 +10,7 @@
 
 mod line;
 mod room;
+mod shared;
 mod settings;
 mod summary;
 mod wake;
@@ -19,6 +20,7 @@ use crate::dialogs::{DialogState, UserDialog};
 use crate::event::PbxEvent;
 use crate::mailbox::MailboxStore;
 use crate::proxy::Extension;
+use crate::shared_lines::LineState;
 use bytes::Bytes;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -38,7 +40,8 @@ use tokio::sync::mpsc;
 use wake::Wake;
 
 /// The packages that are told of.
-pub const STATE_PACKAGES: [&str; 4] = ["dialog", "message-summary", "as-feature-event", "conference"];
+pub const STATE_PACKAGES: [&str; 6] =
+    ["dialog", "message-summary", "as-feature-event", "conference", "call-info", "line-seize"];
 /// Subscriptions at a time; more are answered 503. A few kilobytes each.
 pub(crate) const MAX_WATCHERS: usize = 10_000;
 /// Lines of a list; further ones are not in it.
@@ -58,6 +61,8 @@ enum Topic {
     /// The settings of a user.
     Settings(Arc<str>),
     Room(Arc<str>),
+    /// The appearances of a shared line.
+    Shared(Arc<str>),
 }
 
 /// What is known of everything that can be subscribed to, with who hears of it.
@@ -86,6 +91,7 @@ pub(crate) struct StatesConfig {
 struct Inner {
     lines: HashMap<Arc<str>, DialogPublisher>,
     lists: HashMap<String, Vec<Arc<str>>>,
+    shared: HashMap<Arc<str>, LineState>,
     /// Who is in the rooms that somebody is in.
     rooms: HashMap<String, Vec<String>>,
     watchers: HashMap<Topic, HashMap<u64, Arc<Wake>>>,
@@ -119,7 +125,14 @@ impl States {
         let lists = core::mem::take(&mut config.lists);
         let lists = lists.into_iter().map(|(name, list)| (name, members(list))).collect();
         let inner =
-            Inner { lines: HashMap::new(), lists, rooms: HashMap::new(), watchers: HashMap::new(), rng };
+            Inner {
+                lines: HashMap::new(),
+                lists,
+                shared: HashMap::new(),
+                rooms: HashMap::new(),
+                watchers: HashMap::new(),
+                rng,
+            };
         Self { inner: Mutex::new(inner), mailboxes, commands, config, next: AtomicU64::new(0) }
     }
 
@@ -166,6 +179,9 @@ impl States {
 
     /// Serves one subscription to its end.
     pub(crate) async fn serve(self: Arc<Self>, incoming: IncomingSubscription) {
+        if shared::is_package(incoming.request()) {
+            return self.serve_line(incoming).await;
+        }
         let refused = match self.prepare(&incoming) {
             Ok((teller, place, wake)) => {
                 if let Err(error) = self.tell(incoming, teller, &wake).await {
@@ -225,10 +241,7 @@ impl States {
         incoming: &IncomingSubscription,
     ) -> Result<(Teller, Place, Arc<Wake>), StatusCode> {
         let request = incoming.request();
-        if request.uri.param(Extension::KEY).flatten() != Some(&*self.config.key) {
-            tracing::warn!("a subscription went around the proxy");
-            return Err(StatusCode::FORBIDDEN);
-        }
+        self.check_key(request)?;
         let bad = |_| StatusCode::BAD_REQUEST;
         let event: Event = request.headers.require().map_err(bad)?;
         let to: To = request.headers.require().map_err(bad)?;
@@ -242,6 +255,15 @@ impl States {
         let wake = Arc::<Wake>::default();
         let place = self.place(topics, &wake);
         Ok((teller, place, wake))
+    }
+
+    /// Whether a SUBSCRIBE came by the proxy, which has checked who sent it.
+    fn check_key(&self, request: &Request) -> Result<(), StatusCode> {
+        if request.uri.param(Extension::KEY).flatten() != Some(&*self.config.key) {
+            tracing::warn!("a subscription went around the proxy");
+            return Err(StatusCode::FORBIDDEN);
+        }
+        Ok(())
     }
 
     fn teller(

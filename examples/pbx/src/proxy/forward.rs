@@ -158,7 +158,7 @@ impl Proxy {
         inspect::make_strict(&mut request);
         self.remember_name(&target);
         if self.endpoint.send_ack(now, request.clone(), &target).is_err()
-            && let Some(other) = contact_target(&request, &target)
+            && let Some(other) = contact_target(&request.uri, Some(&target))
         {
             // The sender repeats the 2xx when the ACK does not arrive; there is nobody to tell.
             let _ = self.endpoint.send_ack(now, request, &other);
@@ -245,7 +245,10 @@ impl Proxy {
             let call = (&*journey.call_id, &*journey.from_tag);
             match (status.class(), user, tag) {
                 (1, Some(user), Some(tag)) => self.dialogs.ring(call.0, call.1, user, tag),
-                (2, Some(user), Some(tag)) => self.dialogs.answer(now, call, user, tag, interval),
+                (2, Some(user), Some(tag)) => {
+                    self.dialogs.answer(now, call, user, tag, interval);
+                    self.answered_on_line(now, journey, &context.request, response, (user, tag));
+                }
                 (1 | 2, ..) => {}
                 _ => {
                     let given_up = status == StatusCode::REQUEST_TERMINATED;
@@ -265,6 +268,7 @@ impl Proxy {
         } else if status.is_success() {
             let session = matches!(*method, Method::INVITE | Method::UPDATE);
             self.dialogs.refresh(now, &parties.call_id, tags, interval.filter(|_| session));
+            self.offered_on_line(&parties, &context.request);
         }
     }
 
@@ -311,7 +315,7 @@ impl Proxy {
         self.remember_name(target);
         match self.endpoint.request(now, request.clone(), target) {
             Err(SendError::Flow(FlowError::Unknown)) => {
-                let other = contact_target(&request, target).ok_or(SendError::Flow(FlowError::Unknown))?;
+                let other = contact_target(&request.uri, Some(target)).ok_or(SendError::Flow(FlowError::Unknown))?;
                 self.remember_name(&other);
                 self.endpoint.request(now, request, &other)
             }
@@ -365,10 +369,12 @@ fn route_uri(ticket: &str, protocol: Protocol, local: SocketAddr) -> Option<Uri>
     Some(uri)
 }
 
-/// Where the Request-URI itself says that its device is, if it is a number.
-fn contact_target(request: &Request, tried: &Target) -> Option<Target> {
-    let protocol = request.uri.transport().unwrap_or(Protocol::Udp);
-    let address = SocketAddr::new(request.uri.host()?.ip()?, request.uri.port().unwrap_or(5060));
-    (protocol != tried.protocol || address != tried.address || tried.flow.is_some())
-        .then_some(Target::new(protocol, address))
+/// Where a device's URI itself says that it is, if that is a number; none when that was tried.
+pub(super) fn contact_target(uri: &Uri, tried: Option<&Target>) -> Option<Target> {
+    let protocol = uri.transport().unwrap_or(Protocol::Udp);
+    let address = SocketAddr::new(uri.host()?.ip()?, uri.port().unwrap_or(5060));
+    let same = |tried: &Target| {
+        protocol == tried.protocol && address == tried.address && tried.flow.is_none()
+    };
+    (!tried.is_some_and(same)).then_some(Target::new(protocol, address))
 }

@@ -112,11 +112,25 @@ impl Journey {
         }
     }
 
+    /// Who calls, without tag.
+    pub(super) fn caller_address(&self) -> String {
+        let address = NameAddr::new(self.from.uri.address_of_record());
+        match &self.from.display_name {
+            Some(name) => address.with_display_name(&**name).to_string(),
+            None => address.to_string(),
+        }
+    }
+
+    /// Whom the caller asked for.
+    pub(super) const fn asked(&self) -> &Uri {
+        &self.to.uri
+    }
+
     pub(super) fn source(&self) -> &Source {
         &self.source
     }
 
-    fn parties(&self) -> (&str, &str) {
+    pub(super) fn parties(&self) -> (&str, &str) {
         (&self.call_id, &self.from_tag)
     }
 }
@@ -186,7 +200,8 @@ impl Proxy {
                 journey.here = Here::End;
                 return self.ring(now, id, context, journey, &[target]);
             }
-            if let Some(group) = self.groups.get(&target) {
+            if let Some(group) = self.groups.get(&target).cloned() {
+                self.take_appearance(journey, &target)?;
                 let mut rest: VecDeque<String> = group.members.iter().cloned().collect();
                 let (order, each, overflow) = (group.order, group.ring_for, group.overflow.clone());
                 let all: Vec<String> = match order {
@@ -341,6 +356,7 @@ impl Proxy {
         if context.clients().len() >= MAX_BRANCHES {
             return None;
         }
+        self.mark_line(&mut request, journey, user);
         self.record_route(&mut request, journey.parties(), &journey.source.target(), target);
         let client = self.send(now, request, target).ok()?;
         context.add_branch(client, Some(Arc::clone(user)));

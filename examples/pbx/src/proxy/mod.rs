@@ -8,6 +8,7 @@ mod inspect;
 mod journey;
 mod pickup;
 mod settings;
+mod shared;
 
 use crate::auth::{Authenticator, Verdict};
 use crate::call_config::RingGroup;
@@ -17,6 +18,7 @@ use crate::event::PbxEvent;
 use crate::features::{Code, MemoryFeatures, UserFeatures};
 use crate::location::{LocationStore, MemoryStore};
 use crate::registrar::{self, Change};
+use crate::shared_lines::SharedLines;
 use crate::ticket::TicketOffice;
 use context::Context;
 use forward::NewInvite;
@@ -53,6 +55,9 @@ pub struct Proxy {
     pickup_groups: Vec<Vec<String>>,
     pickup_groups_of: HashMap<String, Vec<usize>>,
     dialogs: DialogTable,
+    /// Changes of them that the owner has not taken.
+    dialog_changes: VecDeque<UserDialog>,
+    shared: SharedLines,
     /// Where we listen.
     listening: Vec<SocketAddr>,
     /// Addresses that we named in a Via or Record-Route.
@@ -125,6 +130,8 @@ impl Proxy {
             tickets: TicketOffice::new(&mut rng),
             rng,
             dialogs: DialogTable::new(config.calls.longest_call),
+            dialog_changes: VecDeque::new(),
+            shared: SharedLines::default(),
             config,
             location,
             extensions: HashMap::new(),
@@ -203,6 +210,7 @@ impl Proxy {
             self.with_context(now, id, |context| context.on_deadline(now));
         }
         self.dialogs.expire(now);
+        self.shared.handle_timeout(now);
         while let Some((user, binding)) = self.location.expire(now) {
             self.tell(PbxEvent::Unregistered { user, contact: binding.contact, expired: true });
         }
@@ -221,7 +229,7 @@ impl Proxy {
 
     /// A dialog of a user as it is since it changed; see [`Proxy::dialogs`].
     pub fn poll_dialog(&mut self) -> Option<UserDialog> {
-        self.dialogs.poll_change()
+        self.dialog_changes.pop_front()
     }
 
     /// Who calls whom now: what lamps show.
@@ -240,7 +248,8 @@ impl Proxy {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let endpoint = self.endpoint.poll_timeout().map(|(at, _)| at);
         let context = self.deadlines.first().map(|(at, _)| *at);
-        let others = [self.location.next_expiry(), self.dialogs.next_expiry()];
+        let others =
+            [self.location.next_expiry(), self.dialogs.next_expiry(), self.shared.poll_timeout()];
         [endpoint, context].into_iter().chain(others).flatten().min()
     }
 
@@ -267,6 +276,7 @@ impl Proxy {
                 _ => {}
             }
         }
+        self.pump_dialogs();
     }
 
     fn on_request(&mut self, now: Instant, server: TransactionId, mut request: Request, source: &Source) {
@@ -336,7 +346,7 @@ impl Proxy {
                 let confirmation = self.apply(invite.caller, code)?;
                 self.forward_call(now, invite, confirmation)
             }
-            None => self.forward_call(now, invite, callee),
+            None => self.forward_on_line(now, invite, callee),
         }
     }
 

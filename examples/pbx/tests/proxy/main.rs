@@ -16,4 +16,5 @@ mod divert;
 mod pickup;
 mod registrar;
 mod services;
+mod shared;
 mod support;
