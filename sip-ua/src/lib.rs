@@ -61,8 +61,8 @@ pub use registration::Binding;
 pub use request::{IncomingId, OutgoingRequest, RequestId};
 pub use session::{ExtensionUse, SessionConfig, SessionTimerConfig};
 pub use subscription::{
-    MAX_SAID, NotifyContent, ResubscribeRule, SubscribeKind, SubscribeRequest, SubscriptionId, SubscriptionState, WatcherId,
-    WatcherState,
+    MAX_SAID, NotifyContent, ResubscribeRule, SubscribeKind, SubscribeRequest, SubscriptionId,
+    SubscriptionState, WatcherId, WatcherState,
 };
 pub use transfer::{ReferId, ReferProgress, ReferRequest, ReferTarget};
 

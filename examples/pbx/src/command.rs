@@ -10,8 +10,15 @@ use tokio::sync::{mpsc, oneshot};
 
 #[derive(Debug)]
 pub(crate) enum Command {
-    Features { user: String, reply: oneshot::Sender<Features> },
-    SetFeatures { user: String, features: Features, reply: oneshot::Sender<bool> },
+    Features {
+        user: String,
+        reply: oneshot::Sender<Features>,
+    },
+    SetFeatures {
+        user: String,
+        features: Features,
+        reply: oneshot::Sender<bool>,
+    },
     SeizeLine {
         line: Arc<str>,
         index: Option<u16>,
@@ -24,7 +31,10 @@ pub(crate) enum Command {
         index: u16,
         holder: String,
     },
-    Dialogs { user: String, reply: oneshot::Sender<Vec<UserDialog>> },
+    Dialogs {
+        user: String,
+        reply: oneshot::Sender<Vec<UserDialog>>,
+    },
 }
 
 impl Command {

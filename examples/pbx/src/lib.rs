@@ -35,5 +35,5 @@ pub use notifier::{MAX_LIST, STATE_PACKAGES};
 pub use pbx::{Pbx, PbxBuilder, StartError};
 pub use proxy::{Extension, MAX_PICKUP_GROUPS, MAX_PICKUP_MEMBERS, Proxy};
 pub use registrar::RegistrarLimits;
-pub use shared_lines::{LineState, MAX_SHARED_LINES};
 pub use services::{MAX_ROOM, Music, OrbitConfig, Prompt, PromptError, RoomConfig, Service, VoicemailConfig};
+pub use shared_lines::{LineState, MAX_SHARED_LINES};

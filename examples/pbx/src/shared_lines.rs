@@ -231,8 +231,7 @@ impl SharedLines {
             }
             self.with(&line, |table| {
                 // It is idle when the far end hung up in the very moment.
-                table.hand_over(index, &holder)
-                    || table.call(index, &holder, AppearanceState::Active, None)
+                table.hand_over(index, &holder) || table.call(index, &holder, AppearanceState::Active, None)
             });
         }
     }

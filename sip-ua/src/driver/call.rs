@@ -239,7 +239,7 @@ impl CallHandle {
     /// [`Error::Command`] when it is over already, [`Error::Closed`].
     pub async fn set_offer_headers(&self, headers: Headers) -> Result<(), Error> {
         let call = self.id;
-        super::features::work_now(&self.commands, move |task, _| {
+        work_now(&self.commands, move |task, _| {
             task.agent.set_offer_headers(call, headers).map_err(Error::from)
         })
         .await

@@ -18,8 +18,8 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{
-    AllowEvents, CallId as CallIdHeader, Event as EventHeader, Expires, HeaderName, MinExpires,
-    Require, RetryAfter, SubscriptionState as StateHeader,
+    AllowEvents, CallId as CallIdHeader, Event as EventHeader, Expires, HeaderName, MinExpires, Require,
+    RetryAfter, SubscriptionState as StateHeader,
 };
 use sidetone_sip_core::{Headers, Method, Request, Response, Source, StatusCode, TransactionId};
 

@@ -10,8 +10,8 @@
 
 mod line;
 mod room;
-mod shared;
 mod settings;
+mod shared;
 mod summary;
 mod wake;
 
@@ -124,15 +124,14 @@ impl States {
         let members = |members: Vec<String>| members.into_iter().take(MAX_LIST).map(Arc::from).collect();
         let lists = core::mem::take(&mut config.lists);
         let lists = lists.into_iter().map(|(name, list)| (name, members(list))).collect();
-        let inner =
-            Inner {
-                lines: HashMap::new(),
-                lists,
-                shared: HashMap::new(),
-                rooms: HashMap::new(),
-                watchers: HashMap::new(),
-                rng,
-            };
+        let inner = Inner {
+            lines: HashMap::new(),
+            lists,
+            shared: HashMap::new(),
+            rooms: HashMap::new(),
+            watchers: HashMap::new(),
+            rng,
+        };
         Self { inner: Mutex::new(inner), mailboxes, commands, config, next: AtomicU64::new(0) }
     }
 

@@ -7,9 +7,7 @@ use crate::shared_lines::{LineState, device};
 use core::time::Duration;
 use sidetone_sip_core::header::{Event, Expires, From, To};
 use sidetone_sip_core::{Headers, Request, StatusCode, Uri};
-use sidetone_sip_ua::package::call_info::{
-    Appearance, AppearanceState, EVENT, SEIZE_EVENT, SEIZE_EXPIRES,
-};
+use sidetone_sip_ua::package::call_info::{Appearance, AppearanceState, EVENT, SEIZE_EVENT, SEIZE_EXPIRES};
 use sidetone_sip_ua::{CommandError, Error, IncomingSubscription, SubscribeKind, WatcherEvent, WatcherState};
 use std::sync::Arc;
 

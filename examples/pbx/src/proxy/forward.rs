@@ -315,7 +315,8 @@ impl Proxy {
         self.remember_name(target);
         match self.endpoint.request(now, request.clone(), target) {
             Err(SendError::Flow(FlowError::Unknown)) => {
-                let other = contact_target(&request.uri, Some(target)).ok_or(SendError::Flow(FlowError::Unknown))?;
+                let other =
+                    contact_target(&request.uri, Some(target)).ok_or(SendError::Flow(FlowError::Unknown))?;
                 self.remember_name(&other);
                 self.endpoint.request(now, request, &other)
             }
@@ -373,8 +374,7 @@ fn route_uri(ticket: &str, protocol: Protocol, local: SocketAddr) -> Option<Uri>
 pub(super) fn contact_target(uri: &Uri, tried: Option<&Target>) -> Option<Target> {
     let protocol = uri.transport().unwrap_or(Protocol::Udp);
     let address = SocketAddr::new(uri.host()?.ip()?, uri.port().unwrap_or(5060));
-    let same = |tried: &Target| {
-        protocol == tried.protocol && address == tried.address && tried.flow.is_none()
-    };
+    let same =
+        |tried: &Target| protocol == tried.protocol && address == tried.address && tried.flow.is_none();
     (!tried.is_some_and(same)).then_some(Target::new(protocol, address))
 }

@@ -248,8 +248,7 @@ impl Proxy {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let endpoint = self.endpoint.poll_timeout().map(|(at, _)| at);
         let context = self.deadlines.first().map(|(at, _)| *at);
-        let others =
-            [self.location.next_expiry(), self.dialogs.next_expiry(), self.shared.poll_timeout()];
+        let others = [self.location.next_expiry(), self.dialogs.next_expiry(), self.shared.poll_timeout()];
         [endpoint, context].into_iter().chain(others).flatten().min()
     }
 

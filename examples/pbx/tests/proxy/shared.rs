@@ -13,7 +13,8 @@ const LASTS: Duration = Duration::from_secs(15);
 fn site() -> (Bench, Peer, Peer, Peer) {
     let mut bench = Bench::new();
     assert!(bench.proxy.add_shared_line("500", ["alice", "bob"], 2));
-    let peers = (peer("alice", "10.0.0.2:5060"), peer("bob", "10.0.0.3:5060"), peer("carol", "10.0.0.4:5060"));
+    let peers =
+        (peer("alice", "10.0.0.2:5060"), peer("bob", "10.0.0.3:5060"), peer("carol", "10.0.0.4:5060"));
     for phone in [&peers.0, &peers.1, &peers.2] {
         bench.register(phone);
     }

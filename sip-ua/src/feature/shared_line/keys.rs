@@ -158,9 +158,8 @@ impl LineKeys {
 
     /// The handset is lifted for this line: the first free appearance is seized.
     pub fn off_hook(&mut self, now: Instant) -> LineAction {
-        let free = |index: &u16| {
-            !self.own.contains_key(index) && self.line.state(*index) == AppearanceState::Idle
-        };
+        let free =
+            |index: &u16| !self.own.contains_key(index) && self.line.state(*index) == AppearanceState::Idle;
         match (1..=self.appearances).find(free) {
             Some(index) => self.press(now, index),
             None => LineAction::Refused(0, Refused::InUse),

@@ -262,10 +262,10 @@ mod tests {
         assert!(!table.call(1, "bob", State::Active, None), "a call of somebody else");
         assert!(table.hand_over(1, "bob"));
         let told = table.told();
-        assert_eq!(told, [
-            Appearance::new(1, State::Active).with_uri("sip:carol@x"),
-            Appearance::others(State::Idle)
-        ]);
+        assert_eq!(
+            told,
+            [Appearance::new(1, State::Active).with_uri("sip:carol@x"), Appearance::others(State::Idle)]
+        );
         table.end(1);
         assert!(!table.hand_over(1, "alice") && !table.hold(1, State::Held));
         assert_eq!(table.told(), [Appearance::others(State::Idle)]);
