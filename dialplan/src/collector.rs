@@ -1,124 +1,169 @@
 //! Digit collection as a machine: keys and time in, numbers to dial out.
 
-use crate::map::{DigitMap, MatchResult, symbol};
-use alloc::collections::VecDeque;
+use crate::automaton::StateId;
+use crate::plan::{Call, Outcome, Plan};
+use crate::rule::{Action, RuleId, RuleKind, Wait};
 use alloc::string::String;
+use alloc::sync::Arc;
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_hal::timer::{TimerKind, TimerTable};
+
+/// The times that decide when a number is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timing {
+    /// How long dial tone waits for the first digit; `None` waits for ever. Default 16 s (KX-UT670: `FIRSTDIGIT_TIM`, 1 to 600 s, 30).
+    pub first_digit: Option<Duration>,
+    /// How long after a digit the number counts as complete; `None` waits for ever. Default 5 s (KX-UT670: `INTDIGIT_TIM`, 1 to 15 s,
+    /// 5; CP860: `phone_setting.inter_digit_time`, 1 to 14 s, 4).
+    pub inter_digit: Option<Duration>,
+    /// What `T` in a digit map stands for. Default 5 s (KX-UT670: `MACRODIGIT_TIM`, 1 to 15 s).
+    pub macro_digit: Duration,
+    /// How long a number that a dial-now rule matches waits for a further digit. Default 1 s (CP860: `phone_setting.dialnow_delay`,
+    /// 1 to 14 s).
+    pub dial_now: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            first_digit: Some(Duration::from_secs(16)),
+            inter_digit: Some(Duration::from_secs(5)),
+            macro_digit: Duration::from_secs(5),
+            dial_now: Duration::from_secs(1),
+        }
+    }
+}
 
 /// How a [`Collector`] decides that a number is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CollectorConfig {
-    /// The numbers that can be dialled; `None` takes any, complete when sent or when the inter-digit time is
-    /// over.
-    pub map: Option<DigitMap>,
-    /// The key that sends, as a rule `#` or `*`; `None` when there is no such key.
+    /// The rules of the line; `None` takes any number, complete when sent or when the inter-digit time is over.
+    pub plan: Option<Arc<Plan>>,
+    /// Whether a number that no rule matches is called as it is (KX-UT670: "Call Even If Dial Plan Does Not Match").
+    /// Default: yes.
+    pub unmatched: bool,
+    /// The key that sends, as a rule `#` or `*`; `None` when there is no such key. Default `#`.
     pub send_key: Option<char>,
-    /// How long dial tone waits for the first digit; `None` waits for ever.
-    pub first_digit: Option<Duration>,
-    /// How long after a digit the number counts as complete; `None` waits for ever.
-    pub inter_digit: Option<Duration>,
-    /// The most digits that a number can have.
+    /// Whether the timers run and complete numbers are called before the line is open, too (CP860: live dialpad).
+    /// Default: no.
+    pub live: bool,
+    /// The times.
+    pub timing: Timing,
+    /// The most digits that a number can have, at most [`CollectorConfig::MAX_DIGITS`]. Default 64.
     pub max_digits: usize,
 }
 
+impl CollectorConfig {
+    /// The most digits that rules are tried on.
+    pub const MAX_DIGITS: usize = crate::matcher::MAX_NUMBER;
+}
+
 impl Default for CollectorConfig {
-    /// No map, `#` sends, 16 s for the first digit, 5 s between digits, 64 digits at most.
     fn default() -> Self {
         Self {
-            map: None,
+            plan: None,
+            unmatched: true,
             send_key: Some('#'),
-            first_digit: Some(Duration::from_secs(16)),
-            inter_digit: Some(Duration::from_secs(5)),
+            live: false,
+            timing: Timing::default(),
             max_digits: 64,
         }
     }
 }
 
-/// What the collector tells the telephone.
+/// What is known of the number so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "the number may be complete"]
 #[non_exhaustive]
-pub enum Event {
+pub enum Progress {
+    /// More can follow. At the deadline, call [`Collector::handle_timeout`]; without one the person has to send.
+    Incomplete {
+        /// When something happens by itself.
+        deadline: Option<Instant>,
+    },
     /// Call this number. The collector is empty and on-hook again.
-    Dial {
-        /// The number, without the send key.
+    Send {
+        /// The number that goes out.
         number: String,
+        /// The rule that decided, if any did; [`Progress::Send::call`] has all of them.
+        rule: Option<RuleId>,
+        /// Where the call goes, and all rules that took part.
+        call: Call,
         /// Why now.
         cause: DialCause,
     },
-    /// Nothing that begins like this can match: time for the reorder tone. Collection goes on: the person
-    /// may erase, or send all the same.
-    NoMatch,
+    /// The number is a code for the telephone itself. The collector is empty and on-hook again.
+    Feature {
+        /// What the telephone calls the code by.
+        id: u16,
+        /// What followed the code.
+        argument: String,
+        /// The rule of the code.
+        rule: RuleId,
+    },
+    /// A rule says that the number may not be called. The digits stay, so that the person can mend them.
+    Blocked {
+        /// The rule.
+        rule: RuleId,
+    },
+    /// No rule matches, and calls without a match are off: time for the reorder tone. The digits stay, so that the person can
+    /// mend them.
+    Invalid,
     /// Off-hook, and no digit came in time.
-    FirstDigitTimeout,
+    NoDigit,
 }
 
 /// Why a number is dialled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DialCause {
-    /// It is complete by the map.
+    /// It is complete by a rule.
     Match,
     /// The person sent it.
     Sent,
-    /// No further digit came in the inter-digit time.
+    /// No further digit came in the time that a rule or the inter-digit time gives.
     Timeout,
 }
 
 /// A key that was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigitError {
-    /// No key of a dial pad.
-    #[error("{0:?} cannot be dialled: expected 0 to 9, *, # or A to D")]
+    /// No character of a number or an address.
+    #[error("{0:?} cannot be dialled")]
     NotADigit(char),
     /// The number is as long as it can be.
     #[error("the number is full: at most {0} digits")]
     Full(usize),
 }
 
-/// The collector's timers.
+/// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timer {
     /// From off-hook to the first digit.
     FirstDigit,
-    /// From each digit to the next.
-    InterDigit,
-}
-
-impl TimerKind for Timer {
-    const ALL: &'static [Self] = &[Self::FirstDigit, Self::InterDigit];
-
-    fn index(self) -> usize {
-        self as usize
-    }
+    /// From a digit to the next one, or until a rule's time is over.
+    NextDigit,
 }
 
 /// Collects the digits of one number after the other.
 ///
-/// On-hook it only collects (pre-dialling): nothing is dialled until the send key or [`Collector::send`]. After
-/// [`Collector::off_hook`] the timers run and a number that is complete by the map is dialled at once.
-///
-/// Call [`Collector::poll_event`] and [`Collector::poll_timeout`] after every other call.
+/// On-hook it only collects (pre-dialling), unless [`CollectorConfig::live`] says otherwise: nothing is dialled until the send
+/// key or [`Collector::send`]. After [`Collector::off_hook`] the timers run, and a number that is complete by the plan is dialled
+/// at once. Every call says what is known then. A digit costs one look into the plan's table.
 #[derive(Clone, Debug)]
 pub struct Collector {
     config: CollectorConfig,
     digits: String,
+    state: StateId,
     off_hook: bool,
-    timers: TimerTable<Timer, 2>,
-    events: VecDeque<Event>,
+    deadline: Option<(Instant, Timer)>,
 }
 
 impl Collector {
     /// An empty collector, on-hook.
     #[must_use]
     pub const fn new(config: CollectorConfig) -> Self {
-        Self {
-            config,
-            digits: String::new(),
-            off_hook: false,
-            timers: TimerTable::new(),
-            events: VecDeque::new(),
-        }
+        Self { config, digits: String::new(), state: StateId::START, off_hook: false, deadline: None }
     }
 
     /// The digits so far.
@@ -127,304 +172,194 @@ impl Collector {
         &self.digits
     }
 
+    /// The rules it goes by.
+    #[must_use]
+    pub const fn config(&self) -> &CollectorConfig {
+        &self.config
+    }
+
+    /// Goes by other rules from now on, as when another line was chosen. What is there waits at least for the inter-digit time.
+    pub fn set_config(&mut self, now: Instant, config: CollectorConfig) -> Progress {
+        self.config = config;
+        self.state = self.config.plan.as_ref().map_or(StateId::START, |plan| plan.run(&self.digits));
+        self.weigh(now, false)
+    }
+
+    /// The rule that would decide about the digits if nothing followed, as it is written.
+    #[must_use]
+    pub fn deciding_rule(&self) -> Option<&str> {
+        let plan = self.config.plan.as_ref()?;
+        Some(plan.rule(plan.deciding(self.state)?)?.text())
+    }
+
     /// The line is open: starts the first-digit timer, or goes on with digits entered before.
-    pub fn off_hook(&mut self, now: Instant) {
+    pub fn off_hook(&mut self, now: Instant) -> Progress {
         self.off_hook = true;
-        self.weigh(now, true);
+        self.weigh(now, true)
     }
 
     /// The line is closed: forgets the digits and stops the timers.
     pub fn on_hook(&mut self) {
         self.off_hook = false;
-        self.digits.clear();
-        self.timers.stop_all();
+        self.forget();
     }
 
-    /// A dial-pad key was pressed.
+    /// A key was pressed.
     ///
-    /// The send key sends, except as the first digit and where the map has a place for it (`*21*x.#`).
+    /// The send key sends, except as the first digit and where a rule names it as the next one (`*21*x.#`).
     ///
     /// # Errors
     /// The key cannot be dialled, or the number is full; nothing changed then.
-    pub fn handle_digit(&mut self, now: Instant, digit: char) -> Result<(), DigitError> {
-        if symbol(digit).is_none() {
-            return Err(DigitError::NotADigit(digit));
+    pub fn press(&mut self, now: Instant, key: char) -> Result<Progress, DigitError> {
+        if !key.is_ascii_graphic() {
+            return Err(DigitError::NotADigit(key));
         }
-        let full = self.digits.len() >= self.config.max_digits;
-        if self.config.send_key == Some(digit) && !self.digits.is_empty() && (full || !self.map_takes(digit))
-        {
-            self.dial(DialCause::Sent);
-            return Ok(());
+        let most = self.config.max_digits.min(CollectorConfig::MAX_DIGITS);
+        let full = self.digits.len() >= most;
+        if self.config.send_key == Some(key) && !self.digits.is_empty() && (full || !self.is_named(key)) {
+            return Ok(self.send(now));
         }
         if full {
-            return Err(DigitError::Full(self.config.max_digits));
+            return Err(DigitError::Full(most));
         }
-        self.digits.push(digit.to_ascii_uppercase());
-        self.weigh(now, true);
-        Ok(())
+        self.digits.push(key);
+        if let Some(plan) = &self.config.plan {
+            self.state = plan.step(self.state, key);
+        }
+        Ok(self.weigh(now, true))
     }
 
     /// Erases the last digit. What remains is not dialled before the inter-digit time is over.
-    pub fn backspace(&mut self, now: Instant) {
+    pub fn backspace(&mut self, now: Instant) -> Progress {
         self.digits.pop();
-        self.weigh(now, false);
+        self.state = self.config.plan.as_ref().map_or(StateId::START, |plan| plan.run(&self.digits));
+        self.weigh(now, false)
     }
 
     /// Erases all digits.
-    pub fn clear(&mut self, now: Instant) {
-        self.digits.clear();
-        self.weigh(now, false);
+    pub fn clear(&mut self, now: Instant) -> Progress {
+        self.forget();
+        self.weigh(now, false)
     }
 
-    /// The person sends what is there (a soft key, or lifting the handset after pre-dialling), whatever the
-    /// map says. Nothing happens without digits.
-    pub fn send(&mut self) {
-        if !self.digits.is_empty() {
-            self.dial(DialCause::Sent);
-        }
+    /// The person sends what is there (Enter, a soft key, lifting the handset after pre-dialling). Nothing happens without digits.
+    pub fn send(&mut self, now: Instant) -> Progress {
+        if self.digits.is_empty() { self.weigh(now, false) } else { self.finish(DialCause::Sent) }
     }
 
     /// Time has passed. Early and repeated calls change nothing.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(timer) = self.timers.expire(now) {
-            match timer {
-                Timer::FirstDigit => self.events.push_back(Event::FirstDigitTimeout),
-                Timer::InterDigit => self.dial(DialCause::Timeout),
+    pub fn handle_timeout(&mut self, now: Instant) -> Progress {
+        match self.deadline.filter(|(at, _)| *at <= now) {
+            None => self.incomplete(),
+            Some((_, Timer::FirstDigit)) => {
+                self.deadline = None;
+                Progress::NoDigit
             }
+            Some((_, Timer::NextDigit)) => self.finish(DialCause::Timeout),
         }
     }
 
     /// When to call [`Collector::handle_timeout`], and for which timer.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        self.timers.next()
+    pub const fn poll_timeout(&self) -> Option<(Instant, Timer)> {
+        self.deadline
     }
 
-    /// What happened.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+    fn forget(&mut self) {
+        self.digits.clear();
+        self.state = StateId::START;
+        self.deadline = None;
     }
 
-    /// Whether the map could go on with this key.
-    fn map_takes(&self, digit: char) -> bool {
-        self.config.map.as_ref().is_some_and(|map| {
-            let mut longer = self.digits.clone();
-            longer.push(digit);
-            map.matches(&longer) != MatchResult::NoMatch
+    fn incomplete(&self) -> Progress {
+        Progress::Incomplete { deadline: self.deadline.map(|(at, _)| at) }
+    }
+
+    /// Whether a rule names the key as the next one.
+    fn is_named(&self, key: char) -> bool {
+        let verdict = self.config.plan.as_ref().map(|plan| plan.verdict(self.state));
+        verdict.is_some_and(|verdict| match key {
+            '#' => verdict.names_hash,
+            '*' => verdict.names_star,
+            _ => false,
         })
     }
 
-    /// Looks at the digits again: dials, or sets the timer that waits for the next one.
-    fn weigh(&mut self, now: Instant, dial_on_match: bool) {
-        self.timers.stop_all();
-        if !self.off_hook {
-            return;
+    /// Looks at the digits again: dials, or sets the timer that waits for the next one. Only a number that has `grown` is dialled
+    /// at once.
+    fn weigh(&mut self, now: Instant, grown: bool) -> Progress {
+        self.deadline = None;
+        if !(self.off_hook || self.config.live) {
+            return self.incomplete();
         }
         if self.digits.is_empty() {
-            if let Some(wait) = self.config.first_digit {
-                self.timers.set(Timer::FirstDigit, now + wait);
-            }
-            return;
+            let wait = self.config.timing.first_digit.filter(|_| self.off_hook);
+            self.deadline = wait.map(|wait| (now + wait, Timer::FirstDigit));
+            return self.incomplete();
         }
-        let result =
-            self.config.map.as_ref().map_or(MatchResult::MatchOrMore, |map| map.matches(&self.digits));
-        match result {
-            MatchResult::Match if dial_on_match => self.dial(DialCause::Match),
-            MatchResult::NoMatch => self.events.push_back(Event::NoMatch),
-            MatchResult::Match | MatchResult::MatchOrMore | MatchResult::Partial => {
-                if let Some(wait) = self.config.inter_digit {
-                    self.timers.set(Timer::InterDigit, now + wait);
-                }
-            }
+        let wait = match self.rest_of_time() {
+            Rest::Over if grown => return self.finish(DialCause::Match),
+            Rest::Hopeless => return Progress::Invalid,
+            Rest::Over | Rest::InterDigit => self.config.timing.inter_digit,
+            Rest::Time(wait) => Some(wait),
+        };
+        self.deadline = wait.map(|wait| (now + wait, Timer::NextDigit));
+        self.incomplete()
+    }
+
+    /// How long the digits wait for another one.
+    fn rest_of_time(&self) -> Rest {
+        let Some(plan) = &self.config.plan else { return Rest::InterDigit };
+        let verdict = plan.verdict(self.state);
+        if verdict.best(RuleKind::Feature).is_some() && !verdict.more {
+            return Rest::Over;
+        }
+        let action = verdict.best(RuleKind::Call).and_then(|rule| plan.rule(rule)).map(|rule| &rule.action);
+        let Some(Action::Call { wait, .. } | Action::Reject { wait }) = action else {
+            let hopeless = !verdict.more && !verdict.complete() && !self.config.unmatched;
+            let hopeless = hopeless && !crate::plan::is_address(&self.digits);
+            return if hopeless { Rest::Hopeless } else { Rest::InterDigit };
+        };
+        match wait {
+            Wait::None if verdict.call_goes_on => Rest::InterDigit,
+            Wait::None | Wait::Seconds(0) => Rest::Over,
+            Wait::Seconds(seconds) => Rest::Time(Duration::from_secs(u64::from(*seconds))),
+            Wait::Macro => Rest::Time(self.config.timing.macro_digit),
+            Wait::DialNow => Rest::Time(self.config.timing.dial_now),
         }
     }
 
-    fn dial(&mut self, cause: DialCause) {
-        let number = core::mem::take(&mut self.digits);
-        self.on_hook();
-        self.events.push_back(Event::Dial { number, cause });
+    /// The person has finished.
+    fn finish(&mut self, cause: DialCause) -> Progress {
+        self.deadline = None;
+        let unmatched = self.config.unmatched;
+        let outcome = match &self.config.plan {
+            Some(plan) => plan.decide(&self.digits, unmatched),
+            None => Outcome::Call(Call { number: self.digits.clone(), address: None, rules: alloc::vec![] }),
+        };
+        match outcome {
+            Outcome::Call(call) => {
+                self.on_hook();
+                Progress::Send { number: call.number.clone(), rule: call.rules.first().copied(), call, cause }
+            }
+            Outcome::Feature { id, argument, rule } => {
+                self.on_hook();
+                Progress::Feature { id, argument, rule }
+            }
+            Outcome::Blocked { rule } => Progress::Blocked { rule },
+            Outcome::Invalid => Progress::Invalid,
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::string::ToString;
-    use std::vec;
-    use std::vec::Vec;
-
-    const T0: Instant = Instant::from_millis(1000);
-
-    fn collector(map: &str) -> Collector {
-        Collector::new(CollectorConfig {
-            map: (!map.is_empty()).then(|| map.parse().unwrap()),
-            ..CollectorConfig::default()
-        })
-    }
-
-    fn type_in(collector: &mut Collector, keys: &str) {
-        keys.chars().for_each(|key| collector.handle_digit(T0, key).unwrap());
-    }
-
-    fn events(collector: &mut Collector) -> Vec<Event> {
-        core::iter::from_fn(|| collector.poll_event()).collect()
-    }
-
-    fn dial(number: &str, cause: DialCause) -> Event {
-        Event::Dial { number: number.to_string(), cause }
-    }
-
-    #[test]
-    fn a_complete_number_is_dialled_at_once() {
-        let mut c = collector("[2-9]xxx|*xx|0T");
-        c.off_hook(T0);
-        type_in(&mut c, "234");
-        assert_eq!(events(&mut c), vec![]);
-        assert_eq!(c.digits(), "234");
-        type_in(&mut c, "5");
-        assert_eq!(events(&mut c), vec![dial("2345", DialCause::Match)]);
-        assert_eq!((c.digits(), c.poll_timeout()), ("", None));
-    }
-
-    #[test]
-    fn each_digit_restarts_the_inter_digit_time() {
-        let mut c = collector("");
-        c.off_hook(T0);
-        assert_eq!(c.poll_timeout(), Some((T0 + Duration::from_secs(16), Timer::FirstDigit)));
-        c.handle_digit(T0, '1').unwrap();
-        let later = T0 + Duration::from_secs(4);
-        c.handle_digit(later, '2').unwrap();
-        let deadline = later + Duration::from_secs(5);
-        assert_eq!(c.poll_timeout(), Some((deadline, Timer::InterDigit)));
-        c.handle_timeout(deadline - Duration::from_micros(1));
-        assert_eq!(events(&mut c), vec![]);
-        c.handle_timeout(deadline);
-        c.handle_timeout(deadline);
-        assert_eq!(events(&mut c), vec![dial("12", DialCause::Timeout)]);
-    }
-
-    #[test]
-    fn no_first_digit_is_said_once() {
-        let mut c = collector("");
-        c.off_hook(T0);
-        c.handle_timeout(T0 + Duration::from_secs(16));
-        assert_eq!(events(&mut c), vec![Event::FirstDigitTimeout]);
-        assert_eq!(c.poll_timeout(), None);
-        type_in(&mut c, "1#");
-        assert_eq!(events(&mut c), vec![dial("1", DialCause::Sent)]);
-    }
-
-    #[test]
-    fn the_send_key_sends_unless_the_map_has_a_place_for_it() {
-        let mut c = collector("*21*x.#|x.T");
-        c.off_hook(T0);
-        type_in(&mut c, "*21*5#");
-        assert_eq!(events(&mut c), vec![dial("*21*5#", DialCause::Match)]);
-        c.off_hook(T0);
-        type_in(&mut c, "55#");
-        assert_eq!(events(&mut c), vec![dial("55", DialCause::Sent)]);
-
-        let mut none = Collector::new(CollectorConfig { send_key: None, ..CollectorConfig::default() });
-        none.off_hook(T0);
-        type_in(&mut none, "55#");
-        assert_eq!((events(&mut none), none.digits()), (vec![], "55#"));
-
-        let mut star = Collector::new(CollectorConfig { send_key: Some('*'), ..CollectorConfig::default() });
-        star.off_hook(T0);
-        type_in(&mut star, "*7*"); // nothing to send yet at the first
-        assert_eq!(events(&mut star), vec![dial("*7", DialCause::Sent)]);
-    }
-
-    #[test]
-    fn predialling_waits_for_the_person() {
-        let mut c = collector("xx");
-        type_in(&mut c, "12");
-        assert_eq!((events(&mut c), c.poll_timeout()), (vec![], None));
-        c.off_hook(T0);
-        assert_eq!(events(&mut c), vec![dial("12", DialCause::Match)]);
-        type_in(&mut c, "345");
-        c.send();
-        assert_eq!(events(&mut c), vec![dial("345", DialCause::Sent)]);
-        c.send();
-        assert_eq!(events(&mut c), vec![]);
-    }
-
-    #[test]
-    fn an_impossible_number_can_be_mended_or_sent() {
-        let mut c = collector("1xx");
-        c.off_hook(T0);
-        type_in(&mut c, "2");
-        assert_eq!((events(&mut c), c.poll_timeout()), (vec![Event::NoMatch], None));
-        c.backspace(T0);
-        assert_eq!(c.poll_timeout(), Some((T0 + Duration::from_secs(16), Timer::FirstDigit)));
-        type_in(&mut c, "12");
-        c.backspace(T0);
-        assert_eq!((events(&mut c), c.digits()), (vec![], "1"));
-        type_in(&mut c, "99");
-        assert_eq!(events(&mut c), vec![dial("199", DialCause::Match)]);
-        c.off_hook(T0);
-        type_in(&mut c, "2#");
-        assert_eq!(events(&mut c), vec![Event::NoMatch, dial("2", DialCause::Sent)]);
-    }
-
-    #[test]
-    fn what_is_left_after_erasing_waits() {
-        let mut c = collector("1|23");
-        type_in(&mut c, "12");
-        c.off_hook(T0);
-        assert_eq!(events(&mut c), vec![Event::NoMatch]);
-        c.backspace(T0);
-        assert_eq!((events(&mut c), c.digits()), (vec![], "1"));
-        c.handle_timeout(T0 + Duration::from_secs(5));
-        assert_eq!(events(&mut c), vec![dial("1", DialCause::Timeout)]);
-    }
-
-    #[test]
-    fn other_characters_and_too_many_digits_are_refused() {
-        let mut c = Collector::new(CollectorConfig { max_digits: 3, ..CollectorConfig::default() });
-        assert_eq!(c.handle_digit(T0, 'x'), Err(DigitError::NotADigit('x')));
-        type_in(&mut c, "12a");
-        assert_eq!(c.handle_digit(T0, '4'), Err(DigitError::Full(3)));
-        assert_eq!(c.digits(), "12A");
-        type_in(&mut c, "#");
-        assert_eq!(events(&mut c), vec![dial("12A", DialCause::Sent)]);
-        type_in(&mut c, "1");
-        c.clear(T0);
-        assert_eq!(c.digits(), "");
-        c.on_hook();
-        assert_eq!(c.poll_timeout(), None);
-    }
-    proptest! {
-        #[test]
-        fn no_sequence_of_keys_breaks_it(
-            map in "([0-9x*#]\\.?){1,4}T?(\\|([0-9x*#]\\.?){1,4}T?){0,2}",
-            keys in "[0-9*#AhHbct+]{0,60}",
-        ) {
-            let config = CollectorConfig { map: Some(map.parse().unwrap()), max_digits: 8, ..CollectorConfig::default() };
-            let mut c = Collector::new(config);
-            let mut now = T0;
-            for key in keys.chars() {
-                match key {
-                    'h' => c.off_hook(now),
-                    'H' => c.on_hook(),
-                    'b' => c.backspace(now),
-                    'c' => c.clear(now),
-                    't' => {
-                        now = c.poll_timeout().map_or(now, |(at, _)| at);
-                        c.handle_timeout(now);
-                    }
-                    digit => prop_assert_eq!(c.handle_digit(now, digit) == Err(DigitError::NotADigit('+')), digit == '+'),
-                }
-                prop_assert!(c.digits().len() <= 8);
-                prop_assert!(c.poll_timeout().is_none_or(|(at, _)| at > now));
-                for event in events(&mut c) {
-                    if let Event::Dial { number, .. } = event {
-                        prop_assert!((1..=8).contains(&number.len()));
-                        prop_assert_eq!((c.digits(), c.poll_timeout()), ("", None));
-                    }
-                }
-            }
-        }
-    }
+/// How long digits wait for another one.
+enum Rest {
+    /// Not at all: they are complete.
+    Over,
+    /// For a rule's time.
+    Time(Duration),
+    /// For the inter-digit time.
+    InterDigit,
+    /// Nothing that begins like this may be called.
+    Hopeless,
 }

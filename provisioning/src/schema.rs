@@ -4,12 +4,14 @@
 //! for a key, 1 to [`KEYS`].
 
 mod calls;
+mod dialplan;
 mod keys;
 mod server;
 mod session;
 mod table;
 
 use calls::CALLS;
+use dialplan::DIALPLAN;
 use session::SESSION;
 use table::TABLE;
 
@@ -23,8 +25,8 @@ pub const KEYS: u8 = 13;
 
 /// Every setting of the phone, in the order in which files and tables show them.
 pub const SCHEMA: &[Setting] = &join::<
-    { TABLE.len() + CALLS.len() + SESSION.len() + keys::KEYS.len() + server::SERVER.len() },
->(&[TABLE, CALLS, SESSION, server::SERVER, keys::KEYS]);
+    { TABLE.len() + DIALPLAN.len() + CALLS.len() + SESSION.len() + keys::KEYS.len() + server::SERVER.len() },
+>(&[TABLE, DIALPLAN, CALLS, SESSION, server::SERVER, keys::KEYS]);
 
 /// The rows of several tables, `N` in all.
 const fn join<const N: usize>(mut tables: &[&[Setting]]) -> [Setting; N] {
@@ -152,8 +154,10 @@ pub enum Kind {
         /// The most of them.
         max: usize,
     },
-    /// A digit map of RFC 3435, or nothing.
+    /// A digit map, or nothing.
     DigitMap,
+    /// Rules of dialling between `;`, or nothing.
+    DialRules,
 }
 
 impl fmt::Display for Kind {
@@ -193,6 +197,7 @@ impl fmt::Display for Kind {
                 write!(f, "at most {max} statuses of responses, 300 to 699, between blanks, or nothing")
             }
             Self::DigitMap => f.write_str("a digit map such as `[2-9]xxx`, or nothing"),
+            Self::DialRules => f.write_str("rules such as `replace 0(.)=9$1; block 900.`, or nothing"),
         }
     }
 }

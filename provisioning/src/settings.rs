@@ -4,7 +4,7 @@ use crate::host::Host;
 use crate::schema::{ACCOUNTS, Access, KEYS, Kind, SCHEMA, Setting};
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
-use sidetone_dialplan::{DigitMap, MapError};
+use sidetone_dialplan::{DigitMap, PlanError, RuleList};
 use std::collections::BTreeMap;
 
 /// All settings of one phone. What nobody set has the default of the schema.
@@ -91,7 +91,15 @@ pub enum SettingErrorKind {
         /// The value in quotation marks, cut after 80 characters.
         value: String,
         /// Where and why.
-        error: MapError,
+        error: PlanError,
+    },
+    /// The value is not a list of rules of dialling.
+    #[error("{value} are not dial rules: {error}")]
+    DialRules {
+        /// The value in quotation marks, cut after 80 characters.
+        value: String,
+        /// Where and why.
+        error: PlanError,
     },
 }
 
@@ -236,6 +244,7 @@ pub(crate) enum Value {
     Hosts(Vec<Host>),
     Statuses(Vec<u16>),
     DigitMap(Option<DigitMap>),
+    DialRules(RuleList),
 }
 
 impl Default for Value {
@@ -275,6 +284,10 @@ impl Value {
                 Ok(map) => Some(Self::DigitMap(Some(map))),
                 Err(error) => return Err(SettingErrorKind::DigitMap { value: quoted(), error }),
             },
+            Kind::DialRules => match RuleList::parse(text) {
+                Ok(rules) => Some(Self::DialRules(rules)),
+                Err(error) => return Err(SettingErrorKind::DialRules { value: quoted(), error }),
+            },
         };
         value.ok_or_else(|| {
             // What was meant as a secret, or may carry one, is not repeated.
@@ -298,6 +311,7 @@ impl Value {
             Self::Hosts(hosts) => joined(hosts),
             Self::Statuses(statuses) => joined(statuses),
             Self::DigitMap(map) => map.as_ref().map(ToString::to_string).unwrap_or_default(),
+            Self::DialRules(rules) => rules.to_string(),
         }
     }
 }
@@ -381,6 +395,7 @@ mod tests {
             Kind::Hosts { .. } => "stun.example.com:3479 192.0.2.1",
             Kind::Statuses { .. } => "408 503",
             Kind::DigitMap => "[2-9]xxx|0T",
+            Kind::DialRules => "replace 0(.)=9$1; line 2 block 900.",
         }
     }
 
@@ -413,7 +428,7 @@ mod tests {
         assert_eq!((phone.model, phone.user_agent.as_str(), phone.sip_port), ("es620", "", 5060));
         assert_eq!(phone.panel, SocketAddr::from(([127, 0, 0, 1], 8080)));
         assert_eq!(
-            (phone.digit_map, phone.inter_digit, phone.send_key),
+            (phone.dialling.digit_map, phone.dialling.inter_digit, phone.dialling.send_key),
             (None, Some(Duration::from_secs(5)), Some('#'))
         );
         let account = settings.account(8).unwrap();
@@ -435,7 +450,11 @@ mod tests {
         );
         assert_eq!(
             refusal("dialplan.digit_map", "[2-9"),
-            "dialplan.digit_map: \"[2-9\" is not a digit map: column 5: expected digits, *, #, A to D, or ] to close the set"
+            "dialplan.digit_map: \"[2-9\" is not a digit map: column 5: expected keys, or ] to close the set"
+        );
+        assert_eq!(
+            refusal("dialplan.rules", "block 1; area 0 4 3"),
+            "dialplan.rules: \"block 1; area 0 4 3\" are not dial rules: column 19: expected a maximum that is larger than the minimum"
         );
         assert!(refusal("phone.user_agent", &"x".repeat(1000)).len() < 200);
         assert!(refusal("phone.user_agent", "a\r\nb").contains("text, at most 128 characters"));
@@ -445,7 +464,7 @@ mod tests {
             "sip.port: only the administrator may change it"
         );
         assert_eq!(settings.set_as(Access::User, "dialplan.inter_digit", "0"), Ok(()));
-        assert_eq!(settings.phone().inter_digit, None);
+        assert_eq!(settings.phone().dialling.inter_digit, None);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The settings as the phone reads them: values of Rust's types.
 
 mod calls;
+mod dialplan;
 mod keys;
 mod server;
 mod session;
 
 pub use calls::{AccountCallSettings, CallSettings, DndSettings, ForwardSettings, IntercomSettings};
+pub use dialplan::{AccountDialSettings, DialSettings};
 pub use keys::{KeySettings, KeysSettings};
 pub use server::{AccountServerSettings, ServerSettings};
 pub use session::SessionSettings;
@@ -15,7 +17,7 @@ use crate::schema::ACCOUNTS;
 use crate::settings::{Secret, Settings, Value};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
-use sidetone_dialplan::DigitMap;
+use sidetone_dialplan::{DigitMap, RuleList};
 
 /// One account, as the phone uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,7 @@ pub struct AccountSettings {
     pub calls: AccountCallSettings,
     pub session: SessionSettings,
     pub server: AccountServerSettings,
+    pub dialling: AccountDialSettings,
 }
 
 /// What belongs to no account.
@@ -86,10 +89,7 @@ pub struct PhoneSettings {
     pub calls: CallSettings,
     pub keys: KeysSettings,
     pub server: ServerSettings,
-    pub digit_map: Option<DigitMap>,
-    /// `None` waits for ever.
-    pub inter_digit: Option<Duration>,
-    pub send_key: Option<char>,
+    pub dialling: DialSettings,
 }
 
 /// What speech goes through.
@@ -330,6 +330,7 @@ impl Settings {
             },
             session: self.account_session(number),
             server: self.account_server(number),
+            dialling: self.account_dialling(number),
             calls: self.account_calls(number),
         })
     }
@@ -378,11 +379,7 @@ impl Settings {
             calls: self.calls(),
             keys: self.keys(),
             server: self.server(),
-            digit_map: value("dialplan.digit_map").digit_map(),
-            inter_digit: Some(value("dialplan.inter_digit").seconds()).filter(|time| !time.is_zero()),
-            send_key: Some(value("dialplan.send_key").word())
-                .filter(|word| *word != "off")
-                .and_then(|word| word.chars().next()),
+            dialling: self.dialling(),
         }
     }
 
@@ -507,5 +504,9 @@ impl Value {
 
     fn digit_map(self) -> Option<DigitMap> {
         if let Self::DigitMap(map) = self { map } else { None }
+    }
+
+    fn dial_rules(self) -> RuleList {
+        if let Self::DialRules(rules) = self { rules } else { RuleList::default() }
     }
 }

@@ -127,7 +127,7 @@ pub(super) const CALLS: &[Setting] = {
             "112 911",
             Admin,
             LIVE,
-            "Numbers that may call back whatever is set, between blanks.",
+            "Numbers that may always be called, and may call back whatever is set, between blanks.",
         ),
         row("dnd.enabled", Bool, "false", User, LIVE, "Whether all calls are refused."),
         row(

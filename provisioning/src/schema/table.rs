@@ -6,8 +6,8 @@ use super::{Access, Kind, Setting};
 pub(super) const TABLE: &[Setting] = {
     use Access::{Administrator as Admin, User};
     use Kind::{
-        Bool, Choice, DigitMap, Hosts, Integer, IpAddress, Milliseconds, OptionalMilliseconds, Seconds,
-        Secret, Servers, SipUri, SocketAddress, Statuses, Text,
+        Bool, Choice, Hosts, Integer, IpAddress, Milliseconds, OptionalMilliseconds, Seconds, Secret,
+        Servers, SipUri, SocketAddress, Statuses, Text,
     };
     const LIVE: bool = false;
     const RESTART: bool = true;
@@ -603,30 +603,6 @@ pub(super) const TABLE: &[Setting] = {
             Admin,
             RESTART,
             "The address of the network interface for pages; nothing lets the system choose.",
-        ),
-        row(
-            "dialplan.digit_map",
-            DigitMap,
-            "",
-            Admin,
-            LIVE,
-            "The numbers that are dialled as soon as they are complete; nothing takes any number.",
-        ),
-        row(
-            "dialplan.inter_digit",
-            Seconds { min: 0, max: 60 },
-            "5",
-            User,
-            LIVE,
-            "After this time without a digit the number is dialled; 0 waits for ever.",
-        ),
-        row(
-            "dialplan.send_key",
-            Choice(&["off", "#", "*"]),
-            "#",
-            User,
-            LIVE,
-            "The key that sends the number.",
         ),
     ]
 };

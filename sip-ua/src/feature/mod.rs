@@ -48,7 +48,6 @@ pub mod emergency;
 pub mod forward;
 pub mod hook_flash;
 pub mod hot_desking;
-pub mod hotline;
 pub mod identity;
 mod info;
 pub mod number;

@@ -2,6 +2,7 @@
 
 mod account;
 mod calls;
+mod dialling;
 mod keys;
 mod media;
 mod network;
@@ -10,6 +11,7 @@ mod server;
 mod tones;
 
 pub use calls::Calls;
+pub use dialling::Dialling;
 pub use media::{CodecsError, Media, Room};
 pub use network::Network;
 pub use paging::Pages;
@@ -22,7 +24,6 @@ use account::{account_of, locate_of, proxy_of, set_transport};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use keys::keys_of;
 use media::codecs_of;
-use sidetone_dialplan::CollectorConfig;
 use sidetone_media::srtp::SrtpPolicy;
 use sidetone_provisioning::{PhoneSettings, Settings, Transport, file};
 use sidetone_sip_ua::{AccountConfig, Error as UaError, UserAgent};
@@ -51,7 +52,7 @@ pub struct Config {
     /// Which pages are played.
     pub pages: Pages,
     /// How digits become a number.
-    pub dialling: CollectorConfig,
+    pub dialling: Dialling,
     /// What becomes of calls.
     pub calls: Calls,
     /// What keys do beside being lines.
@@ -98,6 +99,9 @@ pub enum ConfigError {
     /// Times, rings or keys that do not read.
     #[error("{0}")]
     Calls(String),
+    /// Rules of dialling that are too many together.
+    #[error("{0}")]
+    Dialling(String),
     /// More accounts than the telephone has.
     #[error("{model} takes {most} account(s), {given} were given")]
     TooMany {
@@ -125,7 +129,7 @@ impl Config {
             media: Media::default(),
             tones: Tones::default(),
             pages: Pages::default(),
-            dialling: CollectorConfig::default(),
+            dialling: Dialling::default(),
             calls: Calls::default(),
             keys: Vec::new(),
             user_agent: concat!("sidetone-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -196,9 +200,7 @@ impl Config {
         self.tones = Tones::from_file(&phone.tones).map_err(ConfigError::Media)?;
         self.pages.apply_file(&phone.paging).map_err(ConfigError::Media)?;
         self.calls.apply_file(settings).map_err(ConfigError::Calls)?;
-        self.dialling.map = phone.digit_map;
-        self.dialling.inter_digit = phone.inter_digit;
-        self.dialling.send_key = phone.send_key;
+        self.dialling = Dialling::from_file(settings).map_err(ConfigError::Dialling)?;
         for (number, settings) in settings.accounts() {
             let place = format!("account.{number}");
             self.accounts.push(

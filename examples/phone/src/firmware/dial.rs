@@ -1,22 +1,28 @@
 //! Dialling: the collector with what a telephone adds to it, the line that was chosen and dial tone.
 
 use super::Sound;
-use sidetone_dialplan::{Collector, CollectorConfig, Event};
+use sidetone_dialplan::{Collector, CollectorConfig, Progress};
 use sidetone_hal::time::Instant;
 
 /// Collects a number for one line.
 #[derive(Debug)]
 pub(super) struct Dialler {
     collector: Collector,
+    /// Without an account of one's own, and in the order of the accounts.
+    usual: CollectorConfig,
+    accounts: Vec<CollectorConfig>,
     line: Option<u8>,
     open: bool,
-    /// The collector said that this number leads nowhere, or nobody dialled.
+    /// This number leads nowhere, or nobody dialled.
     failed: bool,
+    /// A rule says that the number may not be called.
+    forbidden: bool,
 }
 
 impl Dialler {
-    pub(super) const fn new(config: CollectorConfig) -> Self {
-        Self { collector: Collector::new(config), line: None, open: false, failed: false }
+    pub(super) fn new(usual: CollectorConfig, accounts: Vec<CollectorConfig>) -> Self {
+        let collector = Collector::new(usual.clone());
+        Self { collector, usual, accounts, line: None, open: false, failed: false, forbidden: false }
     }
 
     /// The digits so far.
@@ -33,44 +39,67 @@ impl Dialler {
         self.line = line;
     }
 
+    /// Whether a rule says that the number may not be called.
+    pub(super) const fn is_forbidden(&self) -> bool {
+        self.forbidden
+    }
+
+    /// The rule that would decide about the digits if nothing followed.
+    pub(super) fn rule(&self) -> Option<&str> {
+        self.collector.deciding_rule()
+    }
+
+    /// Goes by the rules of this account from now on.
+    pub(super) fn set_account(&mut self, now: Instant, account: usize) {
+        let config = self.accounts.get(account).unwrap_or(&self.usual);
+        if self.collector.config() != config {
+            // What is there waits for the inter-digit time at least, so nothing is complete now.
+            let _ = self.collector.set_config(now, config.clone());
+        }
+    }
+
     /// Off-hook: dial tone, and the timers run.
     pub(super) fn open(&mut self, now: Instant) {
         self.open = true;
-        self.failed = false;
-        self.collector.off_hook(now);
+        let progress = self.collector.off_hook(now);
+        // The line opens before the first digit, so nothing is complete.
+        let _ = self.take(progress);
     }
 
     /// Forgets everything.
     pub(super) fn close(&mut self) {
         self.open = false;
-        self.failed = false;
+        (self.failed, self.forbidden) = (false, false);
         self.line = None;
         self.collector.on_hook();
-        while self.collector.poll_event().is_some() {}
     }
 
     /// A digit; gives the number when it is complete.
     pub(super) fn digit(&mut self, now: Instant, digit: char) -> Option<String> {
-        self.failed = false;
         // A key that cannot be taken (the number is full) changes nothing, as on any telephone.
-        let _ = self.collector.handle_digit(now, digit);
-        self.take()
+        let progress = self.collector.press(now, digit).ok()?;
+        self.take(progress)
     }
 
     pub(super) fn erase(&mut self, now: Instant) {
-        self.failed = false;
-        self.collector.backspace(now);
+        let progress = self.collector.backspace(now);
+        // What remains is never complete at once.
+        let _ = self.take(progress);
     }
 
     /// Sends what is there.
-    pub(super) fn send(&mut self) -> Option<String> {
-        self.collector.send();
-        self.take()
+    pub(super) fn send(&mut self, now: Instant) -> Option<String> {
+        let progress = self.collector.send(now);
+        self.take(progress)
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<String> {
-        self.collector.handle_timeout(now);
-        self.take()
+        let (due, _) = self.collector.poll_timeout()?;
+        if due > now {
+            return None;
+        }
+        let progress = self.collector.handle_timeout(now);
+        self.take(progress)
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -86,14 +115,15 @@ impl Dialler {
         }
     }
 
-    fn take(&mut self) -> Option<String> {
-        while let Some(event) = self.collector.poll_event() {
-            match event {
-                Event::Dial { number, .. } => return Some(number),
-                Event::NoMatch | Event::FirstDigitTimeout => self.failed = true,
-                _ => {}
-            }
+    fn take(&mut self, progress: Progress) -> Option<String> {
+        self.forbidden = matches!(progress, Progress::Blocked { .. });
+        self.failed = self.forbidden || matches!(progress, Progress::Invalid | Progress::NoDigit);
+        match progress {
+            Progress::Send { call, .. } => Some(match call.address {
+                Some(address) => format!("sip:{}@{address}", call.number),
+                None => call.number,
+            }),
+            _ => None,
         }
-        None
     }
 }

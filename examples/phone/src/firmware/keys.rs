@@ -247,11 +247,18 @@ impl Firmware {
         self.open_path();
         self.muted = false;
         self.mode = Mode::Dial;
+        self.choose_rules(now);
         self.dialler.open(now);
         let policy = self.policy.accounts.get(self.account).filter(|_| self.transfer.is_none());
         if let Some(policy) = policy {
             self.hotline.off_hook(now, &policy.hotline);
         }
+    }
+
+    /// The number goes by the rules of the account that it will be called from.
+    fn choose_rules(&mut self, now: Instant) {
+        let chosen = self.dialler.line().and_then(|line| self.account_of(line));
+        self.dialler.set_account(now, chosen.unwrap_or(self.account));
     }
 
     pub(super) fn digit(&mut self, now: Instant, digit: char) {
@@ -276,6 +283,7 @@ impl Firmware {
             }
         }
         self.hotline.stop();
+        self.choose_rules(now);
         if let Some(number) = self.dialler.digit(now, digit) {
             self.dialled(now, number);
         }
@@ -289,7 +297,7 @@ impl Firmware {
     }
 
     fn send(&mut self, now: Instant) {
-        if let Some(number) = self.dialler.send() {
+        if let Some(number) = self.dialler.send(now) {
             self.dialled(now, number);
         } else if self.entry.is_none() {
             self.dial_tone(now);
@@ -423,6 +431,7 @@ impl Firmware {
             None if self.account_of(line).is_none() => {}
             None => {
                 self.dialler.set_line(Some(line));
+                self.choose_rules(now);
                 if matches!(self.mode, Mode::Dial) && !self.dialler.digits().is_empty() {
                     self.send(now);
                 } else {

@@ -35,7 +35,7 @@ use call::{AfterHold, Direction};
 use dial::Dialler;
 use entry::Entry;
 use programmable::Programmed;
-use sidetone_dialplan::CollectorConfig;
+use sidetone_dialplan::{CollectorConfig, Hotline};
 use sidetone_hal::Event;
 use sidetone_hal::audio::AudioPath;
 use sidetone_hal::hook::HookState;
@@ -44,7 +44,6 @@ use sidetone_hal::lamp::{Lamp, LampColor, LampState};
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_hal::timer::{Soonest, TimerKind, TimerTable};
 use sidetone_sip_ua::feature::call_return::CallReturn;
-use sidetone_sip_ua::feature::hotline::Hotline;
 use sidetone_sip_ua::feature::redial::Redial;
 use std::collections::VecDeque;
 use transfer::Transfer;
@@ -71,8 +70,10 @@ pub struct FirmwareConfig {
     pub model: &'static Model,
     /// What each account is called on the screen, in the order of the line keys. More than the model takes are ignored.
     pub accounts: Vec<String>,
-    /// How digits become a number.
+    /// How digits become a number, for accounts that have nothing of their own.
     pub dialling: CollectorConfig,
+    /// How digits become a number, in the order of the accounts.
+    pub account_dialling: Vec<CollectorConfig>,
     /// What hanging up does for a transfer.
     pub transfer: TransferConfig,
     /// What keys do. Line keys that do something are no lines.
@@ -86,7 +87,15 @@ impl FirmwareConfig {
     #[must_use]
     pub fn new(model: &'static Model, accounts: Vec<String>) -> Self {
         let (dialling, transfer) = (CollectorConfig::default(), TransferConfig::default());
-        Self { model, accounts, dialling, transfer, keys: Vec::new(), policy: CallPolicy::default() }
+        Self {
+            model,
+            accounts,
+            dialling,
+            account_dialling: Vec::new(),
+            transfer,
+            keys: Vec::new(),
+            policy: CallPolicy::default(),
+        }
     }
 }
 
@@ -228,7 +237,7 @@ impl Firmware {
                 })
                 .collect(),
             account: 0,
-            dialler: Dialler::new(config.dialling),
+            dialler: Dialler::new(config.dialling, config.account_dialling),
             calls: Vec::new(),
             next_call: 1,
             mode: Mode::Idle,

@@ -3,6 +3,7 @@
 
 use super::served::{Served, dnd_told, forward_told};
 use super::{Call, CallRef, Firmware, Mode, Peer, Sound};
+use sidetone_dialplan::HotlineConfig;
 use sidetone_hal::audio::AudioPath;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::{Headers, NameAddr, StatusCode, Uri};
@@ -12,7 +13,6 @@ use sidetone_sip_ua::feature::anonymity::{AnonymityConfig, Presentation, Present
 use sidetone_sip_ua::feature::auto_answer::AnswerPlan;
 use sidetone_sip_ua::feature::do_not_disturb::DndConfig;
 use sidetone_sip_ua::feature::forward::{ForwardConfig, ForwardKind, ForwardedCall, Redirect};
-use sidetone_sip_ua::feature::hotline::HotlineConfig;
 use sidetone_sip_ua::feature::identity::{IdentityConfig, PartyIdentity};
 use sidetone_sip_ua::feature::number;
 use sidetone_sip_ua::feature::redial::RedialConfig;

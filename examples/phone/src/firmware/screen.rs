@@ -258,6 +258,7 @@ fn idle(phone: &Firmware, now: Instant) -> Body {
 
 fn dialling(phone: &Firmware) -> Body {
     let title = match phone.dialler.digits().is_empty() {
+        _ if phone.dialler.is_forbidden() => "Forbidden Number",
         _ if phone.dials_for_transfer() => "Transfer to",
         _ if phone.entry.is_some() => "Forward to",
         true => "Enter number",
@@ -266,7 +267,7 @@ fn dialling(phone: &Firmware) -> Body {
     Body {
         title: title.to_owned(),
         main: phone.dialler.digits().to_owned(),
-        details: Vec::new(),
+        details: phone.dialler.rule().map(str::to_owned).into_iter().collect(),
         tone: Tone::Busy,
     }
 }

@@ -1,0 +1,58 @@
+//! How pressed digits become a number, as the phone reads it.
+
+use crate::settings::Settings;
+use core::time::Duration;
+use sidetone_dialplan::{DigitMap, RuleList};
+
+/// How digits become a number, whatever the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub struct DialSettings {
+    /// Of the accounts without one of their own.
+    pub digit_map: Option<DigitMap>,
+    pub rules: RuleList,
+    /// `None` waits for ever, as the next one.
+    pub first_digit: Option<Duration>,
+    pub inter_digit: Option<Duration>,
+    pub macro_digit: Duration,
+    pub dial_now_delay: Duration,
+    pub live: bool,
+    pub send_key: Option<char>,
+}
+
+/// How digits become a number of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub struct AccountDialSettings {
+    pub digit_map: Option<DigitMap>,
+    pub unmatched: bool,
+}
+
+impl Settings {
+    pub(super) fn dialling(&self) -> DialSettings {
+        let value = |name: &str| self.value(&format!("dialplan.{name}"), 0);
+        let time = |name: &str| Some(value(name).seconds()).filter(|time| !time.is_zero());
+        DialSettings {
+            digit_map: value("digit_map").digit_map(),
+            rules: value("rules").dial_rules(),
+            first_digit: time("first_digit"),
+            inter_digit: time("inter_digit"),
+            macro_digit: value("macro_digit").seconds(),
+            dial_now_delay: value("dial_now_delay").seconds(),
+            live: value("live").bool(),
+            send_key: Some(value("send_key").word())
+                .filter(|word| *word != "off")
+                .and_then(|word| word.chars().next()),
+        }
+    }
+
+    pub(super) fn account_dialling(&self, number: u8) -> AccountDialSettings {
+        let value = |name: &str| self.value(&format!("account.N.{name}"), number);
+        AccountDialSettings {
+            digit_map: value("digit_map").digit_map(),
+            unmatched: value("unmatched").bool(),
+        }
+    }
+}
