@@ -53,8 +53,11 @@ fn main() -> ExitCode {
         println!("{USAGE}");
         return ExitCode::SUCCESS;
     }
-    match options(&arguments).and_then(|options| run(&options)) {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(&arguments) {
+        Ok(lines) => {
+            lines.iter().for_each(|line| println!("{line}"));
+            ExitCode::SUCCESS
+        }
         Err(message) => {
             eprintln!("{message}");
             ExitCode::from(2)
@@ -126,21 +129,24 @@ fn options(arguments: &[String]) -> Result<Options, String> {
     Ok(Options { style, line, emergency, config, predial, explain, png, plan, digits })
 }
 
-fn run(options: &Options) -> Result<(), String> {
+/// What is printed; or what is wrong.
+pub(crate) fn run(arguments: &[String]) -> Result<Vec<String>, String> {
+    let options = &options(arguments)?;
+    let mut lines = Vec::new();
     let rules = rules(options.style, &options.plan)?;
     let emergency: Vec<Rule> = options.emergency.iter().map(|number| Rule::emergency(number)).collect();
     let plan =
         Plan::compile(rules.iter().chain(&emergency), options.line).map_err(|error| error.to_string())?;
     if options.explain {
-        print!("{}", plan.to_dot());
+        lines.extend(plan.to_dot().lines().map(str::to_owned));
     }
     if let Some(file) = &options.png {
-        draw(&plan.to_dot(), file);
+        lines.push(draw(&plan.to_dot(), file));
     }
     if let Some(digits) = &options.digits {
-        println!("{}", dial(options, Arc::new(plan), digits)?);
+        dial(options, Arc::new(plan), digits, &mut lines)?;
     }
-    Ok(())
+    Ok(lines)
 }
 
 /// The rules in the plan's text or in the file of that name.
@@ -169,8 +175,8 @@ fn point_at(place: &str, text: &str, error: &PlanError) -> String {
     format!("{place}: {error}\n  {line}\n  {:>width$}", "^", width = error.column)
 }
 
-/// Presses the keys; gives the last line.
-fn dial(options: &Options, plan: Arc<Plan>, digits: &str) -> Result<String, String> {
+/// Presses the keys.
+fn dial(options: &Options, plan: Arc<Plan>, digits: &str, lines: &mut Vec<String>) -> Result<(), String> {
     let waits = digits.ends_with(',');
     let keys = digits.trim_end_matches(',');
     let (keys, enter) = match keys.strip_suffix('#').filter(|_| !waits) {
@@ -180,14 +186,16 @@ fn dial(options: &Options, plan: Arc<Plan>, digits: &str) -> Result<String, Stri
     let mut config = options.config.clone();
     config.plan = Some(plan.clone());
     let mut collector = Collector::new(config);
-    let mut desk = Desk { now: Instant::ZERO, last_key: Instant::ZERO, plan };
+    let mut desk = Desk { now: Instant::ZERO, last_key: Instant::ZERO, plan, lines };
     let mut progress = Progress::Incomplete { deadline: None };
     if !options.predial {
         progress = collector.off_hook(desk.now);
         desk.say("off-hook", &collector, &progress);
     }
     let mut rest = keys.chars();
-    while let (true, Some(key)) = (is_open(&progress), rest.next()) {
+    while is_open(&progress)
+        && let Some(key) = rest.next()
+    {
         progress = match key {
             ',' => {
                 let progress = desk.wait(&mut collector);
@@ -224,9 +232,11 @@ fn dial(options: &Options, plan: Arc<Plan>, digits: &str) -> Result<String, Stri
     }
     let unused = rest.as_str();
     if !unused.is_empty() {
-        println!("{:>6} ms  not needed any more: {unused}", desk.now.as_millis());
+        desk.lines.push(format!("{:>6} ms  not needed any more: {unused}", desk.now.as_millis()));
     }
-    Ok(desk.verdict(&progress))
+    let verdict = desk.verdict(&progress);
+    desk.lines.push(verdict);
+    Ok(())
 }
 
 /// Whether keys still make a difference.
@@ -234,13 +244,14 @@ fn is_open(progress: &Progress) -> bool {
     matches!(progress, Progress::Incomplete { .. } | Progress::NoDigit)
 }
 
-struct Desk {
+struct Desk<'a> {
     now: Instant,
     last_key: Instant,
     plan: Arc<Plan>,
+    lines: &'a mut Vec<String>,
 }
 
-impl Desk {
+impl Desk<'_> {
     /// Lets the time pass until the collector does something by itself.
     fn wait(&mut self, collector: &mut Collector) -> Progress {
         let Some((at, timer)) = collector.poll_timeout() else {
@@ -264,7 +275,7 @@ impl Desk {
     }
 
     /// One step.
-    fn say(&self, what: &str, collector: &Collector, progress: &Progress) {
+    fn say(&mut self, what: &str, collector: &Collector, progress: &Progress) {
         let known = match progress {
             Progress::Incomplete { deadline } => {
                 let rule =
@@ -283,7 +294,8 @@ impl Desk {
             Progress::NoDigit => "no digit in time: busy tone".to_owned(),
             other => format!("{other:?}"),
         };
-        println!("{:>6} ms  {what:<14} {:<20} {known}", self.now.as_millis(), collector.digits());
+        let line = format!("{:>6} ms  {what:<14} {:<20} {known}", self.now.as_millis(), collector.digits());
+        self.lines.push(line);
     }
 
     /// The last line.
@@ -307,8 +319,8 @@ impl Desk {
     }
 }
 
-/// Draws the picture with graphviz. Without it there is none, which is said and is no failure.
-fn draw(dot: &str, file: &str) {
+/// Draws the picture with graphviz; says whether there is one. To be without graphviz is no failure.
+fn draw(dot: &str, file: &str) -> String {
     let child = Command::new("dot").args(["-Tpng", "-o", file]).stdin(Stdio::piped()).spawn();
     let drawn = child.and_then(|mut child| {
         if let Some(mut input) = child.stdin.take() {
@@ -317,8 +329,8 @@ fn draw(dot: &str, file: &str) {
         child.wait()
     });
     match drawn {
-        Ok(status) if status.success() => println!("{file} is drawn"),
-        Ok(status) => eprintln!("dot: {status}: no picture"),
-        Err(error) => eprintln!("graphviz (dot): {error}: no picture"),
+        Ok(status) if status.success() => format!("{file} is drawn"),
+        Ok(status) => format!("dot: {status}: no picture"),
+        Err(error) => format!("graphviz (dot) is not there ({error}): no picture"),
     }
 }
