@@ -75,13 +75,26 @@ pub struct RingGroup {
     pub ring_for: Duration,
     /// Where the call goes then. Default nowhere.
     pub overflow: Option<String>,
+    /// Only members who have signed in as agents and take calls are called. Default false.
+    pub agents_only: bool,
 }
 
 impl RingGroup {
     /// A group whose members ring together.
     pub fn new<S: Into<String>>(members: impl IntoIterator<Item = S>) -> Self {
         let members = members.into_iter().map(Into::into).take(MAX_GROUP_MEMBERS).collect();
-        Self { members, order: GroupOrder::Together, ring_for: Duration::from_secs(25), overflow: None }
+        Self {
+            members,
+            order: GroupOrder::Together,
+            ring_for: Duration::from_secs(25),
+            overflow: None,
+            agents_only: false,
+        }
+    }
+
+    /// A queue of a call centre: calls come to members who have signed in as agents and take calls.
+    pub fn queue<S: Into<String>>(members: impl IntoIterator<Item = S>) -> Self {
+        Self { agents_only: true, ..Self::new(members) }
     }
 
     /// One member rings after the other, each so long.

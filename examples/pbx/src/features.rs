@@ -5,6 +5,7 @@
 
 use core::time::Duration;
 use hashbrown::HashMap;
+use sidetone_sip_ua::package::feature_sync::{Agent, AgentState};
 
 /// The longest number that a call is forwarded to, in octets.
 pub const MAX_TARGET: usize = 64;
@@ -24,6 +25,8 @@ pub struct Features {
     pub no_answer_after: Option<Duration>,
     /// Calls do not ring: they are busy.
     pub do_not_disturb: bool,
+    /// What the user is as agent of a call centre; `None` before the first sign-in. A queue calls those alone who are ready.
+    pub agent: Option<Agent>,
     /// Calls that are not forwarded and not answered go to the voicemail, if the server has one. Default true.
     pub voicemail: bool,
 }
@@ -36,12 +39,19 @@ impl Default for Features {
             forward_no_answer: None,
             no_answer_after: None,
             do_not_disturb: false,
+            agent: None,
             voicemail: true,
         }
     }
 }
 
 impl Features {
+    /// Whether a queue may call the user.
+    #[must_use]
+    pub fn takes_queue_calls(&self) -> bool {
+        self.agent.as_ref().is_some_and(|agent| agent.state == AgentState::Ready)
+    }
+
     /// Whether every target is one that can be dialled: not empty, at most [`MAX_TARGET`] octets, no spaces.
     #[must_use]
     pub fn is_valid(&self) -> bool {

@@ -85,6 +85,9 @@ struct Options {
     /// A number that rings at all of these users
     #[arg(long, value_name = "NUMBER=USER,...", value_parser = parse_list)]
     group: Vec<(String, Vec<String>)>,
+    /// A queue of a call centre: a number that rings at those of these users who are agents and take calls
+    #[arg(long, value_name = "NUMBER=USER,...", value_parser = parse_list)]
+    queue: Vec<(String, Vec<String>)>,
     /// Users who take each other's calls with *9
     #[arg(long, value_name = "USER,...", value_parser = parse_users)]
     pickup: Vec<Users>,
@@ -178,6 +181,9 @@ async fn run(options: Options) -> Result<(), Box<dyn core::error::Error>> {
     if let Some(directory) = options.voicemail {
         let store = FolderMailboxes::open(directory)?;
         builder = builder.voicemail("*98", "*97", VoicemailConfig::default(), store);
+    }
+    for (number, members) in options.queue {
+        builder = builder.ring_group(number, RingGroup::queue(members));
     }
     for (number, members) in options.group {
         builder = builder.ring_group(number, RingGroup::new(members));

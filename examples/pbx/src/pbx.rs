@@ -17,7 +17,7 @@ use sidetone_hal::net::{IpAddr, Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
 use sidetone_sip_core::driver::{self, DriverConfig, Io, IoEvent, TlsConfig, WebSocketConfig};
 use sidetone_sip_core::trace::Tap;
-use sidetone_sip_core::{DigestConfig, Secret, Uri};
+use sidetone_sip_core::{DigestConfig, Method, Secret, Uri};
 use sidetone_sip_ua::{Account, AccountConfig, AgentConfig, UserAgent};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -435,6 +435,8 @@ fn agent_config() -> AgentConfig {
     // The builder gives the seed.
     let mut config = AgentConfig::new([0; 32]);
     config.user_agent = concat!("sidetone-pbx/", env!("CARGO_PKG_VERSION")).into();
+    // Callers of a room may have it recorded.
+    config.methods.push(Method::INFO);
     config.packages = STATE_PACKAGES.map(Into::into).to_vec();
     config.max_subscriptions = MAX_WATCHERS;
     config

@@ -75,6 +75,7 @@ pub struct Desk {
     task: JoinHandle<()>,
     accounts: Vec<Account>,
     reload: watch::Receiver<Option<bool>>,
+    signals: mpsc::Sender<Signal>,
 }
 
 impl Desk {
@@ -126,7 +127,14 @@ impl Desk {
             busy: PhoneState::default(),
             path: AudioPath::Handset,
             servers: HashMap::new(),
+            signals: tell.clone(),
         };
+        for (index, account) in config.accounts.iter().enumerate() {
+            // Nothing will tell that it can send.
+            if !account.register {
+                run.firmware.reachable(run.now(), index, true);
+            }
+        }
         let reload = run.reload.subscribe();
         for key in &config.keys {
             // Without an account of its own a key watches by the first one.
@@ -148,7 +156,7 @@ impl Desk {
         let task = tokio::spawn(run.run(inputs, reported, told, stopping));
         let panel =
             DeskPanel { title: title.to_owned(), model: config.model, pictures, input, handset: browser_end };
-        Ok((Self { stop, task, accounts, reload }, panel))
+        Ok((Self { stop, task, accounts, reload, signals: tell }, panel))
     }
 
     /// The accounts, in the order of the settings.
@@ -164,6 +172,13 @@ impl Desk {
             Ok(wanted) => wanted.unwrap_or_default(),
             Err(_) => core::future::pending().await,
         }
+    }
+
+    /// Has a text sent by an account, counted from 0, as soon as it is reachable. What becomes of it the screen says.
+    pub async fn write_text(&self, account: usize, to: impl Into<String>, text: impl Into<String>) {
+        let signal = Signal::WriteText { account, to: to.into(), text: text.into() };
+        // An error would be a panic of the task.
+        let _ = self.signals.send(signal).await;
     }
 
     /// Hangs up, takes the registrations back, and ends.
@@ -248,6 +263,8 @@ struct Run {
     path: AudioPath,
     /// What asks the accounts' servers, by the accounts that share features with theirs.
     servers: HashMap<usize, mpsc::Sender<Box<FeatureRequest>>>,
+    /// Where what goes on beside calls is told.
+    signals: mpsc::Sender<Signal>,
 }
 
 impl Run {
@@ -422,6 +439,18 @@ impl Run {
                     let what = if reboot { "a restart" } else { "the settings read again" };
                     eprintln!("sidetone-phone: the server wants {what} (check-sync)");
                     self.reload.send_replace(Some(reboot));
+                    continue;
+                }
+                Command::SendText { id, account, to, text } => {
+                    self.send_text(id, account, to, text);
+                    continue;
+                }
+                Command::Record { call, on } => {
+                    self.record(call, on);
+                    continue;
+                }
+                Command::Flash { call, kind } => {
+                    self.flash(call, kind);
                     continue;
                 }
                 Command::AskServer { account, request } => {

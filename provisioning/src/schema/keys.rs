@@ -27,6 +27,9 @@ const FUNCTIONS: &[&str] = &[
     "call-return",
     "voice-mail",
     "anonymous",
+    "record",
+    "acd",
+    "texts",
 ];
 
 /// The settings of keys.

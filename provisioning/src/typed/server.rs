@@ -11,6 +11,9 @@ pub struct AccountServerSettings {
     /// `None` as the telephone's settings say.
     pub feature_sync: Option<bool>,
     pub feature_sync_interval: Duration,
+    pub advice_of_charge: bool,
+    pub acd: bool,
+    pub acd_interval: Duration,
 }
 
 /// What is shared with servers, whatever the account.
@@ -19,6 +22,12 @@ pub struct AccountServerSettings {
 #[expect(missing_docs, reason = "the schema documents the settings")]
 pub struct ServerSettings {
     pub feature_sync: bool,
+    pub record_key: bool,
+    pub wrap_up: bool,
+    pub auto_available: bool,
+    pub auto_available_after: Duration,
+    /// One of the words of the schema.
+    pub flash_key: &'static str,
 }
 
 impl Settings {
@@ -31,11 +40,21 @@ impl Settings {
                 _ => None,
             },
             feature_sync_interval: value("feature_sync_interval").seconds(),
+            advice_of_charge: value("advice_of_charge").bool(),
+            acd: value("acd").bool(),
+            acd_interval: value("acd_interval").seconds(),
         }
     }
 
     pub(super) fn server(&self) -> ServerSettings {
         let value = |path: &str| self.value(path, 0);
-        ServerSettings { feature_sync: value("calls.feature_sync").bool() }
+        ServerSettings {
+            feature_sync: value("calls.feature_sync").bool(),
+            record_key: value("calls.record_key").bool(),
+            wrap_up: value("acd.wrap_up").bool(),
+            auto_available: value("acd.auto_available").bool(),
+            auto_available_after: value("acd.auto_available_after").seconds(),
+            flash_key: value("calls.flash_key").word(),
+        }
     }
 }

@@ -7,7 +7,7 @@ use core::time::Duration;
 use sidetone_hal::rng::Rng;
 use sidetone_sip_core::Uri;
 use sidetone_sip_ua::package::feature_sync::{
-    Feature, FeatureEvent, FeatureRequest, Forwarding, ForwardingType, write_events,
+    AgentState, Feature, FeatureEvent, FeatureRequest, Forwarding, ForwardingType, write_events,
 };
 
 /// The ring count of the document stands for so long each: North America's cadence.
@@ -30,7 +30,10 @@ pub(super) fn document(user: &str, features: &Features, rng: &mut Rng) -> Conten
         Feature::Forwarding(rule(ForwardingType::Busy, &features.forward_busy)),
         Feature::Forwarding(rule(ForwardingType::NoAnswer, &features.forward_no_answer)),
     ];
-    write_events(&all.map(|feature| FeatureEvent::new(user, feature)), rng)
+    let agent = features.agent.clone().map(Feature::Agent);
+    let events: Vec<_> =
+        all.into_iter().chain(agent).map(|feature| FeatureEvent::new(user, feature)).collect();
+    write_events(&events, rng)
 }
 
 /// What a telephone wants changed; false when that is nothing.
@@ -60,6 +63,14 @@ pub(super) fn change(features: &mut Features, body: &[u8]) -> bool {
                 features.no_answer_after = Some(RING.saturating_mul(rings));
             }
         }
+        Feature::Agent(agent) => {
+            let is_in = features.agent.as_ref().is_some_and(|agent| agent.state != AgentState::LoggedOff);
+            // Who has not signed in takes no calls, whatever is asked for.
+            if !is_in && agent.state != AgentState::LoggedOn {
+                return false;
+            }
+            features.agent = Some(agent);
+        }
         _ => return false,
     }
     true
@@ -76,7 +87,7 @@ fn dialled(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sidetone_sip_ua::package::feature_sync::read_events;
+    use sidetone_sip_ua::package::feature_sync::{Agent, read_events};
 
     #[test]
     fn settings_that_are_told_are_read_as_they_were() {
@@ -111,6 +122,15 @@ mod tests {
         assert_eq!(
             (features.forward_always.as_deref(), features.forward_busy.as_deref()),
             (None, Some("201"))
+        );
+        let agent = |state| FeatureRequest::new(Feature::Agent(Agent::new(state))).write();
+        assert!(!change(&mut features, agent(AgentState::Ready).as_bytes()), "who has not signed in");
+        assert!(
+            change(&mut features, agent(AgentState::LoggedOn).as_bytes()) && !features.takes_queue_calls()
+        );
+        assert!(change(&mut features, agent(AgentState::Ready).as_bytes()) && features.takes_queue_calls());
+        assert!(
+            change(&mut features, agent(AgentState::LoggedOff).as_bytes()) && !features.takes_queue_calls()
         );
         assert!(!change(&mut features, b"<Unknown/>") && !change(&mut features, b"no xml"));
     }

@@ -81,6 +81,7 @@ enum Here {
         rest: VecDeque<String>,
         each: Duration,
         overflow: Option<String>,
+        agents_only: bool,
     },
 }
 
@@ -156,10 +157,12 @@ impl Proxy {
         mut ended: Ended,
     ) -> bool {
         // Each round takes a member off the group's list, or ends.
-        while let Here::Group { rest, each, .. } = &mut journey.here {
+        while let Here::Group { rest, each, agents_only, .. } = &mut journey.here {
             let Some(member) = rest.pop_front() else { break };
-            let each = *each;
-            if self.is_callable_in_group(&member) && self.ring(now, id, context, journey, &[member]).is_ok() {
+            let (each, agents_only) = (*each, *agents_only);
+            if self.is_callable_in_group(&member, agents_only)
+                && self.ring(now, id, context, journey, &[member]).is_ok()
+            {
                 context.ring_until = Some(now + each);
                 return true;
             }
@@ -204,14 +207,15 @@ impl Proxy {
                 self.take_appearance(journey, &target)?;
                 let mut rest: VecDeque<String> = group.members.iter().cloned().collect();
                 let (order, each, overflow) = (group.order, group.ring_for, group.overflow.clone());
+                let agents_only = group.agents_only;
                 let all: Vec<String> = match order {
                     GroupOrder::Together => {
                         let all = rest.drain(..);
-                        all.filter(|member| self.is_callable_in_group(member)).collect()
+                        all.filter(|member| self.is_callable_in_group(member, agents_only)).collect()
                     }
                     GroupOrder::OneByOne => Vec::new(),
                 };
-                journey.here = Here::Group { name: target, rest, each, overflow };
+                journey.here = Here::Group { name: target, rest, each, overflow, agents_only };
                 context.decline_ends = false;
                 if !all.is_empty() && self.ring(now, id, context, journey, &all).is_ok() {
                     context.ring_until = Some(now + each);
@@ -268,8 +272,11 @@ impl Proxy {
         }
     }
 
-    fn is_callable_in_group(&self, member: &str) -> bool {
+    fn is_callable_in_group(&self, member: &str, agents_only: bool) -> bool {
         let features = self.features.get(member);
+        if agents_only && !features.takes_queue_calls() {
+            return false;
+        }
         !features.do_not_disturb && features.forward_always.is_none()
     }
 

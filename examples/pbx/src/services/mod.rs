@@ -3,6 +3,7 @@
 
 mod music;
 mod park;
+mod recording;
 mod room;
 mod sound;
 mod stage;
@@ -20,6 +21,7 @@ use crate::notifier::States;
 use crate::proxy::Extension;
 use core::time::Duration;
 use hashbrown::HashMap;
+use recording::Recordables;
 use sidetone_hal::audio::AudioFormat;
 use sidetone_hal::net::IpAddr;
 use sidetone_media::tone::{Part, Tone};
@@ -86,13 +88,17 @@ impl Services {
     /// Answers the calls of one user agent until `stop`.
     pub(crate) async fn run(self: Arc<Self>, mut agent: UserAgent, mut stop: watch::Receiver<()>) {
         let mut calls = JoinSet::new();
+        let recordables = Arc::<Recordables>::default();
         loop {
             tokio::select! {
                 _ = stop.changed() => break,
                 Some(_) = calls.join_next(), if !calls.is_empty() => {}
                 event = agent.next_event() => match event {
                     Some(UserAgentEvent::Incoming(incoming)) => {
-                        calls.spawn(Arc::clone(&self).serve(incoming));
+                        calls.spawn(Arc::clone(&self).serve(incoming, Arc::clone(&recordables)));
+                    }
+                    Some(UserAgentEvent::Request(received)) => {
+                        calls.spawn(Arc::clone(&recordables).answer(received));
                     }
                     Some(UserAgentEvent::Subscribe(incoming)) => {
                         calls.spawn(Arc::clone(&self.states).serve(incoming));
@@ -106,7 +112,7 @@ impl Services {
         agent.shutdown_within(Duration::from_millis(500)).await;
     }
 
-    async fn serve(self: Arc<Self>, incoming: IncomingCall) {
+    async fn serve(self: Arc<Self>, incoming: IncomingCall, recordables: Arc<Recordables>) {
         let caller = incoming.from().uri.to_string();
         let Some((number, service)) = find(&self.table, &self.key, incoming.uri()) else {
             tracing::warn!(%caller, "a call to an extension went around the proxy");
@@ -140,7 +146,7 @@ impl Services {
                     until_ended(incoming.answer(port).await?, None).await;
                 }
                 Service::Conference(config) => {
-                    room::serve(Arc::clone(&self), number, config, incoming).await?;
+                    room::serve(Arc::clone(&self), number, config, incoming, &recordables).await?;
                 }
                 Service::Park(config) => park::serve(Arc::clone(&self), number, config, incoming).await?,
                 Service::Voicemail(config) => {

@@ -4,8 +4,9 @@
 //! mix, so that a tone at one is heard by all.
 
 use super::music::Music;
+use super::recording::{self, Recordables};
 use super::stage::{Stage, stage};
-use super::{Services, established, until_ended};
+use super::{Services, established};
 use crate::event::PbxEvent;
 use hashbrown::HashMap;
 use sidetone_hal::audio::AudioFormat;
@@ -84,6 +85,7 @@ pub(super) async fn serve(
     number: &str,
     config: &RoomConfig,
     incoming: IncomingCall,
+    recordables: &Recordables,
 ) -> Result<(), Error> {
     let Some(mut seat) = Seat::take(&services, number, config) else {
         return incoming.reject(StatusCode::BUSY_HERE).await;
@@ -95,8 +97,8 @@ pub(super) async fn serve(
     if !established(&mut call).await {
         return Ok(());
     }
-    seat.join(&call.handle(), caller, stage).await?;
-    until_ended(call, None).await;
+    seat.join(&call.handle(), caller, stage.clone()).await?;
+    recording::attend(&services, recordables, call, &stage, number).await;
     Ok(())
 }
 

@@ -93,6 +93,16 @@ impl Stage {
         self.shared.lock().recorder = Some(recorder);
     }
 
+    /// Nothing is recorded any more.
+    pub(super) fn end_recording(&self) {
+        self.shared.lock().recorder = None;
+    }
+
+    /// Samples a second of what is played and recorded.
+    pub(super) const fn rate(&self) -> u32 {
+        self.rate
+    }
+
     /// Works with the recording, if there is one.
     pub(super) fn with_recorder<T>(&self, work: impl FnOnce(&mut Recorder) -> T) -> Option<T> {
         self.shared.lock().recorder.as_mut().map(work)

@@ -36,7 +36,7 @@ impl Default for VoicemailConfig {
 }
 
 /// The longest message that a configuration can ask for.
-const LONGEST: Duration = Duration::from_secs(600);
+pub(super) const LONGEST: Duration = Duration::from_secs(600);
 /// Speak after this.
 const BEEP: Tone = Tone { parts: &[Part { hertz: &[1000.0], millis: 800 }], once: true };
 /// No new message.
@@ -47,7 +47,7 @@ const NOTHING: Tone = Tone {
 /// The message is over: what now?
 const NEXT: Tone = Tone { parts: &[Part { hertz: &[660.0], millis: 120 }], once: true };
 /// Sound goes to the store so often.
-const WRITE_EVERY: Duration = Duration::from_millis(200);
+pub(super) const WRITE_EVERY: Duration = Duration::from_millis(200);
 /// How long a key is waited for after a message.
 const KEY_WAIT: Duration = Duration::from_secs(5);
 /// Between an answer and the first sound: the caller's way of sound is open then.
@@ -73,21 +73,14 @@ pub(super) async fn take(
         // A key skips it.
         hear(&mut call, &stage, stage.sound(greeting.sound())).await;
     }
-    let store = Arc::clone(&services.mailboxes);
-    let id = {
-        let (mailbox, from) = (mailbox.clone(), from.clone());
-        blocking(store, move |store| store.begin(&mailbox, &from, now())).await
-    };
-    let id = match id {
-        Ok(id) => id,
+    let mut message = match Message::new(&services, &mailbox, &from, samples(config.shortest)).await {
+        Ok(message) => message,
         Err(error) => {
             tracing::warn!(mailbox, %error, "no message can be left");
             hear(&mut call, &stage, stage.tone(NOTHING)).await;
             return Ok(());
         }
     };
-    let mut message =
-        Message { services, mailbox, from, id, kept: false, shortest: samples(config.shortest) };
     if matches!(hear(&mut call, &stage, stage.tone(BEEP)).await, Heard::HungUp) {
         return Ok(());
     }
@@ -118,7 +111,7 @@ pub(super) async fn take(
 }
 
 /// A message that is being taken; it is thrown away unless it is kept.
-struct Message {
+pub(super) struct Message {
     services: Arc<Services>,
     mailbox: String,
     from: String,
@@ -129,8 +122,33 @@ struct Message {
 }
 
 impl Message {
+    async fn new(
+        services: &Arc<Services>,
+        mailbox: &str,
+        from: &str,
+        shortest: u64,
+    ) -> Result<Self, MailboxError> {
+        let (owner, sender): (String, String) = (mailbox.into(), from.into());
+        let begin = move |store: &dyn MailboxStore| store.begin(&owner, &sender, now());
+        let id = blocking(Arc::clone(&services.mailboxes), begin).await?;
+        let (services, mailbox, from) = (Arc::clone(services), mailbox.into(), from.into());
+        Ok(Self { services, mailbox, from, id, kept: false, shortest })
+    }
+
+    /// What is heard at a stage from now on becomes a message, however short.
+    pub(super) async fn begin(
+        services: &Arc<Services>,
+        mailbox: &str,
+        from: &str,
+        stage: &Stage,
+    ) -> Result<Self, MailboxError> {
+        let message = Self::new(services, mailbox, from, 0).await?;
+        stage.record(Recorder::new(RecorderConfig::new(stage.rate())));
+        Ok(message)
+    }
+
     /// Writes what was recorded so far. Losing sound is said by the recorder, losing the disk ends the message.
-    async fn write(&self, stage: &Stage) -> Result<(), MailboxError> {
+    pub(super) async fn write(&self, stage: &Stage) -> Result<(), MailboxError> {
         while let Some(Some((offset, octets, header))) = stage.with_recorder(|recorder| {
             recorder.poll_write().map(|write| (write.offset, write.octets.to_vec(), write.header))
         }) {
@@ -147,7 +165,7 @@ impl Message {
         Ok(())
     }
 
-    async fn keep(&mut self, stage: &Stage) {
+    pub(super) async fn keep(&mut self, stage: &Stage) {
         stage.with_recorder(Recorder::finish);
         // What could be written is a message.
         self.write(stage).await.ok();

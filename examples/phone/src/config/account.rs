@@ -7,6 +7,7 @@ use sidetone_provisioning::{AccountSettings, KeepAliveKind as Kind, NatKind, Tra
 use sidetone_sip_core::header::Refresher;
 use sidetone_sip_core::{ParseError, StatusCode, Uri};
 use sidetone_sip_ua::feature::redirect::{Follow, RedirectConfig};
+use sidetone_sip_ua::package::charge;
 use sidetone_sip_ua::{
     AccountConfig, DatagramPayload, ExtensionUse, KeepAlive, KeepAliveKind, LocateOptions, PublicAddress,
     Redundancy, RedundancyMode, Server, SessionConfig, StunServer,
@@ -39,6 +40,9 @@ pub(super) fn account_of(
     account.keep_alive = keep_alive_of(settings);
     account.public_address = public_address_of(settings)?;
     account.session = session_of(settings);
+    if settings.server.advice_of_charge {
+        account.accept.push(charge::CONTENT_TYPE);
+    }
     account.redirect = redirect_of(settings);
     account.redundancy = redundancy_of(settings, model)?;
     account.audio = Some(media.audio_of(settings)?);

@@ -148,6 +148,7 @@ impl Calls {
     #[must_use]
     pub fn policy(&self, accounts: &[AccountConfig]) -> CallPolicy {
         let mut policy = self.phone.clone();
+        self.servers.apply_phone(&mut policy);
         let scope = if self.custom { Scope::Custom } else { Scope::Phone };
         (policy.dnd.scope, policy.forward.scope) = (scope, scope);
         let defaults = Settings::new().account(1).map(|account| account.calls);

@@ -61,6 +61,9 @@ fn function_of(key: &KeySettings, settings: &KeysSettings) -> Result<KeyFunction
         "call-return" => KeyFunction::CallReturn,
         "voice-mail" => KeyFunction::VoiceMail,
         "anonymous" => KeyFunction::Anonymous,
+        "record" => KeyFunction::Record,
+        "acd" => KeyFunction::Agent,
+        "texts" => KeyFunction::Texts,
         _ => KeyFunction::Nothing,
     })
 }

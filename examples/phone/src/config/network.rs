@@ -102,8 +102,8 @@ impl Network {
     /// A user agent with these sockets.
     pub(super) fn builder(&self, unsolicited: &[String]) -> UserAgentBuilder {
         let mut config = AgentConfig::new(driver::seed());
-        // Texts are shown.
-        config.methods.push(Method::MESSAGE);
+        // Texts are shown, and what servers tell in a call.
+        config.methods.extend([Method::MESSAGE, Method::INFO]);
         config.unsolicited = unsolicited.to_vec();
         config.endpoint.timers = self.timers;
         config.endpoint.max_datagram = self.max_datagram;

@@ -1,7 +1,9 @@
 //! What accounts share with their servers, from the settings.
 
-use crate::firmware::AccountPolicy;
+use crate::firmware::{AccountPolicy, CallPolicy};
 use sidetone_provisioning::{AccountServerSettings, ServerSettings, Settings};
+use sidetone_sip_ua::feature::acd::AcdConfig;
+use sidetone_sip_ua::feature::hook_flash::{FlashKey, FlashKind};
 
 /// What accounts share with their servers.
 #[derive(Clone, Debug)]
@@ -22,10 +24,28 @@ impl Servers {
         Self { phone: settings.phone().server, accounts }
     }
 
+    /// Sets the telephone up.
+    pub(super) fn apply_phone(&self, policy: &mut CallPolicy) {
+        policy.record_key = self.phone.record_key;
+        policy.flash = match self.phone.flash_key {
+            "signal" => FlashKey::Flash(FlashKind::Signal),
+            "flashhook" => FlashKey::Flash(FlashKind::FlashHook),
+            _ => FlashKey::Terminate,
+        };
+    }
+
     /// Sets an account up, counted from 0.
     pub(super) fn apply(&self, place: usize, rules: &mut AccountPolicy) {
         let Some(account) = self.accounts.get(place) else { return };
         let sync = account.feature_sync.unwrap_or(self.phone.feature_sync);
         rules.served.sync = sync.then_some(account.feature_sync_interval);
+        rules.served.agent_interval = account.acd_interval;
+        rules.acd = account.acd.then(|| {
+            let mut acd = AcdConfig::default();
+            acd.wrap_up = self.phone.wrap_up;
+            acd.auto_available = self.phone.auto_available;
+            acd.auto_available_after = self.phone.auto_available_after;
+            acd
+        });
     }
 }

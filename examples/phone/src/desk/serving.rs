@@ -1,13 +1,21 @@
 //! What a desk shares with its servers: do not disturb, forwards and agents (`as-feature-event`).
 
 use super::Run;
+use super::calls::Report;
 use super::watching::next;
-use crate::firmware::Signal;
+use crate::firmware::{CallRef, Signal};
 use core::time::Duration;
-use sidetone_sip_core::Request;
 use sidetone_sip_core::header::{ContentType, Event};
+use sidetone_sip_core::{Limits, Method, Part, Request, StatusCode};
+use sidetone_sip_ua::feature::hook_flash::FlashKind;
+use sidetone_sip_ua::feature::outbox::TextId;
+use sidetone_sip_ua::feature::recording;
+use sidetone_sip_ua::package::PackageError;
+use sidetone_sip_ua::package::charge::{self, AdviceOfCharge};
 use sidetone_sip_ua::package::feature_sync::{self, FeatureRequest, read_events};
-use sidetone_sip_ua::{Account, SubscribeRequest, SubscriptionEvent, SubscriptionState};
+use sidetone_sip_ua::{
+    Account, Error, OutgoingRequest, ReceivedRequest, SubscribeRequest, SubscriptionEvent, SubscriptionState,
+};
 use tokio::sync::mpsc;
 
 /// Requests that may wait for the subscription; a person presses no more keys.
@@ -74,6 +82,76 @@ impl Run {
         }
     }
 
+    /// Asks the server to record a call, or to stop, and tells the firmware whether it took that.
+    pub(super) fn record(&self, call: CallRef, on: bool) {
+        let (handle, reports) = (self.handles.get(&call).cloned(), self.reports.clone());
+        tokio::spawn(async move {
+            let request = OutgoingRequest::new(Method::INFO).with_headers(recording::header(on));
+            let taken = match handle {
+                Some(handle) => handle.request(request).await.map(drop),
+                None => Err(Error::Closed),
+            };
+            if let Err(error) = &taken {
+                tracing::info!(%call, %error, "the server does not record");
+            }
+            let signal = Signal::Recorded { call, taken: taken.is_ok() };
+            // A desk that is gone needs to know nothing more.
+            let _ = reports.send(Report::Signal(call, signal)).await;
+        });
+    }
+
+    /// Sends a text, and tells the firmware what became of it.
+    pub(super) fn send_text(&self, id: TextId, account: usize, to: String, text: String) {
+        let (account, signals) = (self.accounts.get(account).cloned(), self.signals.clone());
+        tokio::spawn(async move {
+            let sent = match account {
+                Some(account) => account.message(to, text).await,
+                None => Err(Error::Closed),
+            };
+            let status = match sent {
+                Ok(()) => StatusCode::OK,
+                Err(Error::Refused(status)) => status,
+                // No address: no further try makes it one.
+                Err(Error::Uri(_)) => StatusCode::BAD_REQUEST,
+                Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            // A desk that is gone needs to know nothing more.
+            let _ = signals.send(Signal::TextAnswered { id, status, retry_after: None }).await;
+        });
+    }
+
+    /// Tells the server of a hook flash.
+    pub(super) fn flash(&self, call: CallRef, kind: FlashKind) {
+        let Some(handle) = self.handles.get(&call).cloned() else { return };
+        tokio::spawn(async move {
+            let (kind, body) = kind.body();
+            if let Err(error) = handle.request(OutgoingRequest::new(Method::INFO).with_body(kind, body)).await
+            {
+                tracing::info!(%call, %error, "the server takes no hook flash");
+            }
+        });
+    }
+
+    /// What an INFO within a call says: what the call costs. How it is answered, and what the firmware is told.
+    pub(super) fn informed(&self, received: &ReceivedRequest) -> (StatusCode, Option<Signal>) {
+        let request = received.request();
+        let Some(call) = received.call().and_then(|id| self.name_of(id)) else {
+            return (StatusCode::CALL_DOES_NOT_EXIST, None);
+        };
+        if recording::asked(&request.headers).is_some() {
+            // A telephone records nothing because another one wants that.
+            return (StatusCode::NOT_IMPLEMENTED, None);
+        }
+        match charge_of(request) {
+            Ok(Some(advice)) => (StatusCode::OK, Some(Signal::Charge { call, advice: Box::new(advice) })),
+            Ok(None) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
+            Err(error) => {
+                tracing::info!(%call, %error, "what the call costs does not read");
+                (StatusCode::BAD_REQUEST, None)
+            }
+        }
+    }
+
     /// Asks an account's server for another state of a feature.
     pub(super) fn ask_server(&self, account: usize, request: Box<FeatureRequest>) {
         let asked = self.servers.get(&account).map(|server| server.try_send(request));
@@ -81,4 +159,16 @@ impl Run {
             tracing::info!(account, "the server is not asked");
         }
     }
+}
+
+/// What a body, or one of its parts, says of the cost of a call.
+fn charge_of(request: &Request) -> Result<Option<AdviceOfCharge>, PackageError> {
+    let Some(Ok(kind)) = request.headers.get::<ContentType>() else { return Ok(None) };
+    let whole = Part::new(&kind, request.body.clone());
+    let Ok(Some(several)) = whole.multipart(&Limits::default()) else {
+        return charge::find([(&kind, &*request.body)]);
+    };
+    let parts: Vec<_> =
+        several.parts.iter().filter_map(|part| Some((part.kind().ok()?, part.body.clone()))).collect();
+    charge::find(parts.iter().map(|(kind, body)| (kind, &**body)))
 }

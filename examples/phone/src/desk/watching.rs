@@ -5,7 +5,7 @@ use super::calls::Called;
 use crate::firmware::{CallRef, Signal};
 use core::time::Duration;
 use sidetone_hal::keypad::Key;
-use sidetone_sip_core::header::{Event, From};
+use sidetone_sip_core::header::{ContentType, Event, From};
 use sidetone_sip_core::{Method, NameAddr, Request, StatusCode};
 use sidetone_sip_ua::package::Merge;
 use sidetone_sip_ua::package::blf::{Blf, Pickup, Unknown, Watch};
@@ -122,12 +122,19 @@ impl Run {
         let request = received.request();
         let account = self.accounts.iter().position(|known| Some(known.id()) == received.account());
         if request.method == Method::MESSAGE {
+            let kind = request.headers.get::<ContentType>().and_then(Result::ok);
+            if !kind.is_some_and(|kind| kind.is(&ContentType::TEXT)) {
+                return (StatusCode::UNSUPPORTED_MEDIA_TYPE, None);
+            }
             let from = request.headers.get::<From>().and_then(Result::ok);
             let from = from
                 .map(|from: From| super::peer(&NameAddr::clone(&from)).title().to_owned())
                 .unwrap_or_default();
             let text: String = String::from_utf8_lossy(&request.body).chars().take(MAX_TEXT).collect();
-            return (StatusCode::OK, Some(Signal::Text { from, text }));
+            return (StatusCode::OK, Some(Signal::Text { account: account.unwrap_or(0), from, text }));
+        }
+        if request.method == Method::INFO {
+            return self.informed(received);
         }
         let event = request.headers.get::<Event>().and_then(Result::ok);
         let package = event.map(|event| event.package.to_string()).unwrap_or_default();

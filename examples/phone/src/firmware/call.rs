@@ -1,5 +1,6 @@
 //! A call as the telephone sees it, and what happens when one begins or ends.
 
+use super::in_call::InCall;
 use super::policy::Waiting;
 use super::{BUSY_TONE, Command, ENDED_SHOWN, Firmware, Mode, Sound, Timer};
 use core::fmt;
@@ -81,6 +82,8 @@ pub struct Call {
     pub(super) dialled: Option<String>,
     /// What it waits for while it rings.
     pub(super) waiting: Waiting,
+    /// What the server does for it.
+    pub(super) server: InCall,
     /// We ended it; the end needs no explanation.
     pub(super) hung_up: bool,
 }
@@ -266,6 +269,7 @@ impl Firmware {
             transferred_by: None,
             dialled: None,
             waiting: Waiting::default(),
+            server: InCall::default(),
             hung_up: false,
         });
         id
@@ -430,6 +434,7 @@ impl Firmware {
         self.after_hold.retain(|after| after.call != id);
         self.hold_settled(id);
         self.leave_conference(id);
+        self.agent_hung_up(&call);
         self.reload_when_idle();
         if call.is_ringing() {
             self.missed = self.missed.saturating_add(1);
@@ -446,11 +451,12 @@ impl Firmware {
         }
         let duration = call.duration(now).map(clock_of);
         let quality = call.quality.map(|quality| quality.to_string());
+        let told: Vec<String> = quality.into_iter().chain(call.server.charge()).collect();
         if !matches!(self.mode, Mode::Call(shown) if shown == id) {
             // Nothing else is shown: a glance at how the call was.
-            if let (Mode::Idle, Some(duration), Some(quality)) = (&self.mode, duration, quality) {
+            if let (Mode::Idle, Some(duration), false) = (&self.mode, duration, told.is_empty()) {
                 let title = format!("Call ended {duration}");
-                self.mode = Mode::Ended { title, details: vec![quality], sound: None };
+                self.mode = Mode::Ended { title, details: told, sound: None };
                 self.timers.set(Timer::Ended, now + ENDED_SHOWN);
             }
             return;
@@ -463,7 +469,7 @@ impl Firmware {
         let status = cause.status.map(|status| format!("{status} ")).unwrap_or_default();
         let reason = format!("{status}{}", cause.reason);
         let reason = Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty());
-        self.finish(now, title, reason.into_iter().chain(quality).collect(), sound);
+        self.finish(now, title, reason.into_iter().chain(told).collect(), sound);
     }
 
     /// Says why nothing came of what the person wanted.

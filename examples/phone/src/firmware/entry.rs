@@ -2,6 +2,7 @@
 
 use super::{CallRef, Firmware, Mode};
 use sidetone_hal::time::Instant;
+use sidetone_sip_ua::feature::acd::AgentCommand;
 
 /// What a number is for, where it is not to be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub(super) enum Entry {
     Forward(usize),
     /// The call that rings goes there.
     Deflect(CallRef),
+    /// Why the agent of this account takes no calls: a code of the server's, or nothing.
+    AgentReason(usize),
 }
 
 impl Firmware {
@@ -27,6 +30,10 @@ impl Firmware {
             Some(Entry::Forward(account)) => {
                 self.rest();
                 self.set_forward(now, account, true, Some(number));
+            }
+            Some(Entry::AgentReason(account)) => {
+                self.rest();
+                self.command_agent(account, AgentCommand::Unavailable, &number);
             }
             Some(Entry::Deflect(call)) => {
                 self.dialler.close();

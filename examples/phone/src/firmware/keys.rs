@@ -9,6 +9,7 @@ use sidetone_hal::audio::AudioPath;
 use sidetone_hal::hook::HookState;
 use sidetone_hal::keypad::{Direction, Key};
 use sidetone_hal::time::Instant;
+use sidetone_sip_ua::feature::acd::AgentCommand;
 
 /// What a soft key does at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,15 @@ pub(super) enum Soft {
     Transfer,
     Conference,
     Split,
+    Record,
+    SignIn,
+    SignOut,
+    Available,
+    Unavailable,
+    Texts,
+    Next,
+    Erase,
+    Call,
     More,
     End,
     Close,
@@ -61,6 +71,15 @@ impl Soft {
             Self::Transfer => "Transfer",
             Self::Conference => "Conference",
             Self::Split => "Split",
+            Self::Record => "Record",
+            Self::SignIn => "Sign in",
+            Self::SignOut => "Sign out",
+            Self::Available => "Available",
+            Self::Unavailable => "Unavailable",
+            Self::Texts => "Texts",
+            Self::Next => "Next",
+            Self::Erase => "Delete",
+            Self::Call => "Call",
             Self::More => "More",
             Self::End => "End",
             Self::Close => "Close",
@@ -73,6 +92,9 @@ impl Firmware {
     pub(super) fn soft_keys(&self) -> [Option<Soft>; 4] {
         let redial = self.last_number.is_some().then_some(Soft::Redial);
         match self.mode {
+            Mode::Idle if self.reads_text() => {
+                [Some(Soft::Next), Some(Soft::Erase), Some(Soft::Call), Some(Soft::Close)]
+            }
             Mode::Idle => {
                 let mut keys: Vec<_> = self.messages_wait().then_some(Soft::VoiceMail).into_iter().collect();
                 keys.extend(redial);
@@ -81,6 +103,8 @@ impl Firmware {
                     keys.extend([Soft::Dnd, Soft::Forward]);
                 }
                 keys.extend(self.can_return().then_some(Soft::Return));
+                keys.extend(self.agent_soft_keys());
+                keys.extend(self.has_texts().then_some(Soft::Texts));
                 self.page(&keys, (self.missed > 0).then_some(Soft::Clear))
             }
             Mode::Dial if self.dials_for_transfer() => {
@@ -136,6 +160,7 @@ impl Firmware {
         keys.extend(self.can_join(call.id).map(|_| Soft::Conference));
         keys.extend(self.free_line(call.account).map(|_| Soft::NewCall));
         keys.extend(self.can_transfer(call.id).then_some(Soft::Transfer));
+        keys.extend(self.policy.record_key.then_some(Soft::Record));
         self.page(&keys, Some(Soft::End))
     }
 
@@ -189,11 +214,14 @@ impl Firmware {
                 }
             }
             Key::Redial => self.redial(now),
+            Key::Flash => self.flash_key(),
             Key::Mute => self.mute(),
             Key::Speaker => self.take_path(now, AudioPath::Speaker),
             Key::Headset => self.take_path(now, AudioPath::Headset),
             Key::VolumeUp => self.volume(now, 1),
             Key::VolumeDown => self.volume(now, -1),
+            Key::Navigate(Direction::Up) if self.reads_text() => self.show_text(-1),
+            Key::Navigate(Direction::Down) if self.reads_text() => self.show_text(1),
             Key::Navigate(Direction::Up) => self.turn_account(-1),
             Key::Navigate(Direction::Down) => self.turn_account(1),
             _ => {}
@@ -297,7 +325,10 @@ impl Firmware {
     }
 
     fn send(&mut self, now: Instant) {
-        if let Some(number) = self.dialler.send(now) {
+        if matches!(self.entry, Some(Entry::AgentReason(_))) && self.dialler.digits().is_empty() {
+            // No reason is one, too.
+            self.dialled(now, String::new());
+        } else if let Some(number) = self.dialler.send(now) {
             self.dialled(now, number);
         } else if self.entry.is_none() {
             self.dial_tone(now);
@@ -342,6 +373,9 @@ impl Firmware {
     /// Back to the idle screen, or to a call that is left.
     fn leave(&mut self) {
         self.redial.stop();
+        if self.close_texts() {
+            return;
+        }
         if matches!(self.mode, Mode::Idle) {
             match self.page {
                 Some(_) => self.command(Command::DismissPage),
@@ -487,6 +521,15 @@ impl Firmware {
             (Soft::Silence, _) => self.mute(),
             (Soft::Conference, _) => self.conference_key(now),
             (Soft::Split, _) => self.split(),
+            (Soft::Record, _) => self.record_key(),
+            (Soft::SignIn, _) => self.command_agent(self.account, AgentCommand::LogIn, ""),
+            (Soft::SignOut, _) => self.command_agent(self.account, AgentCommand::LogOut, ""),
+            (Soft::Available, _) => self.command_agent(self.account, AgentCommand::Available, ""),
+            (Soft::Unavailable, _) => self.enter(Entry::AgentReason(self.account)),
+            (Soft::Texts, _) => self.show_text(0),
+            (Soft::Next, _) => self.show_text(1),
+            (Soft::Erase, _) => self.delete_text(),
+            (Soft::Call, _) => self.call_writer(now),
             (Soft::Transfer, _) => self.transfer_key(now),
             (Soft::NewCall, _) => self.new_call(now),
             (Soft::Answer, _) => {

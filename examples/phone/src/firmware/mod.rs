@@ -4,18 +4,21 @@
 //! [`Signal`]s, and both take what it wants done from [`Firmware::poll_command`]. What the person sees, hears and can press
 //! is read from it at any time: [`Firmware::screen`], [`Firmware::lamps`], [`Firmware::audio`].
 
+mod agent;
 mod call;
 mod clock;
 mod conference;
 mod dial;
 mod draw;
 mod entry;
+mod in_call;
 mod keys;
 mod policy;
 mod programmable;
 mod screen;
 mod served;
 mod signal;
+mod texts;
 mod transfer;
 mod watch;
 
@@ -28,6 +31,7 @@ pub use programmable::{KeyConfig, KeyFunction};
 pub use screen::{Body, Icon, LineLabel, Screen, SoftKey, Tone};
 pub use served::Served;
 pub use signal::{Command, Registration, Signal, Sound};
+pub use texts::ReceivedText;
 pub use transfer::{TransferConfig, TransferProgress};
 
 use crate::models::{LineLamps, Model};
@@ -43,9 +47,11 @@ use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::{Lamp, LampColor, LampState};
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_hal::timer::{Soonest, TimerKind, TimerTable};
+use sidetone_sip_ua::feature::acd::Agent;
 use sidetone_sip_ua::feature::call_return::CallReturn;
 use sidetone_sip_ua::feature::redial::Redial;
 use std::collections::VecDeque;
+use texts::Texts;
 use transfer::Transfer;
 
 /// How long the reason of a call's end stays on the screen when nobody holds the handset.
@@ -129,6 +135,10 @@ pub enum Reason {
     Overlay,
     /// A notice leaves the screen.
     Notice,
+    /// A text is sent again.
+    Text,
+    /// An agent has had time enough after a call.
+    Agent,
     /// A call has rung long enough: it answers itself, or goes elsewhere.
     Ringing,
     /// The countdown to a call that is placed again.
@@ -213,6 +223,9 @@ pub struct Firmware {
     /// A line beside what else is shown.
     notice: Option<String>,
     missed: usize,
+    texts: Texts,
+    /// What the persons of the accounts are as agents, in the accounts' order.
+    agents: Vec<Agent>,
     /// The title of the page that plays.
     page: Option<String>,
     last_number: Option<String>,
@@ -263,6 +276,8 @@ impl Firmware {
             entry: None,
             notice: None,
             missed: 0,
+            texts: Texts::default(),
+            agents: (0..config.model.accounts).map(|_| Agent::new()).collect(),
             page: None,
             last_number: None,
             clock: None,
@@ -322,6 +337,7 @@ impl Firmware {
     pub fn handle_signal(&mut self, now: Instant, signal: Signal) {
         match signal {
             Signal::Registration { account, state } => {
+                self.reachable(now, account, state == Registration::Registered);
                 if let Some(account) = self.accounts.get_mut(account) {
                     account.registration = state;
                 }
@@ -356,9 +372,19 @@ impl Firmware {
             Signal::RemoteResume(call) => self.change(call, |call| call.remote_hold = false),
             Signal::Dtmf { call, digit } => self.change(call, |call| remember(&mut call.received, digit)),
             Signal::Extension { key, state } => self.extension_is(now, key, *state),
+            Signal::Recorded { call, taken } => self.recorded(now, call, taken),
+            Signal::Charge { call, advice } => self.charged(call, *advice),
             Signal::Features { account, event } => self.server_tells(now, account, event.map(|event| *event)),
             Signal::Messages { account, waiting, new } => self.messages_are(account, waiting, new),
-            Signal::Text { from, text } => self.notify(now, format!("{from}: {text}")),
+            Signal::Text { account, from, text } => self.text_came(now, account, from, text),
+            Signal::TextAnswered { id, status, retry_after } => {
+                self.text_answered(now, id, status, retry_after);
+            }
+            Signal::WriteText { account, to, text } => {
+                if self.write_text(now, account, &to, &text).is_err() {
+                    self.notify(now, "The text is not taken".to_owned());
+                }
+            }
             Signal::ClickToTalk(call) => self.click_to_talk(call),
             Signal::ClickToHold(call) => self.click_to_hold(call),
             Signal::Resync { reboot } => self.reload_wanted(now, reboot),
@@ -384,6 +410,8 @@ impl Firmware {
             self.dialled(now, number);
         }
         self.handle_waiting(now);
+        self.handle_agents(now);
+        self.send_texts(now);
         self.handle_hotline(now);
         if self.redial.deadline().is_some_and(|due| due <= now) {
             self.redial_now(now);
@@ -414,6 +442,8 @@ impl Firmware {
             .soonest(dial)
             .soonest(self.hotline.deadline().map(|at| (at, Reason::Dial)))
             .soonest(calls.map(|at| (at, Reason::Ringing)))
+            .soonest(self.texts.deadline().map(|at| (at, Reason::Text)))
+            .soonest(self.agent_deadline().map(|at| (at, Reason::Agent)))
             .soonest(countdown.map(|at| (at, Reason::Redial)))
             .soonest(clock.map(|at| (at, Reason::Clock)))
     }

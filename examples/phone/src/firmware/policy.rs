@@ -8,11 +8,13 @@ use sidetone_hal::audio::AudioPath;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::{Headers, NameAddr, StatusCode, Uri};
 use sidetone_sip_ua::Refusal;
+use sidetone_sip_ua::feature::acd::AcdConfig;
 use sidetone_sip_ua::feature::alert::{AlertConfig, Ring};
 use sidetone_sip_ua::feature::anonymity::{AnonymityConfig, Presentation, Presented};
 use sidetone_sip_ua::feature::auto_answer::AnswerPlan;
 use sidetone_sip_ua::feature::do_not_disturb::DndConfig;
 use sidetone_sip_ua::feature::forward::{ForwardConfig, ForwardKind, ForwardedCall, Redirect};
+use sidetone_sip_ua::feature::hook_flash::FlashKey;
 use sidetone_sip_ua::feature::identity::{IdentityConfig, PartyIdentity};
 use sidetone_sip_ua::feature::number;
 use sidetone_sip_ua::feature::redial::RedialConfig;
@@ -39,6 +41,8 @@ pub struct AccountPolicy {
     pub voice_mail: String,
     /// What it shares with its server.
     pub served: Served,
+    /// How its person is an agent of a call centre; `None` where there is no such one.
+    pub acd: Option<AcdConfig>,
 }
 
 impl AccountPolicy {
@@ -53,6 +57,7 @@ impl AccountPolicy {
             hotline: HotlineConfig::default(),
             voice_mail: String::new(),
             served: Served::default(),
+            acd: None,
         }
     }
 }
@@ -70,6 +75,10 @@ pub struct CallPolicy {
     pub alert: AlertConfig,
     /// Calls that are placed again.
     pub redial: RedialConfig,
+    /// What the flash key does in a call.
+    pub flash: FlashKey,
+    /// Whether a call has a soft key that has the server record it.
+    pub record_key: bool,
 }
 
 impl CallPolicy {
@@ -182,6 +191,11 @@ impl Default for Waiting {
 }
 
 impl Waiting {
+    /// Whether the call was told of by an INVITE of somebody else's.
+    pub(super) const fn came_in(&self) -> bool {
+        self.invitation.is_some()
+    }
+
     /// When there is something to do.
     pub(super) fn due(&self) -> Option<Instant> {
         let answer = self.answer_at.map(|(at, _)| at);

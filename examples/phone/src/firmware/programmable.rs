@@ -80,6 +80,12 @@ pub enum KeyFunction {
     VoiceMail,
     /// Calls of the account are anonymous, or not.
     Anonymous,
+    /// Signs the account's agent in, then takes calls, and takes none for a while (DIN-083).
+    Agent,
+    /// Shows the texts that came.
+    Texts,
+    /// Has the server record the call, or stop (DIN-082).
+    Record,
 }
 
 impl KeyFunction {
@@ -164,6 +170,9 @@ impl Firmware {
                 let waits = self.accounts.get(account).is_some_and(|account| account.messages.is_some());
                 self.lit(named("Voice mail"), waits)
             }
+            KeyFunction::Agent => self.agent_face(account, named("ACD")),
+            KeyFunction::Texts => self.lit(named("Texts"), self.texts_told().is_some()),
+            KeyFunction::Record => self.record_face(named("Record")),
             KeyFunction::Anonymous => {
                 let policy = self.policy.accounts.get(account);
                 self.lit(named("Anonymous"), policy.is_some_and(|policy| policy.anonymity.enabled))
@@ -220,6 +229,9 @@ impl Firmware {
             KeyFunction::CallReturn => self.return_call(now),
             KeyFunction::VoiceMail => self.call_voice_mail_of(now, account),
             KeyFunction::Anonymous => self.toggle_anonymity(now, account),
+            KeyFunction::Record => self.record_key(),
+            KeyFunction::Agent => self.agent_key(account),
+            KeyFunction::Texts => self.show_text(0),
         }
         true
     }

@@ -1,6 +1,7 @@
 //! What the screen says, before it is drawn: the same for every size of screen, and readable by a test or a screen reader.
 
 use super::call::clock_of;
+use super::entry::Entry;
 use super::programmable::Face;
 use super::transfer::{Step, Transfer};
 use super::{Account, Call, CallState, Firmware, Mode, Registration, VOLUME_MAX};
@@ -89,6 +90,8 @@ pub enum Icon {
     Dnd,
     /// Calls are forwarded.
     Forward,
+    /// The server records the call.
+    Recording,
 }
 
 /// A soft key as the screen labels it.
@@ -126,6 +129,7 @@ impl Icon {
             Self::Messages => "messages",
             Self::Dnd => "do not disturb",
             Self::Forward => "forward",
+            Self::Recording => "recording",
         }
     }
 }
@@ -230,6 +234,9 @@ fn icons(phone: &Firmware) -> Vec<Icon> {
     if phone.shows_dnd() {
         icons.push(Icon::Dnd);
     }
+    if phone.shows_recording() {
+        icons.push(Icon::Recording);
+    }
     if phone.shows_forward() {
         icons.push(Icon::Forward);
     }
@@ -237,6 +244,9 @@ fn icons(phone: &Firmware) -> Vec<Icon> {
 }
 
 fn idle(phone: &Firmware, now: Instant) -> Body {
+    if let Some(text) = phone.text_body() {
+        return text;
+    }
     let moment = phone.clock.map(|clock| clock.moment(now));
     let mut details = Vec::new();
     match phone.missed {
@@ -245,6 +255,8 @@ fn idle(phone: &Firmware, now: Instant) -> Body {
         count => details.push(format!("{count} missed calls")),
     }
     details.extend(phone.messages_told());
+    details.extend(phone.texts_told());
+    details.extend(phone.agent_line());
     if let Some(Registration::Failed(reason)) = phone.account_label().map(|account| &account.registration) {
         details.push(reason.clone());
     }
@@ -260,6 +272,7 @@ fn dialling(phone: &Firmware) -> Body {
     let title = match phone.dialler.digits().is_empty() {
         _ if phone.dialler.is_forbidden() => "Forbidden Number",
         _ if phone.dials_for_transfer() => "Transfer to",
+        _ if matches!(phone.entry, Some(Entry::AgentReason(_))) => "Reason",
         _ if phone.entry.is_some() => "Forward to",
         true => "Enter number",
         false => "Dial",
@@ -282,6 +295,7 @@ fn calling(phone: &Firmware, call: &Call, now: Instant) -> Body {
         let codec = call.codec.map(|codec| format!("  {codec}")).unwrap_or_default();
         details.push(format!("{}{codec}", clock_of(duration)));
     }
+    details.extend(call.server.charge());
     if !call.received.is_empty() {
         details.push(format!("Received {}", call.received));
     } else if !call.sent.is_empty() {

@@ -9,13 +9,22 @@ use sidetone_sip_ua::package::feature_sync::{
 };
 
 /// What an account shares with its server.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Served {
     /// For how long the server is asked to tell of do not disturb and the forwards; `None` when they are the telephone's own.
     pub sync: Option<Duration>,
+    /// For how long it is asked to tell of an agent, where nothing else is asked for.
+    pub agent_interval: Duration,
     /// What it told; `None` while it tells nothing, and the telephone's own settings count.
     state: Option<FeatureState>,
+}
+
+/// Half an hour for an agent (DIN-085).
+impl Default for Served {
+    fn default() -> Self {
+        Self { sync: None, agent_interval: Duration::from_secs(1800), state: None }
+    }
 }
 
 impl Served {
@@ -47,17 +56,24 @@ impl Firmware {
     /// For how long an account's server is asked to tell of its features; `None`: it is not asked.
     #[must_use]
     pub fn feature_sync(&self, account: usize) -> Option<Duration> {
-        self.served(account)?.sync
+        let policy = self.policy.accounts.get(account)?;
+        policy.served.sync.or_else(|| policy.acd.as_ref().map(|_| policy.served.agent_interval))
     }
 
     /// The server of an account tells how a feature stands; `None`: it does no more, and the telephone's own settings count.
     pub(super) fn server_tells(&mut self, now: Instant, account: usize, event: Option<FeatureEvent>) {
         let Some(policy) = self.policy.accounts.get_mut(account) else { return };
         let served = &mut policy.served;
-        let Some(event) = event.filter(|_| served.sync.is_some()) else {
+        if let Some(FeatureEvent { feature: Feature::Agent(agent), .. }) = &event {
+            return self.agent_told(now, account, agent);
+        }
+        let Some(event) = event else {
             served.state = None;
-            return;
+            return self.agent_lost(account);
         };
+        if served.sync.is_none() {
+            return;
+        }
         let known = served.state.clone();
         let feature = event.feature.clone();
         served.state.get_or_insert_default().apply(event);
@@ -131,7 +147,7 @@ impl Firmware {
         true
     }
 
-    fn ask_server(&mut self, account: usize, feature: Feature) {
+    pub(super) fn ask_server(&mut self, account: usize, feature: Feature) {
         self.command(Command::AskServer { account, request: Box::new(FeatureRequest::new(feature)) });
     }
 

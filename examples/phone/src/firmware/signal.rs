@@ -1,8 +1,13 @@
 //! What passes between the telephone and its user agent: signals in, commands out; and the sounds it makes.
 
 use super::{CallRef, Ended, Peer, Quality, TransferProgress};
+use core::time::Duration;
 use sidetone_hal::keypad::Key;
+use sidetone_sip_core::StatusCode;
+use sidetone_sip_ua::feature::hook_flash::FlashKind;
+use sidetone_sip_ua::feature::outbox::TextId;
 use sidetone_sip_ua::package::blf::{BlfState, Pickup};
+use sidetone_sip_ua::package::charge::AdviceOfCharge;
 use sidetone_sip_ua::package::feature_sync::{FeatureEvent, FeatureRequest};
 
 /// How an account stands, as far as the screen is concerned.
@@ -100,6 +105,20 @@ pub enum Signal {
         /// How it is.
         state: Box<BlfState>,
     },
+    /// The server was asked to record a call, or to stop.
+    Recorded {
+        /// Which call.
+        call: CallRef,
+        /// Whether it took that.
+        taken: bool,
+    },
+    /// What a call costs, as its server tells (advice of charge).
+    Charge {
+        /// Which call.
+        call: CallRef,
+        /// What it told.
+        advice: Box<AdviceOfCharge>,
+    },
     /// An account's server tells how a feature stands that it keeps (`as-feature-event`); `None`: it tells no more, and the
     /// telephone's own settings count.
     Features {
@@ -119,8 +138,28 @@ pub enum Signal {
     },
     /// A text came.
     Text {
+        /// The account that it came to, counted from 0.
+        account: usize,
         /// Who wrote it.
         from: String,
+        /// What.
+        text: String,
+    },
+    /// What became of a text of ours.
+    TextAnswered {
+        /// Which.
+        id: TextId,
+        /// The final status; 408 stands for silence, 503 for what could not be sent.
+        status: StatusCode,
+        /// When it may be sent again, where the server says so.
+        retry_after: Option<Duration>,
+    },
+    /// The person wrote a text, elsewhere than on the phone's keys.
+    WriteText {
+        /// On which account, counted from 0.
+        account: usize,
+        /// To whom: a number or an address.
+        to: String,
         /// What.
         text: String,
     },
@@ -208,6 +247,31 @@ pub enum Command {
     Join(Vec<CallRef>),
     /// Part the calls that are joined.
     Split,
+    /// Send a text.
+    SendText {
+        /// Its name in the signal to come.
+        id: TextId,
+        /// On which account, counted from 0.
+        account: usize,
+        /// To whom.
+        to: String,
+        /// What.
+        text: String,
+    },
+    /// Ask the server to record a call, or to stop: INFO with the header `Record`.
+    Record {
+        /// Which call.
+        call: CallRef,
+        /// Whether.
+        on: bool,
+    },
+    /// Tell the server of a hook flash, by INFO.
+    Flash {
+        /// In which call.
+        call: CallRef,
+        /// In which form.
+        kind: FlashKind,
+    },
     /// Ask an account's server for another state of a feature that it keeps.
     AskServer {
         /// Which account, counted from 0.

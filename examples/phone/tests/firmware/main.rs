@@ -7,15 +7,18 @@
     reason = "a test stops on what should not happen"
 )]
 
+mod agent;
 mod calls;
 mod conference;
 mod desk;
 mod features;
 mod headless;
+mod in_call;
 mod panel;
 mod policy;
 mod screens;
 mod serving;
+mod texts;
 mod told;
 mod transfer;
 mod watch;

@@ -21,7 +21,7 @@ impl Desk {
         self.signal(Signal::Features { account: 0, event });
     }
 
-    fn shows(&self, icon: Icon) -> bool {
+    pub(crate) fn shows(&self, icon: Icon) -> bool {
         self.phone.screen(self.now).icons.contains(&icon)
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// What is said and heard in calls of these tests: nothing.
-struct Silence;
+pub(crate) struct Silence;
 
 impl AudioPort for Silence {
     fn format(&self) -> AudioFormat {
@@ -93,6 +93,11 @@ async fn server() -> PbxHandle {
 async fn caller(pbx: &PbxHandle, user: &str) -> (UserAgent, Account) {
     let any = "127.0.0.1:0".parse().expect("an address");
     let agent = UserAgent::builder().bind_udp(any).build().await.expect("sockets");
+    caller_of(agent, pbx, user).await
+}
+
+/// The same with this user agent.
+pub(crate) async fn caller_of(agent: UserAgent, pbx: &PbxHandle, user: &str) -> (UserAgent, Account) {
     let config = AccountConfig::parse(&format!("sip:{user}:secret@{}", pbx.addr())).expect("an account");
     let account = agent.add_account(config).await.expect("added");
     account.registered().await.expect("registered");

@@ -140,7 +140,7 @@ fn waiting_messages_light_the_lamp_and_the_key_calls_the_voice_mail() {
 #[test]
 fn a_text_is_shown() {
     let mut desk = phone(&ES620, "");
-    desk.signal(Signal::Text { from: "102".to_owned(), text: "Lunch?".to_owned() });
+    desk.signal(Signal::Text { account: 0, from: "102".to_owned(), text: "Lunch?".to_owned() });
     assert!(desk.text().contains(&"102: Lunch?".to_owned()), "{:?}", desk.text());
 }
 

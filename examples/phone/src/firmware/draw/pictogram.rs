@@ -157,12 +157,26 @@ const FORWARD: Dots = [
     "##       ",
 ];
 
+const RECORDING: Dots = [
+    "  #####  ",
+    " #     # ",
+    "#  ###  #",
+    "# ##### #",
+    "# ##### #",
+    "# ##### #",
+    "#  ###  #",
+    " #     # ",
+    "  #####  ",
+];
+
 /// The mood that colours a sign, where it has one.
 pub(super) const fn tone(icon: Icon) -> Option<Tone> {
     match icon {
         Icon::Registered | Icon::Secure => Some(Tone::Talking),
         Icon::Registering => Some(Tone::Held),
-        Icon::RegisterFailed | Icon::Muted | Icon::Missed | Icon::Messages | Icon::Dnd => Some(Tone::Failed),
+        Icon::RegisterFailed | Icon::Muted | Icon::Missed | Icon::Messages | Icon::Dnd | Icon::Recording => {
+            Some(Tone::Failed)
+        }
         Icon::RegisterOff | Icon::Forward | Icon::Handset | Icon::Speaker | Icon::Headset => None,
     }
 }
@@ -183,6 +197,7 @@ pub(super) fn draw(icon: Icon, at: Point, scale: i32, color: Rgb565, canvas: &mu
         Icon::Messages => MESSAGES,
         Icon::Dnd => DND,
         Icon::Forward => FORWARD,
+        Icon::Recording => RECORDING,
     };
     for (y, row) in (0..).zip(dots) {
         for (x, dot) in (0..).zip(row.bytes()) {
