@@ -135,7 +135,7 @@ fn one_key_is_enough_for_an_agent_and_its_lamp_is_lit_while_calls_are_taken() {
 
 impl Person {
     /// Presses the soft key with this label, by way of that for more.
-    async fn soft(&mut self, label: &str) {
+    pub(crate) async fn soft(&mut self, label: &str) {
         for _ in 0..4 {
             let keys = self.panel.pictures.borrow().text.last().cloned().unwrap_or_default();
             let place = |label: &str| keys.split("> <").position(|key| key.trim_matches(['<', '>']) == label);

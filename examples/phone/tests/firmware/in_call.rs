@@ -67,6 +67,7 @@ fn the_cost_of_a_call_is_shown_while_it_lasts_and_after_it() {
     desk.signal(Signal::Ended { call, cause: local() });
     assert!(desk.text().contains(&"Cost 0.60 EUR".to_owned()), "{:?}", desk.text());
     desk.pass(Duration::from_secs(6));
+    desk.commands();
     let call = desk.talk("102");
     desk.signal(Signal::Charge { call, advice: Box::new(AdviceOfCharge::end(Recorded::total(Cost::Free))) });
     desk.signal(Signal::Ended { call, cause: remote(None, "") });
@@ -110,16 +111,11 @@ async fn a_desk_has_a_room_of_the_pbx_recorded_into_its_mailbox() {
             picture.text.first().is_some_and(|line| line.contains(icon)) == lit
         }
     };
-    let record = async |desk: &mut super::features::Person| {
-        let keys = desk.panel.pictures.borrow().text.last().cloned().unwrap_or_default();
-        let place = keys.split("> <").position(|key| key.contains("Record")).expect("a key");
-        desk.press(Key::Soft(u8::try_from(place).expect("small") + 1)).await;
-    };
-    record(desk).await;
+    desk.soft("Record").await;
     desk.shows("recording", has("[recording]", true)).await;
     // Something to hear.
     tokio::time::sleep(Duration::from_millis(700)).await;
-    record(desk).await;
+    desk.soft("Record").await;
     desk.shows("no recording", has("[recording]", false)).await;
     let left = async {
         loop {

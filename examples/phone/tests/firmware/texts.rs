@@ -116,8 +116,9 @@ fn texts_wait_for_their_account_and_go_in_their_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_desk_keeps_texts_until_its_server_is_there_and_sends_them_in_order() {
     let any = "127.0.0.1:0".parse().expect("an address");
-    // A server that is not there yet: the port is kept free for it.
-    let place = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+    // A server that is not there yet: something silent has its port.
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let place = silent.local_addr().expect("bound");
     let mut config = config("account.1.password = secret\n", &format!("sip:101@{place}"));
     config.network.local = any;
     let agent = config.user_agent("101", None).await.expect("sockets");
@@ -125,6 +126,7 @@ async fn a_desk_keeps_texts_until_its_server_is_there_and_sends_them_in_order() 
     for text in ["one", "two", "three"] {
         desk.write_text(0, "102", text).await;
     }
+    drop(silent);
     let pbx = Pbx::builder().udp(place).user("101", "secret").user("102", "secret");
     let pbx = pbx.start().await.expect("it starts");
     let (mut reader, _account) = {
@@ -145,7 +147,7 @@ async fn a_desk_keeps_texts_until_its_server_is_there_and_sends_them_in_order() 
             }
         }
     };
-    // The registration is tried again within its first wait, or sooner by a repeat of the REGISTER.
+    // A repeat of the REGISTER finds the server; if it came in between, the first wait does.
     tokio::time::timeout(Duration::from_secs(45), all).await.expect("three texts");
     assert_eq!(heard, ["one", "two", "three"]);
     drop(panel);
