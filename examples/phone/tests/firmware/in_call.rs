@@ -3,7 +3,7 @@
 use super::desk::{Desk, local, remote};
 use super::features::{close, office_of};
 use super::policy::desk as phone;
-use super::told::{Silence, caller_of};
+use super::told::{Hum, Silence, caller, caller_of};
 use core::time::Duration;
 use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::{Lamp, LampState};
@@ -102,6 +102,9 @@ async fn a_desk_has_a_room_of_the_pbx_recorded_into_its_mailbox() {
     );
     let (pbx, mut people) = office_of(pbx, 1, "calls.record_key = yes\naccount.1.mwi = yes\n").await;
     let mut events = pbx.events();
+    let (_agent, account) = caller(&pbx, "103").await;
+    let mut other = account.call("800", Hum::default()).await.expect("called");
+    while !matches!(other.next_event().await.expect("answered"), CallEvent::Established) {}
     let desk = &mut people[0];
     desk.dial("800").await;
     desk.press(Key::Send).await;
@@ -129,7 +132,10 @@ async fn a_desk_has_a_room_of_the_pbx_recorded_into_its_mailbox() {
     let message = pbx.mailboxes().messages("101").remove(0);
     let sound = pbx.mailboxes().sound("101", message.id).expect("a recording");
     assert!(sound.samples().len() > 16_000 / 4, "{} samples", sound.samples().len());
-    assert!(sound.samples().iter().any(|sample| sample.unsigned_abs() > 100), "the room's music is in it");
+    assert!(
+        sound.samples().iter().any(|sample| sample.unsigned_abs() > 100),
+        "who hums in the room is in it"
+    );
     desk.press(Key::Cancel).await;
     desk.sees("1 new message").await;
     close(pbx, people).await;

@@ -63,6 +63,8 @@ fn texts_are_kept_read_deleted_and_their_writers_called() {
     let call = desk.phone.calls()[0].id();
     desk.signal(Signal::Ended { call, cause: super::desk::local() });
     desk.commands();
+    assert_eq!(desk.text()[1], "Text 3 of 3", "after the call it is still there");
+    desk.soft("Close");
     assert!(desk.text().contains(&"1 new text".to_owned()), "{:?}", desk.text());
     for left in (0..3).rev() {
         if !desk.phone.screen(desk.now).body.title.starts_with("Text ") {

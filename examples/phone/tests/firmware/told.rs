@@ -27,6 +27,23 @@ impl AudioPort for Silence {
     fn write(&mut self, _playout: &[i16]) {}
 }
 
+/// Somebody who hums at 500 Hz.
+#[derive(Default)]
+pub(crate) struct Hum(usize);
+
+impl AudioPort for Hum {
+    fn format(&self) -> AudioFormat {
+        AudioFormat::NARROWBAND
+    }
+    fn read(&mut self, captured: &mut [i16]) {
+        for sample in captured {
+            self.0 += 1;
+            *sample = if self.0 % 16 < 8 { 6000 } else { -6000 };
+        }
+    }
+    fn write(&mut self, _playout: &[i16]) {}
+}
+
 /// A script at the PBX that runs until it is stopped, and its lines as they come.
 struct Script {
     task: JoinHandle<Outcome>,
@@ -90,7 +107,7 @@ async fn server() -> PbxHandle {
 }
 
 /// A telephone of this user.
-async fn caller(pbx: &PbxHandle, user: &str) -> (UserAgent, Account) {
+pub(crate) async fn caller(pbx: &PbxHandle, user: &str) -> (UserAgent, Account) {
     let any = "127.0.0.1:0".parse().expect("an address");
     let agent = UserAgent::builder().bind_udp(any).build().await.expect("sockets");
     caller_of(agent, pbx, user).await
