@@ -23,7 +23,7 @@ use crate::transaction::key::Keys;
 use crate::transaction::layer::{Fallback, Layer, Machine, Opening};
 use crate::transaction::timers::Timer;
 use crate::transport::{FlowError, FlowRequest, Input, Path, Source, Target, Transports};
-use crate::{Host, Method, Request, Response};
+use crate::{Headers, Host, Method, Request, Response};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -382,8 +382,22 @@ impl Endpoint {
     /// # Errors
     /// The transaction is no INVITE client transaction, or has its final response.
     pub fn cancel(&mut self, now: Instant, invite: TransactionId) -> Result<(), SendError> {
+        self.cancel_with(now, invite, &Headers::new())
+    }
+
+    /// As [`Endpoint::cancel`]; the CANCEL carries these headers too: a Reason above all (RFC 3326), by which a telephone
+    /// knows that it has missed nothing.
+    ///
+    /// # Errors
+    /// As [`Endpoint::cancel`].
+    pub fn cancel_with(
+        &mut self,
+        now: Instant,
+        invite: TransactionId,
+        headers: &Headers,
+    ) -> Result<(), SendError> {
         let cancel = self.layer.with(now, &mut self.transports, invite, |machine, context| match machine {
-            Machine::ClientInvite(machine) => machine.cancel(context).map_err(|_| SendError::Final),
+            Machine::ClientInvite(machine) => machine.cancel(headers, context).map_err(|_| SendError::Final),
             _ => Err(SendError::NoTransaction),
         });
         if let Some(cancel) = cancel.ok_or(SendError::NoTransaction)?? {

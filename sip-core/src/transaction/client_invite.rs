@@ -4,7 +4,8 @@ use super::layer::Context;
 use super::{Timer, TransactionFailure};
 use crate::header::{CSeq, HeaderName, Via};
 use crate::transport::Source;
-use crate::{Message, Method, Request, Response};
+use crate::{Headers, Message, Method, Request, Response};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::Bytes;
 use core::time::Duration;
@@ -23,8 +24,8 @@ enum State {
         repeat: Option<(Instant, Duration)>,
         /// Timer B.
         give_up: Instant,
-        /// The user wants to cancel, and no provisional response has come.
-        cancel: bool,
+        /// The user wants to cancel, with these headers, and no provisional response has come.
+        cancel: Option<Box<Headers>>,
     },
     Proceeding {
         /// 64·T1 after the CANCEL.
@@ -45,12 +46,13 @@ enum State {
 impl ClientInvite {
     /// The request has been sent, just now.
     pub(crate) fn new(request: Arc<[u8]>, context: &Context<'_>) -> Self {
-        Self { state: State::calling(false, context), request }
+        Self { state: State::calling(None, context), request }
     }
 
     /// Nothing has come back, and the request now goes over another transport, as `request`.
     pub(crate) fn restart(&mut self, request: Arc<[u8]>, context: &mut Context<'_>) {
-        let State::Calling { cancel, .. } = self.state else { return };
+        let State::Calling { cancel, .. } = &mut self.state else { return };
+        let cancel = cancel.take();
         self.state = State::calling(cancel, context);
         self.request = request;
         if let Err(error) = context.send(&self.request) {
@@ -86,11 +88,11 @@ impl ClientInvite {
                 context.response(response, source);
             }
             State::Calling { cancel, .. } => {
-                let wanted = *cancel;
+                let wanted = cancel.take();
                 let deadline = context.now + context.duration(Timer::Cancelled);
-                self.state = State::Proceeding { cancelled: wanted.then_some(deadline) };
+                self.state = State::Proceeding { cancelled: wanted.is_some().then_some(deadline) };
                 context.response(response, source);
-                return if wanted { self.cancel_request(context) } else { None };
+                return wanted.and_then(|further| self.cancel_request(&further, context));
             }
             State::Proceeding { .. } => context.response(response, source),
             // RFC 6026 §8.4: further 2xx are the user's, who acknowledges each.
@@ -106,20 +108,25 @@ impl ClientInvite {
         None
     }
 
-    /// The user gives up the call: the CANCEL to send now, `None` when it waits for a provisional response.
+    /// The user gives up the call, for what these headers say: the CANCEL to send now, `None` when it waits for a
+    /// provisional response.
     ///
     /// # Errors
     /// The final response has come.
-    pub(crate) fn cancel(&mut self, context: &Context<'_>) -> Result<Option<Request>, Answered> {
+    pub(crate) fn cancel(
+        &mut self,
+        further: &Headers,
+        context: &Context<'_>,
+    ) -> Result<Option<Request>, Answered> {
         match &mut self.state {
             State::Calling { cancel, .. } => {
-                *cancel = true;
+                cancel.get_or_insert_with(|| Box::new(further.clone()));
                 Ok(None)
             }
             State::Proceeding { cancelled: Some(_) } => Ok(None),
             State::Proceeding { cancelled } => {
                 *cancelled = Some(context.now + context.duration(Timer::Cancelled));
-                Ok(self.cancel_request(context))
+                Ok(self.cancel_request(further, context))
             }
             State::Accepted { .. } | State::Completed { .. } | State::Terminated => Err(Answered),
         }
@@ -197,9 +204,14 @@ impl ClientInvite {
         Some(ack)
     }
 
-    /// RFC 3261 §9.1: the INVITE's head as it is.
-    fn cancel_request(&self, context: &Context<'_>) -> Option<Request> {
-        self.repeat_head(Method::CANCEL, context)
+    /// RFC 3261 §9.1: the INVITE's head as it is, and what is said beside it (RFC 3326).
+    fn cancel_request(&self, further: &Headers, context: &Context<'_>) -> Option<Request> {
+        let mut cancel = self.repeat_head(Method::CANCEL, context)?;
+        for (name, value) in further.iter() {
+            // It was in headers before, so it has no line ends.
+            let _ = cancel.headers.push_raw(name, value);
+        }
+        Some(cancel)
     }
 
     /// The start line and the headers that ACK and CANCEL repeat, one Via: the top one, ours. We wrote the request, so
@@ -228,7 +240,7 @@ impl ClientInvite {
 }
 
 impl State {
-    fn calling(cancel: bool, context: &Context<'_>) -> Self {
+    fn calling(cancel: Option<Box<Headers>>, context: &Context<'_>) -> Self {
         let interval = context.duration(Timer::A);
         Self::Calling {
             repeat: (!interval.is_zero()).then_some((context.now + interval, interval)),
