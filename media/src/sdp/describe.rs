@@ -111,6 +111,17 @@ pub(super) fn media(name: &str, port: u16, proto: &str, fmt: &str) -> Media {
 }
 
 /// The whole text.
+/// The value of `o=`.
+pub(super) fn origin(local: &LocalMedia, session_id: u64, version: u64) -> String {
+    let family = if local.address.is_ipv4() { "IP4" } else { "IP6" };
+    let user = if is_user(&local.origin_user) { &local.origin_user } else { "-" };
+    format!("{user} {session_id} {version} IN {family} {}", local.address)
+}
+
+fn is_user(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| !c.is_whitespace() && !c.is_control())
+}
+
 pub(super) fn text(
     local: &LocalMedia,
     session_id: u64,
@@ -119,8 +130,6 @@ pub(super) fn text(
     medias: Vec<Media>,
 ) -> Vec<u8> {
     let mut origin = Origin::with_ip_addr(session_id, version, local.address);
-    let is_user =
-        |name: &str| !name.is_empty() && name.chars().all(|c| !c.is_whitespace() && !c.is_control());
     origin.username = Some(local.origin_user.clone()).filter(|name| is_user(name));
     // RFC 8866 §5.3: never empty.
     let name = if local.session_name.trim().is_empty() { "-" } else { &local.session_name };

@@ -334,6 +334,20 @@ impl Negotiator {
         Ok(negotiated)
     }
 
+    /// Our origin as it stands (RFC 8866 §5.2), for who describes the session in our place.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let text = describe::origin(&self.local, self.session_id, self.version);
+        format!("o={text}\r\n")
+    }
+
+    /// Somebody described the session in our place, up to this version: the next description of ours has a higher one,
+    /// whatever it says.
+    pub fn version_used(&mut self, version: u64) {
+        self.version = self.version.max(version.saturating_add(1));
+        self.said = None;
+    }
+
     /// Our offer was refused, or it met one from the other side: what was agreed on before holds.
     pub fn rollback(&mut self) {
         self.offer = None;
