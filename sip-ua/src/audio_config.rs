@@ -10,6 +10,8 @@ use sidetone_media::process::AudioProcessing;
 use sidetone_media::sdp::LocalMedia;
 use sidetone_media::srtp::{SrtpPolicy, Suite};
 use sidetone_media::stream::{RtcpConfig, SilenceSuppression, StreamDtmf};
+use sidetone_media::wav::Sound;
+use sidetone_sip_core::Uri;
 
 /// How the calls of a user agent, or of one account, sound and are negotiated.
 ///
@@ -38,6 +40,8 @@ pub struct AudioConfig {
     /// How key presses are sent and heard. A mode without telephone events leaves them out of offers and answers, whatever
     /// `description.dtmf` says.
     pub dtmf: DtmfConfig,
+    /// What those whom we hold hear.
+    pub on_hold: HoldMusic,
     /// Whether calls are encrypted, with keys in their session descriptions (RFC 4568): who can read those can hear
     /// the call, so signalling should go over TLS. Off by default.
     pub srtp: SrtpPolicy,
@@ -66,6 +70,20 @@ pub struct AudioConfig {
     /// four times within it. With less than a few seconds, calls over a network that loses packets end.
     #[cfg(feature = "dtls")]
     pub dtls_limit: Duration,
+}
+
+/// What those whom we hold hear from us. A server of the account's may play something else to them.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum HoldMusic {
+    /// Silence.
+    #[default]
+    Silence,
+    /// A recording, again and again.
+    Sound(Sound),
+    /// What a music server plays, which they hear directly (RFC 7088); we introduce the two. While it does not answer, they
+    /// hear silence.
+    Server(Uri),
 }
 
 /// How key presses are sent and heard.
@@ -107,6 +125,7 @@ impl AudioConfig {
             rtcp: RtcpConfig::default(),
             silence: SilenceSuppression::default(),
             dtmf: DtmfConfig::default(),
+            on_hold: HoldMusic::Silence,
             srtp: SrtpPolicy::Off,
             srtp_suites: Suite::USUAL.into(),
             #[cfg(feature = "dtls")]

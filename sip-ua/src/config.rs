@@ -52,6 +52,10 @@ pub struct AgentConfig {
     pub unsolicited: Vec<String>,
     /// Whose REFER is taken.
     pub refer: ReferPolicy,
+    /// Whether an INVITE with Replaces may take the place of a call that rings here and was begun by the other side. RFC 3891
+    /// §3 has it answered 481, so off by default; the telephones whose semi-attended transfer refers to a call that still
+    /// rings need it (YLA-107).
+    pub replace_ringing: bool,
     /// Subscriptions at once at most, ours and others' counted apart. A further one of others is answered 503.
     pub max_subscriptions: usize,
     /// The shortest subscription of others that is granted; whoever asks for less is told so by 423 (RFC 6665 §4.2.1.1).
@@ -88,6 +92,7 @@ impl AgentConfig {
             packages: Vec::new(),
             unsolicited: Vec::new(),
             refer: ReferPolicy::InCalls,
+            replace_ringing: false,
             max_subscriptions: 512,
             min_subscription: Duration::from_secs(60),
             max_subscription: Duration::from_secs(3600),

@@ -1,5 +1,6 @@
 //! What the agent tells its user, and the small types that the events carry.
 
+use crate::feature::cause::{self, Cancelled};
 use crate::publication::{PublicationId, PublicationState};
 use crate::request::{IncomingId, RequestId};
 use crate::subscription::{SubscribeKind, SubscriptionId, SubscriptionState, WatcherId};
@@ -432,6 +433,8 @@ pub struct EndCause {
     pub warning: Option<Box<Warning>>,
     /// The first Reason header of a refusal, BYE or CANCEL (RFC 3326, RFC 6432), as with a cause of ISDN.
     pub header: Option<Box<Reason>>,
+    /// What a CANCEL said of a call that rang here: somebody else may have taken it.
+    pub cancelled: Cancelled,
 }
 
 impl EndCause {
@@ -444,6 +447,7 @@ impl EndCause {
             retry_after: None,
             warning: None,
             header: None,
+            cancelled: Cancelled::Missed,
         }
     }
 
@@ -452,6 +456,7 @@ impl EndCause {
         self.retry_after = crate::back_off::retry_after(headers);
         self.warning = headers.all::<Warning>().find_map(Result::ok).map(Box::new);
         self.header = headers.all::<Reason>().find_map(Result::ok).map(Box::new);
+        self.cancelled = cause::cancelled(headers);
         self
     }
 

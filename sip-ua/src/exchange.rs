@@ -11,6 +11,8 @@ use crate::config::Failback;
 use crate::context::{Context, Timer};
 use crate::dialog::Routed;
 use crate::event::{AccountId, CallId, EarlyDialogId};
+use crate::feature::cause::{self, EndReason};
+use crate::focus;
 use crate::publication::PublicationId;
 use crate::registration::{BindingId, Wish};
 use crate::request::RequestId;
@@ -492,7 +494,8 @@ impl Context {
             (exchange.heard, exchange.done) = (true, true);
             if let Some(other) = exchange.transaction.replace(transaction) {
                 // An error means that its final response has come too: then it is one more fork.
-                let _ = self.endpoint.cancel(now, other);
+                let why = cause::headers(EndReason::CompletedElsewhere);
+                let _ = self.endpoint.cancel_with(now, other, &why);
             }
         }
         self.deadlines.stop(Timer::NextServer(id));
@@ -578,13 +581,14 @@ impl Context {
         Some((owner, id))
     }
 
-    /// The owner of an INVITE gives up: CANCEL when it was sent, silence when it was not.
-    pub(crate) fn cancel(&mut self, now: Instant, id: ExchangeId) {
+    /// The owner of an INVITE gives up: CANCEL when it was sent, silence when it was not. The CANCEL says why by these
+    /// headers.
+    pub(crate) fn cancel(&mut self, now: Instant, id: ExchangeId, why: &Headers) {
         let Some(exchange) = self.exchanges.get_mut(&id) else { return };
         exchange.cancelled = true;
         match exchange.transaction {
             // An error means that the final response has come: the owner sees to it.
-            Some(transaction) => drop(self.endpoint.cancel(now, transaction)),
+            Some(transaction) => drop(self.endpoint.cancel_with(now, transaction, why)),
             None => self.fail(id, Failure::Timeout),
         }
     }
@@ -594,6 +598,11 @@ impl Context {
 fn set_contact(headers: &mut Headers, ours: &Contact) {
     let removed: Vec<Contact> =
         headers.all::<Contact>().flatten().filter(|contact| contact.expires() == Some(0)).collect();
-    headers.set(ours);
+    // Which address of ours it is depends on the way; whose it is stands there already (RFC 4579 §5.1).
+    if focus::is_focus(headers) {
+        headers.set(&focus::marked(ours.clone()));
+    } else {
+        headers.set(ours);
+    }
     removed.iter().for_each(|contact| headers.push(contact));
 }

@@ -23,6 +23,7 @@ mod error;
 mod event;
 mod exchange;
 pub mod feature;
+mod focus;
 mod id;
 mod incoming;
 mod info;
@@ -43,7 +44,7 @@ pub mod driver;
 
 pub use agent::{Agent, Reason};
 #[cfg(feature = "media")]
-pub use audio_config::{AudioConfig, DtmfConfig};
+pub use audio_config::{AudioConfig, DtmfConfig, HoldMusic};
 pub use call::CallRequest;
 pub use config::{
     AccountConfig, AgentConfig, ExpiresIn, Failback, MacPlace, Outbound, Redundancy, RedundancyMode,
@@ -54,6 +55,7 @@ pub use event::{
     AccountId, CallDialog, CallId, CallState, EarlyDialogId, EndCause, EndedBy, Event, IncomingRequest,
     Invite, RegistrationState, RemoteIdentity,
 };
+pub use focus::JoinOrder;
 pub use music::{MusicOnHold, MusicStep};
 pub use publication::{PublicationId, PublicationState, PublishRequest};
 pub use refusal::Refusal;
@@ -78,7 +80,8 @@ pub use sidetone_sip_core::nat::{
 pub use driver::{
     Account, AccountPath, Call, CallEvent, CallHandle, Error, IncomingCall, IncomingRefer,
     IncomingSubscription, IntoUri, Publication, ReceivedRequest, Subscription, SubscriptionEvent, UserAgent,
-    UserAgentBuilder, UserAgentEvent, WatchedExtension, WatchedMailbox, Watcher, WatcherEvent,
+    UserAgentBuilder, UserAgentEvent, WatchedConference, WatchedExtension, WatchedMailbox, Watcher,
+    WatcherEvent,
 };
 #[cfg(all(feature = "tokio", feature = "media"))]
 pub use driver::{Conference, MulticastOptions, OutgoingPage, Paging, PortPlan, PortPlanError, PortRules};

@@ -39,6 +39,8 @@ enum Stage {
     /// Its offer is with the held side.
     Offered,
     Playing,
+    /// The music is over, but the held side has not answered its offer yet.
+    Leaving,
     Over,
 }
 
@@ -81,6 +83,28 @@ impl MusicOnHold {
         self.music
     }
 
+    /// The version of the newest description that the held side got (`o=`): what describes the session next has a higher one.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.origin.version
+    }
+
+    /// Whether no event means anything to it any more.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    /// Hangs up at the server. The held side is told nothing: the next offer or answer of ours does that. While an offer of
+    /// the music's is with it, [`MusicOnHold::handle_event`] goes on taking what comes of that.
+    pub fn leave(&mut self, agent: &mut Agent, now: Instant) {
+        let offered = self.stage == Stage::Offered;
+        self.stop(agent, now, None);
+        if offered {
+            self.stage = Stage::Leaving;
+        }
+    }
+
     /// Looks at an event of the agent.
     pub fn handle_event(&mut self, agent: &mut Agent, now: Instant, event: &Event) -> MusicStep {
         match event {
@@ -101,6 +125,19 @@ impl MusicOnHold {
                 if *call == self.held && self.stage == Stage::Offered =>
             {
                 self.stop(agent, now, Some(*status))
+            }
+            Event::Answer { call, .. } | Event::OfferRejected { call, .. }
+                if *call == self.held && self.stage == Stage::Leaving =>
+            {
+                self.stage = Stage::Over;
+                MusicStep::Taken
+            }
+            Event::Ended { call, .. } if *call == self.held && self.stage == Stage::Leaving => {
+                self.stage = Stage::Over;
+                MusicStep::NotMine
+            }
+            Event::Ended { call, .. } if *call == self.music && self.stage == Stage::Leaving => {
+                MusicStep::Taken
             }
             Event::Ended { call, cause } if *call == self.music => {
                 self.stage = Stage::Over;

@@ -5,6 +5,7 @@ use crate::agent::Agent;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, CallState};
+use crate::feature::cause::{self, EndReason};
 use crate::refusal::Refusal;
 use alloc::boxed::Box;
 use bytes::Bytes;
@@ -125,7 +126,12 @@ impl Agent {
         self.command(now, call, |call, context| call.answer(context, now, body, headers))?;
         if let Some(replaced) = self.replacing.remove(&call) {
             // It may have ended by itself meanwhile.
-            let _ = self.hangup(now, replaced);
+            let _ = match self.calls.get(replaced).map(|call| &call.phase) {
+                // Who still rings there has missed nothing (RFC 3326 §2).
+                Some(Phase::Outgoing(_)) => self.hangup_because(now, replaced, EndReason::CompletedElsewhere),
+                Some(Phase::Incoming(_)) => self.reject(now, replaced, StatusCode::REQUEST_TERMINATED),
+                _ => self.hangup(now, replaced),
+            };
         }
         Ok(())
     }
@@ -151,6 +157,23 @@ impl Agent {
     pub fn hangup(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
         self.command(now, call, |call, context| {
             call.hang_up(context, now, None);
+            Ok(())
+        })
+    }
+
+    /// As [`hangup`](Self::hangup); the other side is told why by Reason headers in the CANCEL or BYE (RFC 3326).
+    ///
+    /// # Errors
+    /// As [`hangup`](Self::hangup).
+    pub fn hangup_because(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        reason: EndReason,
+    ) -> Result<(), CommandError> {
+        let why = cause::headers(reason);
+        self.command(now, call, |call, context| {
+            call.hang_up_because(context, now, "hung up", &why);
             Ok(())
         })
     }

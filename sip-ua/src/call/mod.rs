@@ -40,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) identity: u32,
     /// Further headers of its re-INVITEs.
     pub(crate) offer_headers: Option<Box<Headers>>,
+    /// Whether we are the focus of a conference, which our Contact says (RFC 4579 §5.1).
+    pub(crate) focus: bool,
     pub(crate) phase: Phase,
 }
 

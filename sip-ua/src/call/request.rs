@@ -18,13 +18,15 @@ pub struct CallRequest {
     pub from: Option<NameAddr>,
     /// The REFER that asked for the call: its sender hears how the call goes on.
     pub refer: Option<WatcherId>,
+    /// Whether we call as the focus of a conference (RFC 4579 §5.6), which our Contact says.
+    pub focus: bool,
 }
 
 impl CallRequest {
     /// A call without an offer.
     #[must_use]
     pub const fn new(to: Uri) -> Self {
-        Self { to, offer: None, headers: Headers::new(), from: None, refer: None }
+        Self { to, offer: None, headers: Headers::new(), from: None, refer: None, focus: false }
     }
 
     /// The same with an offer.
@@ -45,6 +47,13 @@ impl CallRequest {
     #[must_use]
     pub fn with_from(mut self, from: NameAddr) -> Self {
         self.from = Some(from);
+        self
+    }
+
+    /// The same as the focus of a conference.
+    #[must_use]
+    pub const fn as_focus(mut self) -> Self {
+        self.focus = true;
         self
     }
 

@@ -121,6 +121,11 @@ impl Dialog {
         &self.remote
     }
 
+    /// Where the other side wants requests.
+    pub(crate) const fn target(&self) -> &Uri {
+        &self.target
+    }
+
     /// Goes on where an early dialog of the same tags stood: with its sequence numbers (RFC 3261 §13.2.2.4).
     pub(crate) fn go_on(&mut self, early: &Self) {
         self.local_seq = self.local_seq.max(early.local_seq);

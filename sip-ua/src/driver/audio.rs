@@ -7,7 +7,8 @@ use super::negotiation::Audio;
 use super::task::Task;
 use super::{Error, ports};
 use crate::{
-    AccountId, AudioConfig, CallId, CallRequest, CommandError, EarlyDialogId, Event, LookupId, Refusal,
+    AccountId, AudioConfig, CallId, CallRequest, CommandError, EarlyDialogId, Event, HoldMusic, LookupId,
+    Refusal,
 };
 use bytes::Bytes;
 use sidetone_hal::audio::AudioPort;
@@ -126,6 +127,10 @@ impl Task {
             silence: config.silence,
             rtcp: config.rtcp.clone(),
             dtmf: config.dtmf.stream,
+            on_hold: match &config.on_hold {
+                HoldMusic::Sound(sound) => Some(sound.clone()),
+                HoldMusic::Silence | HoldMusic::Server(_) => None,
+            },
         };
         let parts = MediaParts {
             ports,
@@ -233,6 +238,9 @@ impl Task {
     }
 
     fn hold(&mut self, call: CallId, hold: bool, reply: Reply<()>) {
+        if !hold {
+            self.end_music(call);
+        }
         let Some(slot) = self.slots.get_mut(&call) else {
             reply.send(Err(CommandError::NoSuchCall.into())).ok();
             return;
@@ -246,7 +254,7 @@ impl Task {
         }
     }
 
-    fn reoffer(&mut self, call: CallId, offer: Bytes) {
+    pub(super) fn reoffer(&mut self, call: CallId, offer: Bytes) {
         let result = self.agent.reoffer(self.io.now(), call, offer);
         let Some(audio) = self.slots.get_mut(&call).and_then(|slot| slot.audio.as_mut()) else { return };
         match result {
@@ -421,7 +429,11 @@ impl Task {
         let Some(audio) = &mut slot.audio else { return };
         let negotiated = body.ok_or(SdpError::NoAudio).and_then(|body| audio.negotiator.accept_answer(&body));
         match negotiated {
-            Ok(negotiated) => audio.change_agreed(call, negotiated, &slot.events),
+            Ok(negotiated) => {
+                if audio.change_agreed(call, negotiated, &slot.events) {
+                    self.begin_music(call);
+                }
+            }
             Err(error) => {
                 tracing::debug!(%error, "the answer cannot be used");
                 audio.change_failed(Refusal::from(&error).status, false);

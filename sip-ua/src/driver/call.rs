@@ -3,6 +3,7 @@
 use super::Error;
 use super::command::{Command, Reply};
 use super::features::{Dropped, work_now};
+use crate::feature::cause::EndReason;
 use crate::{AccountId, CallId, EndCause, Refusal, RemoteIdentity};
 use core::ops::Deref;
 use sidetone_sip_core::header::Contact;
@@ -31,6 +32,8 @@ pub enum CallEvent {
     Held,
     /// Our resume took effect.
     Resumed,
+    /// A music server plays to the other side while we hold it (`true`), or does not any more.
+    MusicOnHold(bool),
     /// The other side pressed a key, and let it go: told by an RFC 4733 event, an INFO, or a tone in the speech.
     Dtmf(char),
     /// How far a transfer that we asked for is. Nothing to do about it: [`CallHandle::transfer`] sees to the rest.
@@ -222,6 +225,18 @@ impl CallHandle {
         work_now(&self.commands, move |task, now| Ok(task.agent.follow_redirect(now, call)?)).await
     }
 
+    /// The same; the other side is told why by Reason headers (RFC 3326), so that who rings knows whether it missed a call.
+    ///
+    /// # Errors
+    /// As [`CallHandle::hangup`].
+    pub async fn hangup_because(&self, reason: EndReason) -> Result<(), Error> {
+        let call = self.id;
+        work_now(&self.commands, move |task, now| {
+            task.agent.hangup_because(now, call, reason).map_err(Error::from)
+        })
+        .await
+    }
+
     /// Puts the other side on hold and waits until it knows (RFC 3264 §8.4). When both sides change the session at the
     /// same moment this takes a few seconds longer (RFC 3261 §14.1).
     ///
@@ -410,6 +425,10 @@ impl IncomingCall {
     #[must_use]
     pub const fn source(&self) -> &Source {
         &self.called.source
+    }
+
+    pub(super) const fn commands(&self) -> &mpsc::Sender<Command> {
+        &self.handle.commands
     }
 
     /// The call of ours that this one takes the place of when it is answered (RFC 3891): the end of an attended transfer, or

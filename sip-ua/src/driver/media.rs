@@ -21,6 +21,7 @@ use sidetone_hal::time::Instant;
 use sidetone_media::jitter::DelayLimits;
 use sidetone_media::process::{AudioProcessing, AudioProcessor};
 use sidetone_media::stream::{DtmfWay, RtcpConfig, SilenceSuppression, StreamDtmf};
+use sidetone_media::wav::{Player, Repeat, Sound};
 use sidetone_media::{Channel, Negotiated, Stream, StreamConfig, StreamEvent, StreamStats};
 use std::boxed::Box;
 use std::io;
@@ -88,6 +89,8 @@ pub(super) struct StreamSettings {
     pub(super) silence: SilenceSuppression,
     pub(super) rtcp: RtcpConfig,
     pub(super) dtmf: StreamDtmf,
+    /// What those whom we hold hear.
+    pub(super) on_hold: Option<Sound>,
 }
 
 /// Starts the task; it ends, with an RTCP BYE, when the sender is dropped.
@@ -122,6 +125,10 @@ pub(super) fn start(
         origin: TokioInstant::now(),
         captured: vec![0; samples],
         playout: vec![0; samples],
+        held: false,
+        on_hold: settings
+            .on_hold
+            .and_then(|sound| Player::new(sound, format.sample_rate, Repeat::Forever).ok()),
     };
     #[cfg(feature = "dtls")]
     task.agree_on_keys();
@@ -149,6 +156,9 @@ struct MediaTask {
     origin: TokioInstant,
     captured: Vec<i16>,
     playout: Vec<i16>,
+    /// Whether we hold the other side.
+    held: bool,
+    on_hold: Option<Player>,
 }
 
 impl MediaTask {
@@ -217,6 +227,9 @@ impl MediaTask {
     fn frame(&mut self, now: Instant) {
         self.audio.read(&mut self.captured);
         self.processor.capture(&mut self.captured);
+        if let Some(music) = self.on_hold.as_mut().filter(|_| self.held) {
+            music.fill(&mut self.captured);
+        }
         self.stream.capture(now, &self.captured);
         self.playout.fill(0);
         self.stream.playout(now, &mut self.playout);
@@ -280,7 +293,9 @@ impl MediaTask {
         match command {
             MediaCommand::Update { negotiated, held } => {
                 self.stream.update(self.now(), *negotiated);
-                self.stream.set_muted(held);
+                self.held = held;
+                // In the place of the microphone there may be music.
+                self.stream.set_muted(held && self.on_hold.is_none());
                 #[cfg(feature = "dtls")]
                 self.agree_on_keys();
             }

@@ -25,6 +25,7 @@ mod conference;
 mod dtls;
 mod error;
 mod features;
+mod focus;
 #[cfg(feature = "media")]
 mod frame_clock;
 #[cfg(feature = "media")]
@@ -35,6 +36,8 @@ mod leg_port;
 mod media;
 #[cfg(feature = "media")]
 mod multicast;
+#[cfg(feature = "media")]
+mod music;
 #[cfg(feature = "media")]
 mod negotiation;
 #[cfg(feature = "media")]
@@ -59,6 +62,7 @@ pub use call::{Call, CallEvent, CallHandle, IncomingCall};
 #[cfg(feature = "media")]
 pub use conference::Conference;
 pub use error::Error;
+pub use focus::WatchedConference;
 #[cfg(feature = "media")]
 pub use multicast::MulticastOptions;
 #[cfg(feature = "media")]

@@ -44,6 +44,8 @@ enum Change {
     Hold { hold: bool, reply: Reply<()> },
     /// To have new keys.
     Keys,
+    /// To describe the session again ourselves, after a music server did.
+    Again,
 }
 
 impl Audio {
@@ -131,13 +133,18 @@ impl Audio {
     pub(super) fn offer_change(&mut self) -> Option<bytes::Bytes> {
         let hold = match self.change.as_ref()? {
             Change::Hold { hold, .. } => *hold,
-            Change::Keys => self.held,
+            Change::Keys | Change::Again => self.held,
         };
         Some(self.negotiator.offer(direction(hold)).into())
     }
 
-    /// The other side agreed to the offer under way.
-    pub(super) fn change_agreed(&mut self, call: CallId, negotiated: Negotiated, events: &CallEventSender) {
+    /// The other side agreed to the offer under way. Says whether it is held now and was not before.
+    pub(super) fn change_agreed(
+        &mut self,
+        call: CallId,
+        negotiated: Negotiated,
+        events: &CallEventSender,
+    ) -> bool {
         let change = self.change.take();
         if let Some(Change::Hold { hold, .. }) = &change {
             self.held = *hold;
@@ -146,7 +153,9 @@ impl Audio {
         if let Some(Change::Hold { hold, reply }) = change {
             events.send(if hold { CallEvent::Held } else { CallEvent::Resumed });
             reply.send(Ok(())).ok();
+            return hold;
         }
+        false
     }
 
     /// The offer under way came to nothing; `waits` when it will be made again.
@@ -158,8 +167,31 @@ impl Audio {
         match self.change.take() {
             Some(Change::Hold { reply, .. }) => drop(reply.send(Err(Error::Refused(status)))),
             Some(Change::Keys) => tracing::warn!(?status, "the other side refused new keys"),
+            Some(Change::Again) => tracing::warn!(?status, "the other side goes on as the music server said"),
             None => {}
         }
+    }
+
+    /// Whether we hold the other side, and nothing is about to change that.
+    pub(super) const fn is_held(&self) -> bool {
+        self.held && self.change.is_none()
+    }
+
+    /// A music server sends to the other side in our place: nothing comes from here meanwhile.
+    pub(super) fn stand_aside(&self) {
+        if let Some(mut negotiated) = self.negotiator.current().cloned() {
+            negotiated.direction = Direction::Inactive;
+            self.tell(MediaCommand::Update { negotiated: Box::new(negotiated), held: true });
+        }
+    }
+
+    /// The session is described by us again; the offer for it, unless another is on its way that does it.
+    pub(super) fn begin_again(&mut self) -> Option<bytes::Bytes> {
+        if self.change.is_some() {
+            return None;
+        }
+        self.change = Some(Change::Again);
+        self.offer_change()
     }
 
     /// The handshake begins again.

@@ -6,6 +6,7 @@ use super::call::CallHandle;
 use super::command::Command;
 use super::features::{Dropped, work, work_now};
 use super::{Account, Error, IntoUri};
+use crate::feature::cause::EndReason;
 use crate::{AccountId, CallId, ReferRequest, ReferTarget, WatcherId};
 use sidetone_sip_core::header::Replaces;
 use sidetone_sip_core::{StatusCode, Uri};
@@ -60,18 +61,38 @@ impl IncomingRefer {
     /// # Errors
     /// [`Error::Command`] when it is too late or no account matches; otherwise as [`Account::call`].
     #[cfg(feature = "media")]
-    pub async fn accept(
+    pub async fn accept(self, audio: impl sidetone_hal::audio::AudioPort + 'static) -> Result<Call, Error> {
+        self.call_target(audio, false).await
+    }
+
+    /// As [`IncomingRefer::accept`], as the focus of a conference that fetches somebody (RFC 4579 §5.6): our Contact says
+    /// `isfocus`.
+    ///
+    /// # Errors
+    /// As [`IncomingRefer::accept`].
+    #[cfg(feature = "media")]
+    pub async fn accept_as_focus(
+        self,
+        audio: impl sidetone_hal::audio::AudioPort + 'static,
+    ) -> Result<Call, Error> {
+        self.call_target(audio, true).await
+    }
+
+    #[cfg(feature = "media")]
+    async fn call_target(
         mut self,
         audio: impl sidetone_hal::audio::AudioPort + 'static,
+        focus: bool,
     ) -> Result<Call, Error> {
         self.decided = true;
         let account = self.account.ok_or(crate::CommandError::NoSuchAccount)?;
         let id = self.id;
         work_now(&self.commands, move |task, now| task.agent.accept_refer(now, id).map_err(Error::from))
             .await?;
-        let request = crate::CallRequest::new(self.target.to.uri.clone())
+        let mut request = crate::CallRequest::new(self.target.to.uri.clone())
             .with_headers(self.target.headers.clone())
             .for_refer(id);
+        request.focus = focus;
         let placed = super::account::place_call(&self.commands, account, request, Box::new(audio)).await;
         if placed.is_err() {
             // Nobody may listen any more.
@@ -125,7 +146,8 @@ impl CallHandle {
     }
 
     /// Transfers the other side to the other side of another call of ours, which it takes the place of (RFC 5589 §7), and
-    /// hangs up both.
+    /// hangs up both. While that one still rings this is a semi-attended transfer, which needs a target that lets it be taken
+    /// ([`AgentConfig::replace_ringing`](crate::AgentConfig::replace_ringing)).
     ///
     /// # Errors
     /// As [`CallHandle::transfer`].
@@ -137,7 +159,7 @@ impl CallHandle {
         .await?;
         self.refer(ReferRequest::new(to)).await?;
         // Both may be down already: the target hangs up what was replaced.
-        other.hangup().await.ok();
+        other.hangup_because(EndReason::Replaced).await.ok();
         self.hangup().await.ok();
         Ok(())
     }

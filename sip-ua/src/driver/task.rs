@@ -90,6 +90,8 @@ pub(super) async fn start(setup: Setup) -> Result<Started, Error> {
         #[cfg(feature = "media")]
         pending: BTreeMap::new(),
         #[cfg(feature = "media")]
+        music: BTreeMap::new(),
+        #[cfg(feature = "media")]
         ports: setup.ports,
         #[cfg(feature = "media")]
         audio: setup.audio,
@@ -127,6 +129,9 @@ pub(super) struct Task {
     /// the locator has look-ups.
     #[cfg(feature = "media")]
     pub(super) pending: BTreeMap<LookupId, super::audio::PendingCall>,
+    /// The calls on hold that a music server plays to, or is to.
+    #[cfg(feature = "media")]
+    pub(super) music: BTreeMap<CallId, crate::MusicOnHold>,
     #[cfg(feature = "media")]
     pub(super) ports: super::ports::PortOptions,
     #[cfg(feature = "media")]
@@ -275,6 +280,10 @@ impl Task {
 
     fn handle_event(&mut self, event: Event) {
         let Some(event) = self.handle_feature_event(event) else { return };
+        #[cfg(feature = "media")]
+        if self.music_event(&event) {
+            return;
+        }
         match event {
             Event::Registration { account, state } => {
                 if matches!(state, RegistrationState::Failed { .. }) {

@@ -5,10 +5,11 @@ use crate::call::{Call, Phase};
 use crate::context::Context;
 use crate::event::{EndCause, EndedBy};
 use crate::exchange::Owner;
+use crate::request::append;
 use alloc::string::{String, ToString};
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::header::Reason;
-use sidetone_sip_core::{Method, Request, StatusCode, TransactionId};
+use sidetone_sip_core::{Headers, Method, Request, StatusCode, TransactionId};
 
 /// BYE requests for one call. A server that answers 500 to each of them is left alone.
 const MAX_BYES: u8 = 3;
@@ -17,13 +18,28 @@ impl Call {
     /// The user hangs up, or the call cannot go on for a `reason`, in whatever phase it is. The call is over for the user
     /// at once.
     pub(crate) fn hang_up(&mut self, context: &mut Context, now: Instant, reason: Option<&str>) {
-        self.end(context, EndCause::new(EndedBy::Local, None, reason.unwrap_or("hung up")));
+        let mut why = Headers::new();
+        if let Some(reason) = reason {
+            why.push(&Reason::sip(StatusCode::NOT_ACCEPTABLE_HERE.code(), reason));
+        }
+        self.hang_up_because(context, now, reason.unwrap_or("hung up"), &why);
+    }
+
+    /// The same; a CANCEL or BYE carries these headers.
+    pub(crate) fn hang_up_because(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        words: &str,
+        why: &Headers,
+    ) {
+        self.end(context, EndCause::new(EndedBy::Local, None, words));
         match &mut self.phase {
             Phase::Outgoing(outgoing) => {
                 let exchange = outgoing.exchange;
                 self.drop_early_offers(context, now);
                 if !self.leaves_redirection(context) {
-                    context.cancel(now, exchange);
+                    context.cancel(now, exchange, why);
                 }
             }
             Phase::Incoming(_) => {
@@ -36,7 +52,7 @@ impl Call {
                 if let Some(delayed) = session.delayed.take() {
                     self.acknowledge(context, now, &delayed, None);
                 }
-                self.send_bye_because(context, now, reason);
+                self.send_bye_because(context, now, why);
             }
             Phase::Over => {}
         }
@@ -44,19 +60,17 @@ impl Call {
 
     /// Sends the BYE; what the other side still waits for is answered first.
     pub(super) fn send_bye(&mut self, context: &mut Context, now: Instant) {
-        self.send_bye_because(context, now, None);
+        self.send_bye_because(context, now, &Headers::new());
     }
 
-    fn send_bye_because(&mut self, context: &mut Context, now: Instant, reason: Option<&str>) {
+    fn send_bye_because(&mut self, context: &mut Context, now: Instant, why: &Headers) {
         self.drop_remote_offer(context, now);
         let Phase::Up(session) = &mut self.phase else { return };
         if matches!(session.bye, Bye::Sent(_)) {
             return;
         }
         let mut bye = session.dialog.request(Method::BYE);
-        if let Some(reason) = reason {
-            bye.request.headers.push(&Reason::sip(StatusCode::NOT_ACCEPTABLE_HERE.code(), reason));
-        }
+        append(&mut bye.request.headers, why);
         let exchange = context.start(now, Owner::Bye(self.id), self.account, bye, self.protocol, false);
         session.bye = Bye::Sent(exchange);
         session.byes = session.byes.saturating_add(1);

@@ -12,13 +12,14 @@ use crate::dialog::{Dialog, LocalTag, Routed, call_id_header};
 use crate::error::CommandError;
 use crate::event::{AccountId, CallId, EarlyDialogId, EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
+use crate::focus;
 use crate::request::append;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use sidetone_hal::time::Instant;
-use sidetone_sip_core::header::{CSeq, CallId as CallIdHeader, ContentType, From, Require, To};
-use sidetone_sip_core::{Method, NameAddr, Request, Response, Source, StatusCode};
+use sidetone_sip_core::header::{CSeq, CallId as CallIdHeader, Contact, ContentType, From, Require, To};
+use sidetone_sip_core::{Headers, Method, NameAddr, Request, Response, Source, StatusCode};
 
 /// Forks that answer beside the one that has the call, and are taken down; further ones are left to their timers.
 const MAX_FORKS: u8 = 16;
@@ -62,7 +63,7 @@ impl Call {
         account_id: AccountId,
         request: CallRequest,
     ) -> Result<Self, CommandError> {
-        let CallRequest { to, offer, headers, from, .. } = request;
+        let CallRequest { to, offer, headers, from, focus: is_focus, .. } = request;
         let to = &to;
         let account = context.accounts.get(&account_id).ok_or(CommandError::NoSuchAccount)?;
         if !to.is_sip() {
@@ -85,6 +86,10 @@ impl Call {
             add_options::<Require>(&mut request.headers, [RELIABLE].into_iter());
         }
         append(&mut request.headers, &headers);
+        if is_focus {
+            // The address takes its place when the way is known.
+            request.headers.set(&focus::marked(Contact::new(to.clone())));
+        }
         let offered = offer.is_some();
         if let Some(offer) = offer {
             request.set_body(&ContentType::SDP, offer);
@@ -105,6 +110,7 @@ impl Call {
             left: None,
             identity: 0,
             offer_headers: None,
+            focus: is_focus,
             phase: Phase::Outgoing(Box::new(Outgoing {
                 exchange,
                 offered,
@@ -125,7 +131,7 @@ impl Call {
                 let exchange = outgoing.exchange;
                 self.end(context, EndCause::new(EndedBy::Timeout, None, "nobody picked up"));
                 if !self.leaves_redirection(context) {
-                    context.cancel(now, exchange);
+                    context.cancel(now, exchange, &Headers::new());
                 }
             }
             Phase::Incoming(_) => {

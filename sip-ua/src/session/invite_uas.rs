@@ -85,6 +85,7 @@ impl Call {
             left: None,
             identity: identity::known(&request),
             offer_headers: None,
+            focus: false,
             phase: Phase::Incoming(Box::new(Incoming {
                 transaction,
                 request,
@@ -273,6 +274,7 @@ impl Call {
         call_info::echo(&mut response.headers, &incoming.request.headers);
         let sips = incoming.request.uri.is_sips();
         context.push_contact(&mut response.headers, self.account, &self.user, &incoming.source, sips);
+        self.mark_focus(&mut response.headers);
         Ok(response)
     }
 }

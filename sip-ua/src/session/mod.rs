@@ -96,6 +96,11 @@ impl Session {
         self.peer.info
     }
 
+    /// Whether the other side is the focus of a conference.
+    pub(crate) const fn is_with_focus(&self) -> bool {
+        self.peer.focus
+    }
+
     pub(crate) const fn is_confirmed(&self) -> bool {
         self.confirmed
     }
@@ -110,11 +115,13 @@ struct Peer {
     update: bool,
     /// A changed From (RFC 4916).
     from_change: bool,
+    /// It is the focus of a conference: a Contact of its said so (RFC 4579 §5.2).
+    focus: bool,
 }
 
 impl Peer {
     fn of(headers: &Headers) -> Self {
-        let mut peer = Self { info: true, update: false, from_change: false };
+        let mut peer = Self { info: true, update: false, from_change: false, focus: false };
         peer.hear(headers);
         peer
     }
@@ -128,6 +135,7 @@ impl Peer {
         if headers.contains(&HeaderName::SUPPORTED) {
             self.from_change = names_option::<Supported>(headers, FROM_CHANGE);
         }
+        self.focus |= crate::focus::is_focus(headers);
     }
 }
 

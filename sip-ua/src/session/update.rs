@@ -331,6 +331,7 @@ impl Call {
             copy_routes(&mut response.headers, &request);
             let sips = request.uri.is_sips();
             context.push_contact(&mut response.headers, self.account, &self.user, &source, sips);
+            self.mark_focus(&mut response.headers);
             context.push_abilities(&mut response.headers, self.account);
             self.agree_timer(context, now, &request.headers, &mut response.headers, false);
         }

@@ -1,7 +1,7 @@
 //! Calls that take the place of others: Replaces both ways (RFC 3891), and the identifiers that it is made of.
 
 use crate::agent::Agent;
-use crate::call::Phase;
+use crate::call::{Call, Phase};
 use crate::dialog::{Dialog, DialogKey};
 use crate::event::{CallDialog, CallId};
 use alloc::string::ToString;
@@ -10,12 +10,15 @@ use sidetone_sip_core::{NameAddr, Request, StatusCode, Uri};
 
 impl Agent {
     /// The URI that an attended transfer refers to: the other side of `call`, which the INVITE is to take the place of
-    /// (RFC 5589 §7). `None` while the call has no dialog.
+    /// (RFC 5589 §7). Of a call of ours that still rings it is the early dialog, of several the first: what telephones call a
+    /// semi-attended transfer; who rings takes that only where
+    /// [`AgentConfig::replace_ringing`](crate::AgentConfig::replace_ringing) or its like is on. `None` while the call has no
+    /// dialog.
     #[must_use]
     pub fn replacing(&self, call: CallId) -> Option<Uri> {
         let found = self.calls.get(call)?;
-        let Phase::Up(session) = &found.phase else { return None };
-        let remote: NameAddr = session.dialog.remote().parse().ok()?;
+        let dialog = found.dialog().filter(|_| found.is_up_or_calling())?;
+        let remote: NameAddr = dialog.remote().parse().ok()?;
         let mut uri = remote.uri.without_headers();
         uri.push_header(&self.replaces_header(call)?);
         Some(uri)
@@ -25,12 +28,12 @@ impl Agent {
     #[must_use]
     pub fn replaces_header(&self, call: CallId) -> Option<Replaces> {
         let found = self.calls.get(call)?;
-        let Phase::Up(session) = &found.phase else { return None };
+        let dialog = found.dialog().filter(|_| found.is_up_or_calling())?;
         let local_tag = found.local_tag.to_string();
         let replaces = alloc::format!(
             "{};to-tag={};from-tag={local_tag}",
             found.call_id,
-            match session.dialog.remote_tag() {
+            match dialog.remote_tag() {
                 "" => "0",
                 tag => tag,
             },
@@ -72,9 +75,19 @@ impl Agent {
             Phase::Up(session) if session.dialog.remote_tag() != remote => Err(gone),
             Phase::Up(_) if replaces.early_only() => Err(StatusCode::BUSY_HERE),
             Phase::Up(_) => Ok(Some(call.id)),
-            // An early dialog may be replaced where it was begun alone.
+            // An early dialog may be replaced where it was begun alone, unless the settings are milder.
             Phase::Outgoing(outgoing) if outgoing.has_early(remote) => Ok(Some(call.id)),
+            Phase::Incoming(incoming) if self.context.config.replace_ringing && incoming.is_of(remote) => {
+                Ok(Some(call.id))
+            }
             Phase::Outgoing(_) | Phase::Incoming(_) | Phase::Over => Err(gone),
         }
+    }
+}
+
+impl Call {
+    /// Whether another may take its place at the other side.
+    const fn is_up_or_calling(&self) -> bool {
+        !self.ended && matches!(self.phase, Phase::Up(_) | Phase::Outgoing(_))
     }
 }

@@ -4,8 +4,9 @@ use crate::net::Net;
 use crate::support::{ANSWER, OFFER};
 use bytes::Bytes;
 use sidetone_hal::time::Duration;
-use sidetone_sip_core::header::{ContentType, ReferTo, ReferredBy, Replaces};
+use sidetone_sip_core::header::{ContentType, Reason, ReferTo, ReferredBy, Replaces};
 use sidetone_sip_core::{Headers, Method, StatusCode};
+use sidetone_sip_ua::feature::cause::Cancelled;
 use sidetone_sip_ua::{
     CallId, CallRequest, CallState, Event, OutgoingRequest, ReferPolicy, ReferProgress, ReferRequest,
     ReferTarget, WatcherId,
@@ -262,8 +263,22 @@ fn a_ringing_call_is_picked_up_by_replacing_it_where_it_was_begun() {
     net.at("alice", |now, agent, _| {
         agent.answer(now, at_alice, Bytes::from_static(ANSWER.as_bytes())).unwrap();
     });
-    assert!(net.said().iter().any(|line| line == "alice -> bob: CANCEL"));
     assert_eq!(net.party("alice").agent.call_state(at_alice), Some(CallState::Established));
+    // Bob has missed nothing, and is told so.
+    let cancel = net.ladder.iter().find_map(|arrow| match &arrow.message {
+        sidetone_sip_core::Message::Request(request) if request.method == Method::CANCEL => {
+            Some(request.clone())
+        }
+        _ => None,
+    });
+    assert!(net.said().iter().any(|line| line == "alice -> bob: CANCEL"));
+    let reason: Reason = cancel.unwrap().headers.require().unwrap();
+    assert_eq!(reason.to_string(), "SIP;cause=200;text=\"Call completed elsewhere\"");
+    let ended = net.events("bob").into_iter().find_map(|event| match event {
+        Event::Ended { cause, .. } => Some(cause),
+        _ => None,
+    });
+    assert_eq!(ended.unwrap().cancelled, Cancelled::AnsweredElsewhere);
 }
 
 #[test]
