@@ -320,22 +320,35 @@ impl PbxBuilder {
         let parks = table.values().any(|service| matches!(service, Service::Park(_)));
         let secret: String =
             Rng::from_seed(fork()).hex::<32>().iter().map(|byte| char::from(*byte)).collect();
-        if parks {
-            proxy.add_account(CALLBACK_USER, Secret::new(secret.as_str()));
+        let rooms: Vec<String> = table
+            .iter()
+            .filter(|(_, service)| matches!(service, Service::Conference(_)))
+            .map(|(number, _)| number.clone())
+            .collect();
+        // The extensions that call somebody do so as accounts, whose password nobody else has.
+        for user in parks.then_some(CALLBACK_USER).into_iter().chain(rooms.iter().map(String::as_str)) {
+            proxy.add_account(user, Secret::new(secret.as_str()));
         }
         for ip in ips {
             let agent = UserAgent::builder()
                 .bind_udp(SocketAddr::new(ip, 0))
-                .config(agent_config())
+                .config(agent_config(rooms.len()))
                 .seed(fork())
                 .build()
                 .await?;
             ports.extend(agent.local_addr(Protocol::Udp).map(|address| (ip, address.port())));
             let at = bound.iter().find(|(protocol, at)| *protocol == Protocol::Udp && at.ip() == ip);
             if let Some((_, at)) = at.filter(|_| parks) {
-                callbacks.insert(ip, callback_account(&agent, *at, &secret).await?);
+                callbacks.insert(ip, service_account(&agent, CALLBACK_USER, *at, &secret).await?);
             }
-            agents.push(agent);
+            let mut accounts = HashMap::new();
+            if let Some((_, at)) = at {
+                for room in &rooms {
+                    let account = service_account(&agent, room, *at, &secret).await?;
+                    accounts.insert(account.id(), room.clone());
+                }
+            }
+            agents.push((agent, accounts));
         }
         let extensions: Vec<String> = table.keys().cloned().collect();
         for number in &extensions {
@@ -378,7 +391,9 @@ impl PbxBuilder {
         });
         let services = agents
             .into_iter()
-            .map(|agent| tokio::spawn(Arc::clone(&services).run(agent, services_stop.clone())))
+            .map(|(agent, rooms)| {
+                tokio::spawn(Arc::clone(&services).run(agent, rooms, services_stop.clone()))
+            })
             .collect();
         let (dialogs, _) = broadcast::channel(QUEUED_EVENTS);
         let (stop, proxy_stop) = watch::channel(());
@@ -431,7 +446,7 @@ fn table(changes: BTreeMap<String, Option<Service>>) -> Result<BTreeMap<String, 
 }
 
 /// The user agent of the extensions.
-fn agent_config() -> AgentConfig {
+fn agent_config(rooms: usize) -> AgentConfig {
     // The builder gives the seed.
     let mut config = AgentConfig::new([0; 32]);
     config.user_agent = concat!("sidetone-pbx/", env!("CARGO_PKG_VERSION")).into();
@@ -439,14 +454,18 @@ fn agent_config() -> AgentConfig {
     config.methods.push(Method::INFO);
     config.packages = STATE_PACKAGES.map(Into::into).to_vec();
     config.max_subscriptions = MAX_WATCHERS;
+    // That of the park orbits, and one for each room.
+    config.max_accounts = rooms.saturating_add(1);
     config
 }
 
 /// The account that calls users for the extensions: no telephone registers for it.
 const CALLBACK_USER: &str = "sidetone-park";
 
-async fn callback_account(
+/// An account of an extension at our own proxy.
+async fn service_account(
     agent: &UserAgent,
+    user: &str,
     server: SocketAddr,
     secret: &str,
 ) -> Result<Account, sidetone_sip_ua::Error> {
@@ -456,7 +475,7 @@ async fn callback_account(
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from(core::net::Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    let aor = Uri::sip(Some(CALLBACK_USER), &ip.to_string(), Some(server.port()));
+    let aor = Uri::sip(Some(user), &ip.to_string(), Some(server.port()));
     let aor = aor.map_err(|_| sidetone_sip_ua::Error::NoRoute)?;
     agent.add_account(AccountConfig::new(aor).with_password(secret).without_registration()).await
 }

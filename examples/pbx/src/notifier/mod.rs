@@ -310,7 +310,7 @@ impl States {
                 }
                 let room: Arc<str> = name.into();
                 let topics = vec![Topic::Room(Arc::clone(&room))];
-                Ok((Teller::Room(RoomTeller { room, entity: line::entity(like, name), version: 0 }), topics))
+                Ok((Teller::Room(RoomTeller::new(room, line::entity(like, name))), topics))
             }
             _ => Err(StatusCode::BAD_EVENT),
         }
@@ -365,7 +365,8 @@ impl Teller {
         match self {
             Self::Line(line) => line.changes(states),
             Self::List(list) => list.changes(states, changed),
-            Self::Summary(_) | Self::Settings { .. } | Self::Room(_) => Some(self.full(states).await),
+            Self::Room(room) => room.changes(states),
+            Self::Summary(_) | Self::Settings { .. } => Some(self.full(states).await),
         }
     }
 

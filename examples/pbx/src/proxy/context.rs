@@ -3,8 +3,9 @@
 
 use super::journey::{Ended, Journey};
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{Contact, ProxyAuthenticate, WwwAuthenticate};
-use sidetone_sip_core::{Method, Request, Response, StatusCode, TransactionId, Uri};
+use sidetone_sip_core::header::{Contact, ProxyAuthenticate, Reason, WwwAuthenticate};
+use sidetone_sip_core::{Headers, Method, Request, Response, StatusCode, TransactionId, Uri};
+use sidetone_sip_ua::feature::cause::{self, EndReason};
 use std::sync::Arc;
 
 /// What the proxy has to do next for a context.
@@ -14,8 +15,8 @@ pub(super) enum Step {
     Forward(Response, Option<Arc<str>>),
     /// Answer the request upstream by a response made here: no branch has one to pass on.
     Answer(StatusCode),
-    /// Cancel this client transaction.
-    Cancel(TransactionId),
+    /// Cancel this client transaction, by a CANCEL that says why (RFC 3326).
+    Cancel(TransactionId, Headers),
     /// The last telephone of this user did not take the call.
     Left(Arc<str>, StatusCode),
     /// Nobody who was called so far takes the call, which may go on elsewhere; [`Context::give_up`] when it does not.
@@ -74,6 +75,8 @@ enum Outcome {
 pub(super) const TIMER_C: Duration = Duration::from_secs(181);
 /// How long a cancelled branch may take, 64·T1 (RFC 3261 §9.1).
 pub(super) const CANCEL_WAIT: Duration = Duration::from_secs(32);
+/// Reasons of a CANCEL that go on: one of each protocol is what RFC 3326 allows.
+const MAX_REASONS: usize = 8;
 
 impl Context {
     pub(super) fn new(now: Instant, server: TransactionId, request: Request) -> Self {
@@ -173,7 +176,7 @@ impl Context {
             self.answered = true;
             self.ring_until = None;
             let mut steps = vec![Step::Forward(response, branch.user.clone())];
-            self.cancel_pending(now, &mut steps);
+            self.cancel_pending(now, &cause::headers(EndReason::CompletedElsewhere), &mut steps);
             return steps;
         }
         if branch.outcome.is_some() {
@@ -183,7 +186,7 @@ impl Context {
         let (user, superseded) = (branch.user.clone(), branch.superseded);
         let mut steps = Vec::new();
         if status.code() >= 600 && self.decline_ends && !superseded {
-            self.cancel_pending(now, &mut steps);
+            self.cancel_pending(now, &cause::headers(EndReason::RefusedElsewhere), &mut steps);
         }
         self.left(user, status, &mut steps);
         self.conclude(&mut steps);
@@ -211,12 +214,16 @@ impl Context {
         self.on_failure(client, StatusCode::REQUEST_TIMEOUT)
     }
 
-    /// The caller cancelled (RFC 3261 §16.10): the branches' 487s become the answer.
-    pub(super) fn on_cancel(&mut self, now: Instant) -> Vec<Step> {
+    /// The caller cancelled (RFC 3261 §16.10), and may have said why, which goes on: the branches' 487s become the answer.
+    pub(super) fn on_cancel(&mut self, now: Instant, cancel: &Request) -> Vec<Step> {
         let mut steps = Vec::new();
         self.cancelled = true;
         self.ring_until = None;
-        self.cancel_pending(now, &mut steps);
+        let mut why = Headers::new();
+        for reason in cancel.headers.all::<Reason>().flatten().take(MAX_REASONS) {
+            why.push(&reason);
+        }
+        self.cancel_pending(now, &why, &mut steps);
         self.conclude(&mut steps);
         steps
     }
@@ -225,7 +232,8 @@ impl Context {
     pub(super) fn on_deadline(&mut self, now: Instant) -> Vec<Step> {
         let mut steps = Vec::new();
         if self.ring_until.take_if(|until| *until <= now).is_some() {
-            self.cancel_pending(now, &mut steps);
+            // It may go on to somebody else, but nobody has taken it: a missed call.
+            self.cancel_pending(now, &cause::headers(EndReason::NoAnswer), &mut steps);
             steps.push(Step::Exhausted(Ended::NoAnswer));
             return steps;
         }
@@ -233,12 +241,12 @@ impl Context {
             branch.outcome.get_or_insert(Outcome::Silent(StatusCode::REQUEST_TIMEOUT));
         }
         self.deadline = now + TIMER_C;
-        self.cancel_pending(now, &mut steps);
+        self.cancel_pending(now, &cause::headers(EndReason::NoAnswer), &mut steps);
         self.conclude(&mut steps);
         steps
     }
 
-    fn cancel_pending(&mut self, now: Instant, steps: &mut Vec<Step>) {
+    fn cancel_pending(&mut self, now: Instant, why: &Headers, steps: &mut Vec<Step>) {
         if !self.is_invite() {
             return;
         }
@@ -246,7 +254,7 @@ impl Context {
         {
             branch.cancelled = true;
             self.deadline = now + CANCEL_WAIT;
-            steps.push(Step::Cancel(branch.client));
+            steps.push(Step::Cancel(branch.client, why.clone()));
         }
     }
 

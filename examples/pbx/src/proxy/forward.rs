@@ -210,8 +210,8 @@ impl Proxy {
                     self.respond(now, context.server, response);
                 }
                 // It fails only when the branch has ended, which is what was wanted.
-                Step::Cancel(client) => {
-                    let _ = self.endpoint.cancel(now, client);
+                Step::Cancel(client, why) => {
+                    let _ = self.endpoint.cancel_with(now, client, &why);
                 }
                 Step::Left(user, status) => {
                     if let Some(journey) = &context.journey {

@@ -260,9 +260,9 @@ impl Proxy {
                 }
                 Event::Ack { request, source } => self.on_ack(now, request, &source),
                 Event::Response { transaction, response, .. } => self.on_response(now, transaction, response),
-                Event::Cancelled { transaction, .. } => {
+                Event::Cancelled { transaction, request } => {
                     if let Some(id) = self.by_server.get(&transaction).copied() {
-                        self.with_context(now, id, |context| context.on_cancel(now));
+                        self.with_context(now, id, |context| context.on_cancel(now, &request));
                     }
                 }
                 Event::Failed { transaction, cause } => self.on_failed(now, transaction, cause),

@@ -26,7 +26,9 @@ use sidetone_hal::audio::AudioFormat;
 use sidetone_hal::net::IpAddr;
 use sidetone_media::tone::{Part, Tone};
 use sidetone_sip_core::{StatusCode, Uri};
-use sidetone_sip_ua::{Account, Call, CallEvent, IncomingCall, UserAgent, UserAgentEvent};
+use sidetone_sip_ua::{
+    Account, AccountId, Call, CallEvent, IncomingCall, IncomingRefer, UserAgent, UserAgentEvent,
+};
 use sound::{Echo, Hum, Player};
 use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
@@ -85,8 +87,13 @@ const LONGEST_CALL: Duration = Duration::from_secs(30 * 60);
 const LONGEST_TALK: Duration = Duration::from_secs(8 * 3600);
 
 impl Services {
-    /// Answers the calls of one user agent until `stop`.
-    pub(crate) async fn run(self: Arc<Self>, mut agent: UserAgent, mut stop: watch::Receiver<()>) {
+    /// Answers the calls of one user agent, whose accounts are these rooms', until `stop`.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        mut agent: UserAgent,
+        rooms: HashMap<AccountId, String>,
+        mut stop: watch::Receiver<()>,
+    ) {
         let mut calls = JoinSet::new();
         let recordables = Arc::<Recordables>::default();
         loop {
@@ -99,6 +106,12 @@ impl Services {
                     }
                     Some(UserAgentEvent::Request(received)) => {
                         calls.spawn(Arc::clone(&recordables).answer(received));
+                    }
+                    // Only within a call, so somebody in the room wants it.
+                    Some(UserAgentEvent::Referred(refer)) => {
+                        if let Some(room) = refer.account().and_then(|account| rooms.get(&account)) {
+                            calls.spawn(Arc::clone(&self).fetch(room.clone(), refer));
+                        }
                     }
                     Some(UserAgentEvent::Subscribe(incoming)) => {
                         calls.spawn(Arc::clone(&self.states).serve(incoming));
@@ -169,6 +182,21 @@ impl Services {
         match tokio::time::timeout(longest, call).await {
             Ok(outcome) => log(&caller, outcome),
             Err(_) => tracing::info!(%caller, number, "call to an extension ended after {longest:?}"),
+        }
+    }
+
+    /// A room calls somebody.
+    async fn fetch(self: Arc<Self>, number: String, refer: IncomingRefer) {
+        let fetched = refer.target().to.uri.to_string();
+        let (Some(Service::Conference(config)), Ok(_room)) =
+            (self.table.get(&number), self.room.try_acquire())
+        else {
+            return log(&fetched, refer.reject(StatusCode::BUSY_HERE).await);
+        };
+        let call = room::fetch(Arc::clone(&self), &number, config, refer);
+        match tokio::time::timeout(LONGEST_TALK, call).await {
+            Ok(outcome) => log(&fetched, outcome),
+            Err(_) => tracing::info!(%fetched, number, "call of a room ended after {LONGEST_TALK:?}"),
         }
     }
 

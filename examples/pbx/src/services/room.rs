@@ -1,5 +1,8 @@
 //! Conference rooms: whoever calls the number hears the others.
 //!
+//! To telephones it is the focus of a conference (RFC 4579): its Contact says so, somebody in it may have it call somebody
+//! else by a REFER, and its state agent tells who is in it.
+//!
 //! A room is there while somebody is in it. The sound is mixed by [`Conference`]; the stage of a member plays into the
 //! mix, so that a tone at one is heard by all.
 
@@ -12,7 +15,7 @@ use hashbrown::HashMap;
 use sidetone_hal::audio::AudioFormat;
 use sidetone_media::tone::{Part, Tone};
 use sidetone_sip_core::StatusCode;
-use sidetone_sip_ua::{Conference, Error, IncomingCall};
+use sidetone_sip_ua::{Conference, Error, IncomingCall, IncomingRefer};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Callers in a room at most, whatever its settings say: what a [`Conference`] takes.
@@ -91,6 +94,7 @@ pub(super) async fn serve(
         return incoming.reject(StatusCode::BUSY_HERE).await;
     };
     let caller = incoming.from().uri.address_of_record().to_string();
+    incoming.be_focus().await?;
     // The wide band for those who have it: the mixer changes the rate for the others.
     let (stage, port) = stage(AudioFormat::WIDEBAND);
     let mut call = incoming.answer(port).await?;
@@ -99,6 +103,27 @@ pub(super) async fn serve(
     }
     seat.join(&call.handle(), caller, stage.clone()).await?;
     recording::attend(&services, recordables, call, &stage, number).await;
+    Ok(())
+}
+
+/// Somebody in a room wants somebody else to be fetched (RFC 4579 §5.6): the room calls there.
+pub(super) async fn fetch(
+    services: Arc<Services>,
+    number: &str,
+    config: &RoomConfig,
+    refer: IncomingRefer,
+) -> Result<(), Error> {
+    let Some(mut seat) = Seat::take(&services, number, config) else {
+        return refer.reject(StatusCode::BUSY_HERE).await;
+    };
+    let fetched = refer.target().to.uri.address_of_record().to_string();
+    let (stage, port) = stage(AudioFormat::WIDEBAND);
+    let mut call = refer.accept_as_focus(port).await?;
+    if !established(&mut call).await {
+        return Ok(());
+    }
+    seat.join(&call.handle(), fetched, stage).await?;
+    until_ended(call, None).await;
     Ok(())
 }
 

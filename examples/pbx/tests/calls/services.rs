@@ -4,7 +4,7 @@ use super::*;
 use sidetone_pbx::{
     FolderMailboxes, MailboxCounts, MemoryMailboxes, Music, OrbitConfig, RoomConfig, VoicemailConfig,
 };
-use sidetone_sip_ua::CallRequest;
+use sidetone_sip_ua::{CallRequest, JoinOrder};
 
 /// Music that a test can tell from voices: a sound file with one tone.
 fn music(hertz: &'static [f32]) -> Music {
@@ -56,6 +56,56 @@ async fn a_room_plays_music_to_who_is_alone_and_lets_two_hear_each_other() {
     let empty =
         |event: &PbxEvent| matches!(event, PbxEvent::RoomChanged { members, .. } if members.is_empty());
     site.event("an empty room", empty).await;
+}
+
+/// Alice talks to Bob and to the room, and has Bob join it, in both orders of RFC 4579.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_is_brought_into_a_room_by_a_refer_to_him_and_by_one_to_the_room() {
+    for order in [JoinOrder::Member, JoinOrder::Focus] {
+        let mut site =
+            Site::new(|builder| builder.extension("800", Service::Conference(RoomConfig::default()))).await;
+        let (_alices, alice) = site.phone("alice", Protocol::Udp).await;
+        let (mut bobs, bob) = site.phone("bob", Protocol::Udp).await;
+        let (low, _) = voice(LOW);
+        let mut first = alice.call("bob", low).await.unwrap();
+        let (high, _) = voice(HIGH);
+        let answering = incoming(&mut bobs).await;
+        let mut at_bob = answering.answer(high).await.unwrap();
+        established(&mut first).await;
+        let (low, mut alices_ear) = voice(LOW);
+        let mut room = alice.call("800", low).await.unwrap();
+        established(&mut room).await;
+        let (high, mut bobs_ear) = voice(HIGH);
+        let (member, focus) = (first.handle(), room.handle());
+        let joining = tokio::spawn(async move { member.join_focus(&focus, order).await });
+        let joined = match order {
+            JoinOrder::Member => {
+                let refer = soon("a REFER", async {
+                    loop {
+                        if let Some(UserAgentEvent::Referred(refer)) = bobs.next_event().await {
+                            break refer;
+                        }
+                    }
+                });
+                refer.await.accept(high).await.unwrap()
+            }
+            _ => {
+                let fetched = incoming(&mut bobs).await;
+                assert_eq!(fetched.replaces(), Some(at_bob.id()));
+                assert_eq!(fetched.from().uri.user().as_deref(), Some("800"));
+                fetched.answer(high).await.unwrap()
+            }
+        };
+        soon("joined", joining).await.unwrap().unwrap();
+        ended(&mut at_bob).await;
+        alices_ear.hears_from_now(1300.0).await;
+        bobs_ear.hears_from_now(700.0).await;
+        assert!(joined.focus().await.unwrap().is_some(), "{order:?}");
+        let full =
+            |event: &PbxEvent| matches!(event, PbxEvent::RoomChanged { members, .. } if members.len() == 2);
+        site.event("two members", full).await;
+        drop((bob, joined));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

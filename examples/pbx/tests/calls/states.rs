@@ -4,7 +4,8 @@ use super::*;
 use sidetone_pbx::{MemoryMailboxes, RoomConfig, VoicemailConfig};
 use sidetone_sip_core::header::{Require, Supported};
 use sidetone_sip_core::{Headers, Request};
-use sidetone_sip_ua::package::conference_info::ConferenceInfo;
+use sidetone_sip_ua::package::Merge;
+use sidetone_sip_ua::package::conference_info::{ConferenceInfo, Roster, Scope};
 use sidetone_sip_ua::package::dialog_info::{DialogInfo, DialogSet, DialogState, Direction};
 use sidetone_sip_ua::package::feature_sync::{self, Feature, FeatureRequest, read_events};
 use sidetone_sip_ua::package::message_summary::{MessageClass, MessageSummary};
@@ -220,18 +221,25 @@ async fn who_is_in_a_room_is_told() {
     let (_alices, alice) = site.phone("alice", Protocol::Udp).await;
     let (_bobs, bob) = site.phone("bob", Protocol::Udp).await;
     let mut room = alice.subscribe(site.request("800", "conference")).await.unwrap();
-    let users = |request: &Request| {
-        let (_, users) = ConferenceInfo::parse(&request.body).unwrap().users.unwrap();
-        users.into_iter().map(|user| user.entity).collect::<Vec<_>>()
+    let mut roster = Roster::default();
+    let mut users = |request: &Request| {
+        let document = ConferenceInfo::parse(&request.body).unwrap();
+        let scope = document.scope;
+        assert_eq!(roster.merge(document), Merge::Taken);
+        (scope, roster.present().map(|user| user.entity.clone()).collect::<Vec<_>>())
     };
-    assert_eq!(told("nobody", &mut room, |request| Some(users(request))).await, Vec::<String>::new());
+    // All of it first, and then what changed.
+    assert_eq!(told("nobody", &mut room, |request| Some(users(request))).await, (Scope::Full, Vec::new()));
     let (low, _ear) = voice(LOW);
     let mut call = bob.call("800", low).await.unwrap();
     established(&mut call).await;
-    let joined = told("bob", &mut room, |request| Some(users(request))).await;
-    assert!(joined.len() == 1 && joined[0].starts_with("sip:bob@"), "{joined:?}");
+    // The room is the focus, and says so.
+    let focus = call.focus().await.unwrap().expect("a focus");
+    assert_eq!(focus.user().as_deref(), Some("800"));
+    let (scope, joined) = told("bob", &mut room, |request| Some(users(request))).await;
+    assert!(scope == Scope::Partial && joined.len() == 1 && joined[0].starts_with("sip:bob@"), "{joined:?}");
     call.hangup().await.unwrap();
-    assert_eq!(told("nobody", &mut room, |request| Some(users(request))).await, Vec::<String>::new());
+    assert_eq!(told("nobody", &mut room, |request| Some(users(request))).await, (Scope::Partial, Vec::new()));
     let mut none = alice.subscribe(site.request("600", "conference")).await.unwrap();
     assert_eq!(refused(&mut none).await, StatusCode::NOT_FOUND);
 }

@@ -5,6 +5,7 @@ use sidetone_hal::time::Duration;
 use sidetone_pbx::PbxEvent;
 use sidetone_sip_core::header::{Header, MaxForwards, ProxyAuthorization, Route, Via, WwwAuthenticate};
 use sidetone_sip_core::{HeaderName, Message, Method, StatusCode};
+use sidetone_sip_ua::feature::cause::{Cancelled, EndReason, cancelled, headers};
 
 #[test]
 fn a_call_passes_both_ways_and_is_hung_up_by_either_side() {
@@ -75,6 +76,34 @@ fn a_cancel_reaches_the_callee_and_its_487_the_caller() {
     bench.forget();
     bench.advance(Duration::from_secs(40));
     assert_eq!(bench.proxy.context_count(), 0);
+}
+
+#[test]
+fn a_caller_that_says_why_it_cancels_is_heard_by_the_callee() {
+    let mut bench = Bench::new();
+    let (alice, bob) = (peer("alice", "10.0.0.2:5060"), peer("bob", "10.0.0.3:5060"));
+    bench.register(&bob);
+    for (name, why, told) in [
+        ("why", Some(EndReason::CompletedElsewhere), Cancelled::AnsweredElsewhere),
+        ("plain", None, Cancelled::Missed),
+    ] {
+        let sent = bench.invite(&alice, "bob", name);
+        let invite = bench.incoming(&bob, Method::INVITE);
+        bench.answer(&bob, &invite, StatusCode::RINGING);
+        bench.forget();
+        let mut cancel = cancel_of(&sent);
+        for (name, value) in why.map(headers).iter().flat_map(|headers| headers.iter()) {
+            cancel.headers.push_raw(name, value).unwrap();
+        }
+        bench.request(&alice, &cancel);
+        let cancel = bench.incoming(&bob, Method::CANCEL);
+        assert_eq!(cancelled(&cancel.headers), told, "{name}");
+        bench.answer(&bob, &cancel, StatusCode::OK);
+        bench.answer(&bob, &invite, StatusCode::REQUEST_TERMINATED);
+        bench.forget();
+        bench.advance(Duration::from_secs(40));
+        bench.forget_messages();
+    }
 }
 
 #[test]
@@ -184,6 +213,8 @@ fn a_fork_rings_every_phone_and_the_first_to_answer_gets_the_call() {
     let answered = bench.response(&alice);
     assert_eq!(answered.status, StatusCode::OK);
     let cancel = bench.incoming(&phones[0], Method::CANCEL);
+    // Nobody missed a call.
+    assert_eq!(cancelled(&cancel.headers), Cancelled::AnsweredElsewhere);
     bench.answer(&phones[0], &cancel, StatusCode::OK);
     bench.answer(&phones[0], &one, StatusCode::REQUEST_TERMINATED);
     bench.incoming(&phones[0], Method::ACK);

@@ -5,6 +5,7 @@ use sidetone_hal::time::Duration;
 use sidetone_pbx::{DialogEnd, DialogState, Direction, PbxEvent, PickupScope};
 use sidetone_sip_core::header::{CSeq, CallInfo, Replaces, SessionExpires, Supported};
 use sidetone_sip_core::{Method, StatusCode};
+use sidetone_sip_ua::feature::cause::{Cancelled, cancelled};
 
 fn phones(bench: &mut Bench) -> (Peer, Peer, Peer) {
     let (alice, bob, carol) =
@@ -73,7 +74,8 @@ fn a_caller_that_does_not_know_replaces_is_answered_by_the_picker_as_by_one_more
     bench.answer(&carol, &invite, StatusCode::OK);
     let answered = bench.response(&alice);
     assert_eq!(answered.status, StatusCode::OK);
-    bench.incoming(&bob, Method::CANCEL);
+    let cancel = bench.incoming(&bob, Method::CANCEL);
+    assert_eq!(cancelled(&cancel.headers), Cancelled::AnsweredElsewhere);
     assert!(bench.proxy.dialogs().of_user("bob").next().is_none());
     let bye = bench.in_dialog(&alice, &answered, Method::BYE, 9);
     bench.request(&alice, &bye);
