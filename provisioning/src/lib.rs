@@ -10,8 +10,9 @@ pub use host::{Host, HostError};
 pub use schema::{ACCOUNTS, Access, KEYS, Kind, SCHEMA, Setting};
 pub use settings::{Secret, SettingError, SettingErrorKind, Settings};
 pub use typed::{
-    AccountCallSettings, AccountDialSettings, AccountServerSettings, AccountSettings, AuthoritySet,
-    CallSettings, DialSettings, DndSettings, DtmfInfo, DtmfMode, ForwardSettings, IntercomSettings,
-    KeepAliveKind, KeySettings, KeysSettings, MediaSettings, NatKind, PagingSettings, PhoneSettings,
-    ServerSettings, SessionSettings, Srtp, TimerSettings, TlsSettings, ToneSettings, Transport,
+    AccountCallSettings, AccountDialSettings, AccountServerSettings, AccountSettings, AccountSeveralSettings,
+    AuthoritySet, CallSettings, DialSettings, DndSettings, DtmfInfo, DtmfMode, ForwardSettings,
+    IntercomSettings, KeepAliveKind, KeySettings, KeysSettings, MediaSettings, NatKind, PagingSettings,
+    PhoneSettings, ServerSettings, SessionSettings, SeveralSettings, Srtp, TimerSettings, TlsSettings,
+    ToneSettings, Transport,
 };

@@ -8,11 +8,13 @@ mod dialplan;
 mod keys;
 mod server;
 mod session;
+mod several;
 mod table;
 
 use calls::CALLS;
 use dialplan::DIALPLAN;
 use session::SESSION;
+use several::SEVERAL;
 use table::TABLE;
 
 use core::fmt::{self, Write as _};
@@ -25,8 +27,16 @@ pub const KEYS: u8 = 13;
 
 /// Every setting of the phone, in the order in which files and tables show them.
 pub const SCHEMA: &[Setting] = &join::<
-    { TABLE.len() + DIALPLAN.len() + CALLS.len() + SESSION.len() + keys::KEYS.len() + server::SERVER.len() },
->(&[TABLE, DIALPLAN, CALLS, SESSION, server::SERVER, keys::KEYS]);
+    {
+        TABLE.len()
+            + DIALPLAN.len()
+            + CALLS.len()
+            + SESSION.len()
+            + keys::KEYS.len()
+            + server::SERVER.len()
+            + SEVERAL.len()
+    },
+>(&[TABLE, DIALPLAN, CALLS, SESSION, server::SERVER, keys::KEYS, SEVERAL]);
 
 /// The rows of several tables, `N` in all.
 const fn join<const N: usize>(mut tables: &[&[Setting]]) -> [Setting; N] {

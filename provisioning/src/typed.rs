@@ -5,12 +5,14 @@ mod dialplan;
 mod keys;
 mod server;
 mod session;
+mod several;
 
 pub use calls::{AccountCallSettings, CallSettings, DndSettings, ForwardSettings, IntercomSettings};
 pub use dialplan::{AccountDialSettings, DialSettings};
 pub use keys::{KeySettings, KeysSettings};
 pub use server::{AccountServerSettings, ServerSettings};
 pub use session::SessionSettings;
+pub use several::{AccountSeveralSettings, SeveralSettings};
 
 use crate::host::Host;
 use crate::schema::ACCOUNTS;

@@ -384,7 +384,9 @@ impl Run {
                 let (orders, ordered) = mpsc::channel(QUEUE);
                 self.calls.insert(id, orders);
                 self.ids.insert(id, call.id());
-                tokio::spawn(calls::incoming(call, id, self.sound.clone(), ordered, self.reports.clone()));
+                let account = self.accounts.get(account).cloned();
+                let (sound, reports) = (self.sound.clone(), self.reports.clone());
+                tokio::spawn(calls::incoming(call, account, id, sound, ordered, reports));
             }
             Verdict::Refuse(refusal) => {
                 tokio::spawn(async move {
@@ -435,6 +437,10 @@ impl Run {
                     self.pick_up(call, account, pickup);
                     continue;
                 }
+                Command::BringIn { call, focus, order } => {
+                    self.bring_in(call, focus, order);
+                    continue;
+                }
                 Command::Reload { reboot } => {
                     let what = if reboot { "a restart" } else { "the settings read again" };
                     eprintln!("sidetone-phone: the server wants {what} (check-sync)");
@@ -468,6 +474,7 @@ impl Run {
                 Command::Answer(call) => (call, Order::Answer),
                 Command::Reject(call) => (call, Order::Reject(self.firmware.refusal(call))),
                 Command::HangUp(call) => (call, Order::HangUp),
+                Command::Withdraw(call) => (call, Order::Withdraw),
                 Command::Hold(call) => (call, Order::Hold),
                 Command::Resume(call) => (call, Order::Resume),
                 Command::Dtmf { call, digit } => (call, Order::Dtmf(digit)),

@@ -1,5 +1,6 @@
 //! What becomes of calls, as the phone reads it.
 
+use super::several::{AccountSeveralSettings, SeveralSettings};
 use crate::settings::Settings;
 use core::time::Duration;
 
@@ -24,6 +25,7 @@ pub struct AccountCallSettings {
     pub voice_mail: String,
     pub mwi: bool,
     pub mwi_interval: Duration,
+    pub several: AccountSeveralSettings,
 }
 
 /// What becomes of calls, whatever the account.
@@ -53,6 +55,7 @@ pub struct CallSettings {
     pub redial_times: u32,
     pub talk: bool,
     pub hold: bool,
+    pub several: SeveralSettings,
 }
 
 /// Do not disturb.
@@ -115,6 +118,7 @@ impl Settings {
             voice_mail: value("voice_mail").text(),
             mwi: value("mwi").bool(),
             mwi_interval: value("mwi_interval").seconds(),
+            several: self.account_several(number),
         }
     }
 
@@ -165,6 +169,7 @@ impl Settings {
             redial_times: value("redial.times").number(),
             talk: value("events.talk").bool(),
             hold: value("events.hold").bool(),
+            several: self.several(),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::dialog::{Routed, call_id_header};
 use crate::error::CommandError;
 use crate::event::{EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Owner};
+use crate::feature::cause::{self, EndReason};
 use crate::feature::redirect::{Attempt, Follow, Redirected, Redirection};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -153,7 +154,7 @@ impl Call {
         if let Some(Ok(call_id)) = call_id {
             self.call_id = call_id.as_str().into();
         }
-        context.cancel(now, other);
+        context.cancel(now, other, &cause::headers(EndReason::CompletedElsewhere));
     }
 
     /// The user gives up a call that waits for his word on a redirection. Whether it did.

@@ -57,6 +57,16 @@ const WARNING: Tone = Tone {
     once: false,
 };
 
+/// Reminds of a call on hold: two short tones at Panasonic's frequency and times (PAB-181, PAB-183).
+const HOLD: Tone = Tone {
+    parts: &[
+        Part { hertz: &[425.0], millis: 190 },
+        Part { hertz: &[], millis: 190 },
+        Part { hertz: &[425.0], millis: 190 },
+    ],
+    once: true,
+};
+
 const fn melody(parts: &'static [Part]) -> Tone {
     Tone { parts, once: false }
 }
@@ -107,6 +117,7 @@ impl TonePlayer {
                 list.unwrap_or_else(|| RING.into())
             }
             Sound::Warning => WARNING.into(),
+            Sound::HoldTone => HOLD.into(),
         }
     }
 

@@ -1,16 +1,16 @@
 //! What becomes of calls, from the settings.
 
 use super::server::Servers;
-use crate::firmware::{AccountPolicy, CallPolicy, TransferConfig};
+use crate::firmware::{AccountPolicy, CallPolicy, NetworkConferenceConfig, SemiAttended, TransferConfig};
 use sidetone_provisioning::{AccountCallSettings, CallSettings, Settings};
 use sidetone_sip_core::NameAddr;
-use sidetone_sip_ua::AccountConfig;
 use sidetone_sip_ua::feature::alert::{Ring, RingText};
 use sidetone_sip_ua::feature::forward::ForwardConfig;
 use sidetone_sip_ua::feature::identity::{CallerSource, IdentityConfig};
 use sidetone_sip_ua::feature::number::NumberList;
 use sidetone_sip_ua::feature::screening::ScreeningConfig;
 use sidetone_sip_ua::feature::{Scope, ServerCode, TimeOfDay, Window};
+use sidetone_sip_ua::{AccountConfig, JoinOrder};
 
 /// The melodies of the ringer.
 const RINGS: u8 = 5;
@@ -61,7 +61,13 @@ impl Calls {
 
     fn apply(&mut self, settings: &CallSettings) -> Result<(), String> {
         self.custom = settings.custom;
-        self.transfer = TransferConfig::new(settings.transfer_blind_on_hook, settings.transfer_on_hook);
+        let several = &settings.several;
+        let way = if several.semi_attended_replaces { SemiAttended::Replaces } else { SemiAttended::Cancel };
+        self.transfer = TransferConfig::new(settings.transfer_blind_on_hook, settings.transfer_on_hook)
+            .with_semi_attended(way, several.missed_prompt);
+        self.phone.waiting_code = ServerCode::new(&several.waiting_on_code, &several.waiting_off_code);
+        self.phone.hold_tone = several.hold_tone.then_some(several.hold_tone_delay);
+        self.phone.keep_conference = several.transfer_on_leave;
         self.screening = ScreeningConfig::default().with_refused(settings.refuse_status);
         self.screening.block_list = list(&settings.block_list);
         self.screening.emergency.numbers = list(&settings.emergency);
@@ -190,6 +196,12 @@ fn apply_account(settings: &AccountCallSettings, rules: &mut AccountPolicy) {
     rules.hotline.number.clone_from(&settings.hotline);
     rules.hotline.delay = settings.hotline_delay;
     rules.voice_mail.clone_from(&settings.voice_mail);
+    let several = &settings.several;
+    rules.screening.call_waiting.enabled &= several.call_waiting;
+    let order = if several.focus_calls { JoinOrder::Focus } else { JoinOrder::Member };
+    rules.conference = Some(several.conference_uri.trim())
+        .filter(|uri| several.network_conference && !uri.is_empty())
+        .map(|uri| NetworkConferenceConfig::new(uri, order));
 }
 
 fn forward_of(settings: &AccountCallSettings, phone: &ForwardConfig) -> ForwardConfig {

@@ -9,8 +9,10 @@ use sidetone_media::process::{AudioProcessing, EchoControl};
 use sidetone_media::sdp::HoldStyle;
 use sidetone_media::srtp::SrtpPolicy;
 use sidetone_media::stream::SilenceSuppression;
+use sidetone_media::wav::{Limits, Sound};
 use sidetone_provisioning::{AccountSettings, DtmfInfo, DtmfMode as DtmfSetting, MediaSettings, Srtp};
-use sidetone_sip_ua::{AudioConfig, UserAgentBuilder};
+use sidetone_sip_core::Uri;
+use sidetone_sip_ua::{AudioConfig, HoldMusic, IntoUri as _, UserAgentBuilder};
 
 /// The rates at which a codec is looked for by its name alone, what sounds best first.
 const RATES: [u32; 3] = [16_000, 8000, 44_100];
@@ -118,6 +120,13 @@ impl Media {
             DtmfInfo::Dtmf => InfoKind::Dtmf,
             DtmfInfo::TelephoneEvent => InfoKind::TelephoneEvent,
         };
+        let server = settings.calls.several.music_server.trim();
+        if !server.is_empty() {
+            let server = music_server(server, &settings.aor).ok_or_else(|| {
+                format!("music_server: {server:?}: expected an address as sip:moh@example.com, or a number")
+            })?;
+            audio.on_hold = HoldMusic::Server(server);
+        }
         audio.srtp = policy(settings.srtp);
         audio.dtls = policy(settings.dtls);
         Ok(audio)
@@ -131,6 +140,28 @@ impl Media {
             None => builder,
         }
     }
+}
+
+/// A music server in the forms of YLA-082, or as a number at the account's server.
+fn music_server(text: &str, aor: &str) -> Option<Uri> {
+    let text = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text).trim();
+    if text.starts_with("sip:") || text.starts_with("sips:") {
+        return text.parse().ok();
+    }
+    if text.contains(['.', '@', ':']) {
+        return format!("sip:{text}").parse().ok();
+    }
+    text.into_uri(&aor.parse().ok()?).ok()
+}
+
+/// What those on hold hear: a WAV file.
+pub(super) fn hold_music(file: &str) -> Result<HoldMusic, String> {
+    if file.is_empty() {
+        return Ok(HoldMusic::Silence);
+    }
+    let octets = std::fs::read(file).map_err(|error| format!("hold.music: {file}: {error}"))?;
+    let sound = Sound::from_wav(&octets, &Limits::default());
+    sound.map(HoldMusic::Sound).map_err(|error| format!("hold.music: {file}: {error}"))
 }
 
 const fn policy(setting: Srtp) -> SrtpPolicy {
@@ -188,4 +219,27 @@ fn ports_of(settings: &MediaSettings) -> Result<Option<RangeInclusive<u16>>, Str
         ));
     }
     Ok(Some(first..=last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_music_server_is_named_in_all_forms_of_the_manual() {
+        let read = |text: &str| music_server(text, "sip:alice@example.org").map(|uri| uri.to_string());
+        for (text, uri) in [
+            ("<10.1.3.165>", "sip:10.1.3.165"),
+            ("10.1.3.165", "sip:10.1.3.165"),
+            ("sip:moh@sip.com", "sip:moh@sip.com"),
+            ("<sip:moh@sip.com>", "sip:moh@sip.com"),
+            ("<yealink.com>", "sip:yealink.com"),
+            ("yealink.com", "sip:yealink.com"),
+            ("moh@yealink.com", "sip:moh@yealink.com"),
+            ("*45", "sip:*45@example.org"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(uri), "{text}");
+        }
+        assert_eq!(read("sip:"), None);
+    }
 }

@@ -197,6 +197,8 @@ impl Config {
             self.user_agent = phone.user_agent;
         }
         self.media.apply_file(&phone.media).map_err(ConfigError::Media)?;
+        self.media.audio.on_hold =
+            media::hold_music(&phone.calls.several.hold_music).map_err(ConfigError::Media)?;
         self.tones = Tones::from_file(&phone.tones).map_err(ConfigError::Media)?;
         self.pages.apply_file(&phone.paging).map_err(ConfigError::Media)?;
         self.calls.apply_file(settings).map_err(ConfigError::Calls)?;

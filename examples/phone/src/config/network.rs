@@ -105,6 +105,8 @@ impl Network {
         // Texts are shown, and what servers tell in a call.
         config.methods.extend([Method::MESSAGE, Method::INFO]);
         config.unsolicited = unsolicited.to_vec();
+        // Telephones transfer to those who still ring by that (YLA-107).
+        config.replace_ringing = true;
         config.endpoint.timers = self.timers;
         config.endpoint.max_datagram = self.max_datagram;
         let mut builder = UserAgent::builder().config(config).dscp(self.dscp).tls(self.tls.clone());

@@ -5,11 +5,13 @@ use crate::audio::MixerHandle;
 use crate::firmware::{CallRef, Ended, EndedBy, Quality, Signal, TransferProgress};
 use sidetone_media::StreamStats;
 use sidetone_media::process::AudioProcessing;
-use sidetone_sip_core::StatusCode;
+use sidetone_sip_core::{StatusCode, Uri};
 use sidetone_sip_ua::feature::anonymity::Presented;
+use sidetone_sip_ua::feature::cause::{Cancelled, EndReason};
+use sidetone_sip_ua::package::conference_info::User;
 use sidetone_sip_ua::{
     Account, Call, CallEvent, CallHandle, CallRequest, EndCause, Error, IncomingCall, IncomingRefer, IntoUri,
-    ReferProgress, Refusal,
+    ReferProgress, Refusal, WatchedConference,
 };
 use tokio::sync::mpsc;
 
@@ -19,6 +21,7 @@ pub(super) enum Order {
     Answer,
     Reject(Refusal),
     HangUp,
+    Withdraw,
     Hold,
     Resume,
     Dtmf(char),
@@ -75,7 +78,7 @@ pub(super) async fn outgoing(
         Called::Referred(refer) => refer.accept(port).await,
     };
     let cause = match call {
-        Ok(call) => attend(call, id, orders, &reports).await,
+        Ok(call) => attend(call, Some(account), id, orders, &reports).await,
         Err(error) => failed(&error),
     };
     tell(&reports, id, Signal::Ended { call: id, cause }).await;
@@ -84,17 +87,19 @@ pub(super) async fn outgoing(
 /// Lets a call ring until it is decided, and attends it to its end.
 pub(super) async fn incoming(
     call: IncomingCall,
+    account: Option<Account>,
     id: CallRef,
     sound: MixerHandle,
     orders: mpsc::Receiver<Order>,
     reports: mpsc::Sender<Report>,
 ) {
-    let cause = decide(call, id, &sound, orders, &reports).await;
+    let cause = decide(call, account, id, &sound, orders, &reports).await;
     tell(&reports, id, Signal::Ended { call: id, cause }).await;
 }
 
 async fn decide(
     mut call: IncomingCall,
+    account: Option<Account>,
     id: CallRef,
     sound: &MixerHandle,
     mut orders: mpsc::Receiver<Order>,
@@ -111,7 +116,7 @@ async fn decide(
         match order {
             Some(Order::Answer) => {
                 return match call.answer(sound.port(id)).await {
-                    Ok(call) => attend(call, id, orders, reports).await,
+                    Ok(call) => attend(call, account, id, orders, reports).await,
                     Err(error) => failed(&error),
                 };
             }
@@ -120,7 +125,7 @@ async fn decide(
                 let _ = call.reject_with(refusal).await;
                 return local();
             }
-            Some(Order::HangUp) | None => {
+            Some(Order::HangUp | Order::Withdraw) | None => {
                 let _ = call.reject(StatusCode::BUSY_HERE).await;
                 return local();
             }
@@ -131,10 +136,13 @@ async fn decide(
 
 /// Key presses that may wait for those before them.
 const PRESSED_KEYS: usize = 32;
+/// People of a conference whom the screen has room for.
+const MAX_PEOPLE: usize = 32;
 
 /// Passes orders and events on until the call is over.
 async fn attend(
     mut call: Call,
+    account: Option<Account>,
     id: CallRef,
     mut orders: mpsc::Receiver<Order>,
     reports: &mpsc::Sender<Report>,
@@ -145,8 +153,12 @@ async fn attend(
     // Each may take seconds to be taken by the other side, in which the call goes on; they keep their order.
     let (keys, pressed) = mpsc::channel(PRESSED_KEYS);
     tokio::spawn(press(handle.clone(), pressed));
+    let mut people: Option<WatchedConference> = None;
     loop {
         tokio::select! {
+            names = told_people(&mut people) => {
+                tell(reports, id, Signal::People { call: id, people: names }).await;
+            }
             event = call.next_event() => {
                 let signal = match event {
                     Some(CallEvent::Ringing { early_media }) => Signal::Ringing { call: id, early_media },
@@ -154,6 +166,10 @@ async fn attend(
                         if let Ok(stats) = handle.stats().await {
                             let (name, encrypted) = (stats.codec.name, stats.srtp.is_some());
                             tell(reports, id, Signal::Codec { call: id, name, encrypted }).await;
+                        }
+                        // Who is in a conference is asked of its focus, while the call lasts.
+                        if let (Ok(Some(focus)), Some(account)) = (handle.focus().await, &account) {
+                            people = account.watch_conference(focus).await.ok();
                         }
                         Signal::Established { call: id }
                     }
@@ -207,6 +223,7 @@ async fn attend(
                     }
                     Order::Process(processing) => handle.set_audio_processing(processing).await,
                     Order::HangUp | Order::Reject(_) => handle.hangup().await,
+                    Order::Withdraw => handle.hangup_because(EndReason::CompletedElsewhere).await,
                     Order::Answer | Order::Hold | Order::Resume => Ok(()),
                 };
                 if let Err(error) = done {
@@ -218,6 +235,24 @@ async fn attend(
             }
         }
     }
+}
+
+/// The next that is told of who is in the conference that a call is with; never, where it is with none.
+async fn told_people(conference: &mut Option<WatchedConference>) -> Vec<String> {
+    let Some(watched) = conference else { return core::future::pending().await };
+    match watched.changed().await {
+        Some(roster) => roster.present().take(MAX_PEOPLE).map(name_of).collect(),
+        None => {
+            *conference = None;
+            Vec::new()
+        }
+    }
+}
+
+/// A name, or the number of an address.
+fn name_of(user: &User) -> String {
+    let number = user.name().parse::<Uri>().ok().and_then(|uri| uri.user().map(|user| user.into_owned()));
+    number.unwrap_or_else(|| user.name().to_owned())
 }
 
 /// Sends key presses, one after the other, until the call is over.
@@ -253,11 +288,11 @@ fn quality_of(stats: &StreamStats) -> Option<Quality> {
 }
 
 fn local() -> Ended {
-    Ended { by: EndedBy::Local, status: None, reason: String::new() }
+    Ended { by: EndedBy::Local, status: None, reason: String::new(), elsewhere: false }
 }
 
 fn failed(error: &Error) -> Ended {
-    Ended { by: EndedBy::Network, status: None, reason: error.to_string() }
+    Ended { by: EndedBy::Network, status: None, reason: error.to_string(), elsewhere: false }
 }
 
 fn ended(cause: &EndCause) -> Ended {
@@ -266,5 +301,6 @@ fn ended(cause: &EndCause) -> Ended {
         sidetone_sip_ua::EndedBy::Remote => EndedBy::Remote,
         _ => EndedBy::Network,
     };
-    Ended { by, status: cause.status.map(StatusCode::code), reason: cause.reason.clone() }
+    let elsewhere = matches!(cause.cancelled, Cancelled::AnsweredElsewhere | Cancelled::RefusedElsewhere);
+    Ended { by, status: cause.status.map(StatusCode::code), reason: cause.reason.clone(), elsewhere }
 }

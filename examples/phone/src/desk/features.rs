@@ -5,13 +5,24 @@ use super::{Run, peer};
 
 use crate::firmware::{CallRef, Signal, TransferProgress};
 use sidetone_sip_core::StatusCode;
-use sidetone_sip_ua::{CallHandle, CallId, Conference, Error, IncomingRefer};
+use sidetone_sip_ua::{CallHandle, CallId, Conference, Error, IncomingRefer, JoinOrder};
 
 /// Whom a call is transferred to.
 #[derive(Debug)]
 pub(super) enum Target {
     Number(String),
     Call(CallRef),
+}
+
+/// The last word of a REFER.
+fn progress_of(done: Result<(), Error>) -> TransferProgress {
+    match done {
+        Ok(()) => TransferProgress::Done,
+        Err(Error::Refused(status)) => {
+            TransferProgress::Failed(format!("{} {}", status.code(), status.reason()))
+        }
+        Err(error) => TransferProgress::Failed(error.to_string()),
+    }
 }
 
 impl Run {
@@ -35,15 +46,24 @@ impl Run {
                 (Some(handle), Err(Some(other))) => handle.transfer_to(&other).await,
                 _ => Err(Error::Closed),
             };
-            let progress = match done {
-                Ok(()) => TransferProgress::Done,
-                Err(Error::Refused(status)) => {
-                    TransferProgress::Failed(format!("{} {}", status.code(), status.reason()))
-                }
-                Err(error) => TransferProgress::Failed(error.to_string()),
-            };
+            let progress = progress_of(done);
             // A desk that is gone needs to know nothing more.
             let _ = reports.send(Report::Signal(call, Signal::Transfer { call, progress })).await;
+        });
+    }
+
+    /// Has the other side of a call join a conference of the server, and tells the firmware what comes of it.
+    pub(super) fn bring_in(&self, call: CallRef, focus: CallRef, order: JoinOrder) {
+        let reports = self.reports.clone();
+        let handles = self.handles.get(&call).cloned().zip(self.handles.get(&focus).cloned());
+        tokio::spawn(async move {
+            let done = match handles {
+                Some((member, focus)) => member.join_focus(&focus, order).await,
+                None => Err(Error::Closed),
+            };
+            let progress = progress_of(done);
+            // A desk that is gone needs to know nothing more.
+            let _ = reports.send(Report::Signal(call, Signal::BroughtIn { call, progress })).await;
         });
     }
 

@@ -76,6 +76,8 @@ pub struct Call {
     pub(super) holding: bool,
     pub(super) sent: String,
     pub(super) received: String,
+    /// Who is in the conference that the other side is the focus of.
+    pub(super) people: Vec<String>,
     /// Who had us make this call.
     pub(super) transferred_by: Option<String>,
     /// What the person dialled, or had dialled.
@@ -177,6 +179,8 @@ pub struct Ended {
     pub status: Option<u16>,
     /// In words.
     pub reason: String,
+    /// Somebody else took the call that rang here, or refused it for all: it was not missed.
+    pub elsewhere: bool,
 }
 
 /// How a call sounded to us. `Display` is what the screen shows.
@@ -266,6 +270,7 @@ impl Firmware {
             holding: false,
             sent: String::new(),
             received: String::new(),
+            people: Vec::new(),
             transferred_by: None,
             dialled: None,
             waiting: Waiting::default(),
@@ -345,7 +350,7 @@ impl Firmware {
 
     pub(super) fn hang_up(&mut self, call: CallRef) {
         if self.conference.contains(&call) {
-            return self.end_conference();
+            return self.leave_or_end_conference();
         }
         self.after_hold.retain(|after| after.call != call);
         self.change(call, |call| call.hung_up = true);
@@ -382,7 +387,7 @@ impl Firmware {
     }
 
     /// Does something about a call once the others are held: who is put on hold knows it before (YLC-215).
-    fn once_held(&mut self, waits: Vec<CallRef>, call: CallRef, then: Command) {
+    pub(super) fn once_held(&mut self, waits: Vec<CallRef>, call: CallRef, then: Command) {
         self.after_hold.retain(|after| after.call != call);
         if waits.is_empty() {
             self.command(then);
@@ -435,8 +440,10 @@ impl Firmware {
         self.hold_settled(id);
         self.leave_conference(id);
         self.agent_hung_up(&call);
+        self.leave_network_conference(now, id, cause);
+        self.update_hold_tone(now);
         self.reload_when_idle();
-        if call.is_ringing() {
+        if call.is_ringing() && !cause.elsewhere {
             self.missed = self.missed.saturating_add(1);
         }
         if call.since.is_none() && !call.hung_up {

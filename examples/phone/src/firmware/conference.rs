@@ -1,5 +1,6 @@
 //! A conference on the telephone itself: calls that hear each other.
 
+use super::transfer::{Step, Transfer};
 use super::{Call, CallRef, CallState, Command, Firmware, Mode};
 use sidetone_hal::time::Instant;
 
@@ -10,6 +11,9 @@ impl Firmware {
         let Mode::Call(shown) = self.mode else { return };
         if !self.find(shown).is_some_and(|call| call.is_up() && !call.hung_up) || self.is_transferring(shown)
         {
+            return;
+        }
+        if self.network_conference_key(now, shown) {
             return;
         }
         match self.can_join(shown) {
@@ -95,6 +99,22 @@ impl Firmware {
             if self.find(call).is_some_and(|call| call.state == CallState::Talking) {
                 self.hold(call);
             }
+        }
+    }
+
+    /// Whether the conference key has something to do with this call beside dialling.
+    pub(super) fn offers_conference(&self, shown: CallRef) -> bool {
+        self.offers_network_conference(shown).unwrap_or_else(|| self.can_join(shown).is_some())
+    }
+
+    /// The person leaves: it ends, or the two others go on with each other, where that is set (YLA-118).
+    pub(super) fn leave_or_end_conference(&mut self) {
+        match self.conference[..] {
+            [first, second] if self.policy.keep_conference && self.transfer.is_none() => {
+                self.transfer = Some(Transfer { call: first, step: Step::Dialling });
+                self.transfer_to_call(second);
+            }
+            _ => self.end_conference(),
         }
     }
 

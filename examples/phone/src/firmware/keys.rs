@@ -136,7 +136,7 @@ impl Firmware {
                 };
                 if complete.is_some() {
                     return {
-                        let conference = self.can_join(call.id).map(|_| Soft::Conference);
+                        let conference = self.offers_conference(call.id).then_some(Soft::Conference);
                         let keys: Vec<_> = [Soft::Transfer].into_iter().chain(conference).collect();
                         self.page(&keys, Some(Soft::End))
                     };
@@ -157,7 +157,7 @@ impl Firmware {
             keys.push(Soft::Split);
         }
         keys.extend(self.other_held(call.id).map(|_| Soft::Swap));
-        keys.extend(self.can_join(call.id).map(|_| Soft::Conference));
+        keys.extend(self.offers_conference(call.id).then_some(Soft::Conference));
         keys.extend(self.free_line(call.account).map(|_| Soft::NewCall));
         keys.extend(self.can_transfer(call.id).then_some(Soft::Transfer));
         keys.extend(self.policy.record_key.then_some(Soft::Record));

@@ -11,8 +11,10 @@ mod conference;
 mod dial;
 mod draw;
 mod entry;
+mod hold_tone;
 mod in_call;
 mod keys;
+mod network_conference;
 mod policy;
 mod programmable;
 mod screen;
@@ -25,6 +27,7 @@ mod watch;
 pub use call::{Call, CallRef, CallState, Ended, EndedBy, Peer, Quality};
 pub use clock::{Moment, WallClock};
 pub use draw::Painter;
+pub use network_conference::NetworkConferenceConfig;
 pub(crate) use policy::refusal_of;
 pub use policy::{AccountPolicy, CallPolicy, Invitation, Verdict};
 pub use programmable::{KeyConfig, KeyFunction};
@@ -32,7 +35,7 @@ pub use screen::{Body, Icon, LineLabel, Screen, SoftKey, Tone};
 pub use served::Served;
 pub use signal::{Command, Registration, Signal, Sound};
 pub use texts::ReceivedText;
-pub use transfer::{TransferConfig, TransferProgress};
+pub use transfer::{SemiAttended, TransferConfig, TransferProgress};
 
 use crate::models::{LineLamps, Model};
 use call::{AfterHold, Direction};
@@ -143,6 +146,8 @@ pub enum Reason {
     Ringing,
     /// The countdown to a call that is placed again.
     Redial,
+    /// The tone that reminds of a call on hold begins or ends.
+    HoldTone,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -151,10 +156,13 @@ enum Timer {
     BusyTone,
     Overlay,
     Notice,
+    HoldTone,
+    HoldToneEnd,
 }
 
 impl TimerKind for Timer {
-    const ALL: &'static [Self] = &[Self::Ended, Self::BusyTone, Self::Overlay, Self::Notice];
+    const ALL: &'static [Self] =
+        &[Self::Ended, Self::BusyTone, Self::Overlay, Self::Notice, Self::HoldTone, Self::HoldToneEnd];
     fn index(self) -> usize {
         self as usize
     }
@@ -207,6 +215,8 @@ pub struct Firmware {
     transfer_config: TransferConfig,
     /// The calls that are joined, two or more; none without a conference.
     conference: Vec<CallRef>,
+    /// The conference of the server that we are in and began.
+    network: Option<network_conference::NetworkConference>,
     /// What is done once other calls are held. At most one for each call.
     after_hold: Vec<AfterHold>,
     keys: Vec<Programmed>,
@@ -230,7 +240,7 @@ pub struct Firmware {
     page: Option<String>,
     last_number: Option<String>,
     clock: Option<WallClock>,
-    timers: TimerTable<Timer, 4>,
+    timers: TimerTable<Timer, 6>,
     commands: VecDeque<Command>,
 }
 
@@ -265,6 +275,7 @@ impl Firmware {
             transfer: None,
             transfer_config: config.transfer,
             conference: Vec::new(),
+            network: None,
             after_hold: Vec::new(),
             keys: config.keys.into_iter().map(Programmed::new).collect(),
             reload: None,
@@ -350,12 +361,15 @@ impl Firmware {
             Signal::Ringing { call, early_media } => {
                 self.change(call, |call| call.state = CallState::Alerting { early_media });
             }
-            Signal::Established { call } => self.change(call, |call| {
-                if !call.is_up() {
-                    call.state = CallState::Talking;
-                    call.since = Some(now);
-                }
-            }),
+            Signal::Established { call } => {
+                self.change(call, |call| {
+                    if !call.is_up() {
+                        call.state = CallState::Talking;
+                        call.since = Some(now);
+                    }
+                });
+                self.conference_is_up(call);
+            }
             Signal::Codec { call, name, encrypted } => self.change(call, |call| {
                 (call.codec, call.encrypted) = (Some(name), encrypted);
             }),
@@ -363,10 +377,12 @@ impl Firmware {
             Signal::Held(call) => {
                 self.change(call, |call| call.settle(CallState::Held));
                 self.hold_settled(call);
+                self.update_hold_tone(now);
             }
             Signal::Resumed(call) => {
                 self.change(call, |call| call.settle(CallState::Talking));
                 self.hold_settled(call);
+                self.update_hold_tone(now);
             }
             Signal::RemoteHold(call) => self.change(call, |call| call.remote_hold = true),
             Signal::RemoteResume(call) => self.change(call, |call| call.remote_hold = false),
@@ -388,6 +404,8 @@ impl Firmware {
             Signal::ClickToTalk(call) => self.click_to_talk(call),
             Signal::ClickToHold(call) => self.click_to_hold(call),
             Signal::Resync { reboot } => self.reload_wanted(now, reboot),
+            Signal::People { call, people } => self.people_are(call, people),
+            Signal::BroughtIn { call, progress } => self.brought_in(now, call, progress),
             Signal::NotJoined(reason) => self.not_joined(now, &reason),
             Signal::Peer { call, peer } => self.change(call, |call| call.peer = peer),
             Signal::Transfer { call, progress } => self.transfer_goes_on(now, call, progress),
@@ -402,8 +420,9 @@ impl Firmware {
             match timer {
                 Timer::Overlay => self.overlay = false,
                 Timer::Notice => self.notice = None,
+                Timer::HoldTone => self.hold_tone_due(now),
                 Timer::Ended if matches!(self.mode, Mode::Ended { .. }) => self.rest(),
-                Timer::Ended | Timer::BusyTone => {}
+                Timer::Ended | Timer::BusyTone | Timer::HoldToneEnd => {}
             }
         }
         if let Some(number) = self.dialler.handle_timeout(now) {
@@ -429,6 +448,7 @@ impl Firmware {
                     Timer::BusyTone => Reason::BusyTone,
                     Timer::Overlay => Reason::Overlay,
                     Timer::Notice => Reason::Notice,
+                    Timer::HoldTone | Timer::HoldToneEnd => Reason::HoldTone,
                 },
             )
         });
@@ -535,15 +555,18 @@ impl Firmware {
     }
 
     fn sound(&self) -> Option<Sound> {
+        let reminds = self.hold_tone_sounds().then_some(Sound::HoldTone);
         if self.path.is_none() {
-            return self.ring_sound();
+            return self.ring_sound().or(reminds);
         }
         match &self.mode {
             Mode::Dial => self.dialler.sound(),
             Mode::Ended { sound, .. } => self.timers.deadline(Timer::BusyTone).and(*sound),
             Mode::Call(id) => match self.find(*id).map(|call| call.state) {
                 Some(CallState::Alerting { early_media: false }) => Some(Sound::Ringback),
-                Some(CallState::Talking | CallState::Held | CallState::Ringing) => self.waiting_sound(),
+                Some(CallState::Talking | CallState::Held | CallState::Ringing) => {
+                    self.waiting_sound().or(reminds)
+                }
                 _ => None,
             },
             Mode::Idle => None,

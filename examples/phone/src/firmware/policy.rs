@@ -2,7 +2,7 @@
 //! to others. The rules are [`sidetone_sip_ua::feature`]'s; here they meet the telephone.
 
 use super::served::{Served, dnd_told, forward_told};
-use super::{Call, CallRef, Firmware, Mode, Peer, Sound};
+use super::{Call, CallRef, Firmware, Mode, NetworkConferenceConfig, Peer, Sound};
 use sidetone_dialplan::HotlineConfig;
 use sidetone_hal::audio::AudioPath;
 use sidetone_hal::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use sidetone_sip_ua::feature::identity::{IdentityConfig, PartyIdentity};
 use sidetone_sip_ua::feature::number;
 use sidetone_sip_ua::feature::redial::RedialConfig;
 use sidetone_sip_ua::feature::screening::{IncomingCall, Screening, ScreeningConfig};
-use sidetone_sip_ua::feature::{Rejection, Scope, Scoped, TimeOfDay};
+use sidetone_sip_ua::feature::{Rejection, Scope, Scoped, ServerCode, TimeOfDay};
 
 /// How long the tone of an intercom call plays before it is answered.
 const WARNING: Duration = Duration::from_secs(1);
@@ -43,6 +43,8 @@ pub struct AccountPolicy {
     pub served: Served,
     /// How its person is an agent of a call centre; `None` where there is no such one.
     pub acd: Option<AcdConfig>,
+    /// Conferences of the server; without, the telephone joins calls itself.
+    pub conference: Option<NetworkConferenceConfig>,
 }
 
 impl AccountPolicy {
@@ -58,6 +60,7 @@ impl AccountPolicy {
             voice_mail: String::new(),
             served: Served::default(),
             acd: None,
+            conference: None,
         }
     }
 }
@@ -79,6 +82,12 @@ pub struct CallPolicy {
     pub flash: FlashKey,
     /// Whether a call has a soft key that has the server record it.
     pub record_key: bool,
+    /// What is dialled when waiting calls are switched on or off.
+    pub waiting_code: ServerCode,
+    /// The time between two tones that remind of a call on hold; none without such tones.
+    pub hold_tone: Option<Duration>,
+    /// Whether the two others go on when the person leaves a conference on the telephone.
+    pub keep_conference: bool,
 }
 
 impl CallPolicy {
@@ -170,7 +179,7 @@ pub(super) struct Waiting {
     forward_at: Option<Instant>,
     answer_at: Option<(Instant, AnswerPlan)>,
     /// Why it ends, where that is not the person's refusal.
-    refusal: Option<Refusal>,
+    pub(super) refusal: Option<Refusal>,
     /// Whether a waiting call is told of by a tone.
     silent: bool,
     /// What rings; `None` is silence.
@@ -300,6 +309,23 @@ impl Firmware {
     /// Whether an account is not to be disturbed.
     pub(super) fn dnd_is_on(&self, account: usize) -> bool {
         self.served_dnd(account).unwrap_or_else(|| self.policy.dnd.shows_icon(index_of(account)))
+    }
+
+    /// Whether any account takes a call while there is another.
+    #[must_use]
+    pub fn call_waiting(&self) -> bool {
+        self.policy.accounts.iter().any(|account| account.screening.call_waiting.enabled)
+    }
+
+    /// Switches waiting calls on or off, for every account, and tells the server by a code, where one is set (YLA-030).
+    pub fn set_call_waiting(&mut self, now: Instant, on: bool) {
+        for account in &mut self.policy.accounts {
+            account.screening.call_waiting.enabled = on;
+        }
+        self.notify(now, if on { "Call waiting is on" } else { "Call waiting is off" }.to_owned());
+        if let Some(code) = self.policy.waiting_code.switched(on).map(str::to_owned) {
+            self.call(now, code);
+        }
     }
 
     /// Whether do not disturb is shown.

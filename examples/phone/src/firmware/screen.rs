@@ -332,6 +332,10 @@ fn calling(phone: &Firmware, call: &Call, now: Instant) -> Body {
         let names = phone.conference_names().join(", ");
         return Body { title: title.to_owned(), main: names, details, tone };
     }
+    if call.is_up() && !call.people.is_empty() {
+        let title = if call.state == CallState::Held { "Conference on hold" } else { "Conference" };
+        return Body { title: title.to_owned(), main: call.people.join(", "), details, tone };
+    }
     Body { title: state_of(call).to_owned(), main: title.to_owned(), details, tone }
 }
 

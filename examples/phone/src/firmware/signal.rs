@@ -4,6 +4,7 @@ use super::{CallRef, Ended, Peer, Quality, TransferProgress};
 use core::time::Duration;
 use sidetone_hal::keypad::Key;
 use sidetone_sip_core::StatusCode;
+use sidetone_sip_ua::JoinOrder;
 use sidetone_sip_ua::feature::hook_flash::FlashKind;
 use sidetone_sip_ua::feature::outbox::TextId;
 use sidetone_sip_ua::package::blf::{BlfState, Pickup};
@@ -172,6 +173,20 @@ pub enum Signal {
         /// With a restart.
         reboot: bool,
     },
+    /// The focus of a conference told who is in it, as the screen names them.
+    People {
+        /// Our call with it.
+        call: CallRef,
+        /// Who.
+        people: Vec<String>,
+    },
+    /// What comes of somebody who was to be brought into a conference of the server.
+    BroughtIn {
+        /// Our call with them.
+        call: CallRef,
+        /// What.
+        progress: TransferProgress,
+    },
     /// The calls could not be joined, in words.
     NotJoined(String),
     /// The call is over.
@@ -229,6 +244,17 @@ pub enum Command {
         /// The call whose place is taken.
         to: CallRef,
     },
+    /// Have the other side of a call join the conference of the server, and hang up once it is there.
+    BringIn {
+        /// The call.
+        call: CallRef,
+        /// Our call with the conference.
+        focus: CallRef,
+        /// Who is asked.
+        order: JoinOrder,
+    },
+    /// Give up a call of ours that rings, which comes from elsewhere next: who rings has missed nothing.
+    Withdraw(CallRef),
     /// Take a call that rings elsewhere.
     PickUp {
         /// The new call's name in signals to come.
@@ -304,6 +330,8 @@ pub enum Sound {
     Warning,
     /// Somebody calls while we talk.
     CallWaiting,
+    /// A call is on hold.
+    HoldTone,
 }
 
 impl Sound {

@@ -5,6 +5,7 @@ use super::{
     CallRef, CallState, Command, ENDED_SHOWN, Ended, EndedBy, Firmware, Mode, NOTICE_SHOWN, Peer, Timer,
 };
 use sidetone_hal::time::Instant;
+use sidetone_sip_core::StatusCode;
 
 /// What the on-hook key and the handset's cradle do for a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,11 +15,26 @@ pub struct TransferConfig {
     pub blind_on_hook: bool,
     /// Whether hanging up completes a semi-attended or attended transfer (YLA-112, PAB-083). Default: yes.
     pub on_hook: bool,
+    /// How a call is transferred to who still rings. Default: [`SemiAttended::Cancel`].
+    pub semi_attended: SemiAttended,
+    /// Whether who rings is left with a missed call from us then (YLA-113). Default: no.
+    pub missed_prompt: bool,
+}
+
+/// How a call is transferred to who still rings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SemiAttended {
+    /// The call there is given up, and then the other side is asked to call the number: works with every target.
+    #[default]
+    Cancel,
+    /// The other side is asked to take over the call that rings (Replaces of an early dialog, YLA-107): nothing is given up
+    /// before that is done, but not every target lets itself be taken so (RFC 3891 §3).
+    Replaces,
 }
 
 impl Default for TransferConfig {
     fn default() -> Self {
-        Self { blind_on_hook: true, on_hook: true }
+        Self::new(true, true)
     }
 }
 
@@ -26,7 +42,14 @@ impl TransferConfig {
     /// Whether hanging up completes blind transfers, and those with consultation.
     #[must_use]
     pub const fn new(blind_on_hook: bool, on_hook: bool) -> Self {
-        Self { blind_on_hook, on_hook }
+        Self { blind_on_hook, on_hook, semi_attended: SemiAttended::Cancel, missed_prompt: false }
+    }
+
+    /// The same with another way to transfer to who still rings.
+    #[must_use]
+    pub const fn with_semi_attended(mut self, way: SemiAttended, missed_prompt: bool) -> Self {
+        (self.semi_attended, self.missed_prompt) = (way, missed_prompt);
+        self
     }
 }
 
@@ -82,9 +105,22 @@ impl Firmware {
     /// A call comes in that takes the place of `replaced`: the end of an attended transfer, or somebody picked it up. It
     /// is answered at once where the other one was. `None` when there is no such call.
     pub fn replacing(&mut self, replaced: CallRef, peer: Peer) -> Option<CallRef> {
-        let (account, line) = self.find(replaced).map(|call| (call.account, call.line))?;
+        let (account, line, rings) =
+            self.find(replaced).map(|call| (call.account, call.line, call.is_ringing()))?;
         self.change(replaced, |call| (call.hung_up, call.line) = (true, None));
         let call = self.add_call(account, line, peer, Direction::Incoming);
+        if rings {
+            // A semi-attended transfer: it rings on for somebody else.
+            let waiting = self.find(replaced).map(|call| call.waiting.clone()).unwrap_or_default();
+            self.change(call, |call| call.waiting = waiting);
+            let refusal = Some(StatusCode::REQUEST_TERMINATED.into());
+            self.change(replaced, |call| call.waiting.refusal = refusal);
+            self.command(Command::Reject(replaced));
+            if matches!(self.mode, Mode::Call(shown) if shown == replaced) {
+                self.show(call);
+            }
+            return Some(call);
+        }
         self.change(call, |call| call.state = CallState::Answering);
         // Whoever is talked to beside is held; the new call waits for nothing.
         drop(self.hold_others(Some(replaced)));
@@ -182,9 +218,15 @@ impl Firmware {
         };
         match state {
             CallState::Talking | CallState::Held => self.transfer_to_call(consultation),
+            CallState::Alerting { .. } if self.transfer_config.semi_attended == SemiAttended::Replaces => {
+                self.transfer_to_call(consultation);
+            }
             CallState::Alerting { .. } => {
                 self.change(consultation, |call| call.hung_up = true);
-                self.command(Command::HangUp(consultation));
+                self.command(match self.transfer_config.missed_prompt {
+                    true => Command::HangUp(consultation),
+                    false => Command::Withdraw(consultation),
+                });
                 self.transfer_to_number(number);
             }
             _ => return false,

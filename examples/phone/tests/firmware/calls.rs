@@ -7,7 +7,7 @@ use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::{Lamp, LampColor, LampState};
 use sidetone_hal::time::Duration;
 use sidetone_phone::firmware::{
-    CallRef, Command, Icon, Quality, Registration, Signal, Sound, TransferProgress,
+    CallRef, Command, Ended, Icon, Quality, Registration, Signal, Sound, TransferProgress,
 };
 use sidetone_phone::models::{C60S, CP860, ES620};
 
@@ -149,6 +149,17 @@ fn a_missed_call_is_shown_and_a_rejected_one_is_not() {
     assert_eq!(desk.command(), Command::Reject(call));
     desk.signal(Signal::Ended { call, cause: local() });
     assert_eq!(desk.text().len(), 3);
+}
+
+#[test]
+fn a_call_that_somebody_else_took_is_not_missed() {
+    let mut desk = Desk::new(&ES620, &["alice"]);
+    let call = desk.ring("102").expect("a free line");
+    let cause = Ended { elsewhere: true, ..remote(None, "Call completed elsewhere") };
+    desk.signal(Signal::Ended { call, cause });
+    assert!(desk.phone.calls().is_empty());
+    assert_eq!(desk.lamp(Lamp::Status), LampState::Off);
+    assert!(desk.text().iter().all(|line| !line.contains("missed")), "{:?}", desk.text());
 }
 
 #[test]
@@ -397,5 +408,48 @@ fn any_sequence_of_keys_and_signals_leaves_a_phone_that_works() {
         assert_eq!((desk.phone.calls().len(), desk.sound()), (0, None), "seed {seed}");
         desk.commands();
         desk.call("102");
+    }
+}
+
+#[test]
+fn a_tone_reminds_of_a_call_on_hold() {
+    let mut desk = super::policy::desk(&ES620, "hold.tone_delay = 10\n");
+    let call = desk.talk("102");
+    desk.press(Key::Hold);
+    desk.commands();
+    desk.signal(Signal::Held(call));
+    desk.press(Key::Speaker);
+    for _ in 0..2 {
+        desk.pass(Duration::from_millis(9400));
+        assert_eq!(desk.sound(), None);
+        desk.pass(Duration::from_millis(600));
+        assert_eq!((desk.sound(), desk.phone.audio().path), (Some(Sound::HoldTone), AudioPath::Speaker));
+        desk.pass(Duration::from_millis(601));
+        assert_eq!(desk.sound(), None);
+        desk.pass(Duration::from_millis(8799));
+        assert_eq!(desk.sound(), None);
+        desk.pass(Duration::from_millis(600));
+        assert_eq!(desk.sound(), Some(Sound::HoldTone));
+        desk.pass(Duration::from_secs(10));
+        desk.pass(Duration::from_millis(601));
+        desk.press(Key::Hold);
+        desk.commands();
+        desk.signal(Signal::Resumed(call));
+        desk.press(Key::Hold);
+        desk.commands();
+        desk.signal(Signal::Held(call));
+    }
+    desk.press(Key::Hold);
+    desk.commands();
+    desk.signal(Signal::Resumed(call));
+    desk.pass(Duration::from_secs(30));
+    assert_eq!(desk.sound(), None);
+    let mut desk = super::policy::desk(&ES620, "hold.tone = no\n");
+    let call = desk.talk("102");
+    desk.press(Key::Hold);
+    desk.signal(Signal::Held(call));
+    for _ in 0..40 {
+        desk.pass(Duration::from_secs(1));
+        assert_eq!(desk.sound(), None);
     }
 }

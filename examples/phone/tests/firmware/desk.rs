@@ -108,9 +108,9 @@ impl Desk {
 }
 
 pub(crate) fn remote(status: Option<u16>, reason: &str) -> Ended {
-    Ended { by: EndedBy::Remote, status, reason: reason.to_owned() }
+    Ended { by: EndedBy::Remote, status, reason: reason.to_owned(), elsewhere: false }
 }
 
 pub(crate) fn local() -> Ended {
-    Ended { by: EndedBy::Local, status: None, reason: String::new() }
+    Ended { by: EndedBy::Local, status: None, reason: String::new(), elsewhere: false }
 }

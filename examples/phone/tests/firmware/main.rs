@@ -18,6 +18,7 @@ mod panel;
 mod policy;
 mod screens;
 mod serving;
+mod several;
 mod texts;
 mod told;
 mod transfer;

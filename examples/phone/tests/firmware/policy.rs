@@ -357,3 +357,20 @@ fn call_return_calls_who_called_last() {
     desk.press(Key::Soft(3));
     assert!(matches!(desk.command(), Command::Call { number, .. } if number == "102"));
 }
+
+#[test]
+fn call_waiting_is_switched_with_its_codes_and_may_be_off_for_an_account() {
+    let settings = "calls.waiting_on_code = *71\ncalls.waiting_off_code = *72\n";
+    let mut desk = desk(&ES620, settings);
+    for (on, code) in [(false, "*72"), (true, "*71")] {
+        desk.phone.set_call_waiting(desk.now, on);
+        let Command::Call { call, number, .. } = desk.command() else { panic!("no call") };
+        assert_eq!((number.as_str(), desk.phone.call_waiting()), (code, on));
+        desk.signal(Signal::Ended { call, cause: local() });
+    }
+    for (settings, waits) in [("account.1.call_waiting = no\n", false), ("", true)] {
+        let mut desk = self::desk(&ES620, settings);
+        desk.talk("102");
+        assert_eq!(matches!(desk.invite("103", &[]), Verdict::Ring(_)), waits, "{settings}");
+    }
+}

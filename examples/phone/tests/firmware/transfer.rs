@@ -4,7 +4,7 @@ use super::desk::{Desk, local, remote};
 use sidetone_hal::hook::HookState;
 use sidetone_hal::keypad::Key;
 use sidetone_hal::time::Duration;
-use sidetone_phone::firmware::{CallRef, Command, Peer, Signal, TransferProgress};
+use sidetone_phone::firmware::{CallRef, Command, Peer, Signal, Sound, TransferProgress};
 use sidetone_phone::models::{C60S, CP860, ES620};
 
 /// Talks to 102 and has begun to dial for a transfer.
@@ -102,10 +102,74 @@ fn a_target_that_still_rings_is_given_up_and_called_by_the_other_side() {
     desk.signal(Signal::Ringing { call: target, early_media: false });
     // The on-hook key completes it too.
     desk.press(Key::End);
-    assert_eq!(desk.commands(), [Command::HangUp(target), Command::Transfer { call, number: "103".into() }]);
+    // Who rings has missed nothing: the other side calls there next.
+    assert_eq!(
+        desk.commands(),
+        [Command::Withdraw(target), Command::Transfer { call, number: "103".into() }]
+    );
     desk.signal(Signal::Ended { call: target, cause: local() });
     desk.signal(Signal::Ended { call, cause: local() });
     assert_eq!(desk.text()[1..3], ["Transferred", "to 103"]);
+}
+
+#[test]
+fn who_rings_is_left_with_a_missed_call_where_that_is_set() {
+    let desk = super::policy::desk(&CP860, "transfer.missed_prompt = yes\n");
+    let (mut desk, call) = dialling(desk, |desk| desk.press(Key::Transfer));
+    let target = desk.call("103");
+    desk.signal(Signal::Ringing { call: target, early_media: false });
+    desk.press(Key::Transfer);
+    assert_eq!(desk.commands(), [Command::HangUp(target), Command::Transfer { call, number: "103".into() }]);
+    // When that fails, the call is there again.
+    desk.signal(Signal::Ended { call: target, cause: local() });
+    asked(&mut desk, call, TransferProgress::Failed("480 Temporarily Unavailable".into()));
+    assert_eq!(desk.command(), Command::Resume(call));
+}
+
+#[test]
+fn the_call_of_a_target_that_still_rings_is_taken_over_where_that_is_set() {
+    for by_handset in [false, true] {
+        let mut desk = super::policy::desk(&ES620, "transfer.semi_attended = replaces\n");
+        desk.hook(HookState::OffHook);
+        let (mut desk, call) = dialling(desk, |desk| desk.press(Key::Transfer));
+        let target = desk.call("103");
+        desk.signal(Signal::Ringing { call: target, early_media: false });
+        if by_handset {
+            desk.hook(HookState::OnHook);
+        } else {
+            desk.press(Key::Transfer);
+        }
+        assert_eq!(desk.command(), Command::TransferTo { call, to: target });
+        // A target that cannot be taken so still rings for us.
+        asked(&mut desk, call, TransferProgress::Failed("481 Call/Transaction Does Not Exist".into()));
+        assert_eq!(
+            (desk.text()[1..3].to_vec(), desk.commands()),
+            (vec!["Ringing".into(), "103".into()], vec![])
+        );
+        desk.press(Key::Transfer);
+        assert_eq!(desk.command(), Command::TransferTo { call, to: target });
+        asked(&mut desk, call, TransferProgress::Done);
+        desk.signal(Signal::Ended { call: target, cause: local() });
+        desk.signal(Signal::Ended { call, cause: local() });
+        assert_eq!(desk.text()[1..3], ["Transferred", "to 103"]);
+    }
+}
+
+#[test]
+fn a_call_that_takes_the_place_of_one_that_rings_goes_on_ringing() {
+    let mut desk = Desk::new(&ES620, &["alice"]);
+    let old = desk.ring("102").expect("a free line");
+    let new = desk.phone.replacing(old, Peer { name: None, number: "104".into() }).expect("it is there");
+    assert_eq!(desk.command(), Command::Reject(old));
+    assert_eq!(desk.phone.refusal(old).status.code(), 487);
+    assert_eq!(
+        (desk.text()[1..3].to_vec(), desk.sound()),
+        (vec!["Incoming call".into(), "104".into()], Some(Sound::Ring))
+    );
+    desk.signal(Signal::Ended { call: old, cause: local() });
+    desk.press(Key::Send);
+    assert_eq!(desk.command(), Command::Answer(new));
+    assert!(desk.text().iter().all(|line| !line.contains("missed")), "{:?}", desk.text());
 }
 
 #[test]
