@@ -13,6 +13,7 @@
 mod crossings;
 mod digest;
 mod early;
+mod focus;
 mod incoming;
 mod location;
 mod music;

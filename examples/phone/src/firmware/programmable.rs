@@ -159,7 +159,9 @@ impl Firmware {
             KeyFunction::Dnd => self.lit(named("DND"), self.dnd_is_on(account)),
             KeyFunction::Forward => self.lit(named("Forward"), self.forwards(account)),
             KeyFunction::Transfer => dark("Transfer"),
-            KeyFunction::Conference => self.lit(named("Conference"), !self.conference.is_empty()),
+            KeyFunction::Conference => {
+                self.lit(named("Conference"), !self.conference.is_empty() || self.network.is_some())
+            }
             KeyFunction::Hold => {
                 let held = self.calls.iter().any(|call| call.state == CallState::Held);
                 self.lit(named("Hold"), held)

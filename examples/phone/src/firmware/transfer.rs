@@ -274,7 +274,13 @@ impl Firmware {
             TransferProgress::Done => {}
             TransferProgress::Failed(reason) => {
                 let consultation = *consultation;
-                self.transfer = None;
+                let rings = |target: &CallRef| {
+                    self.find(*target).is_some_and(|call| matches!(call.state, CallState::Alerting { .. }))
+                };
+                // Who still rings may be called by the other side yet, in another way.
+                self.transfer = consultation
+                    .filter(rings)
+                    .map(|target| Transfer { call, step: Step::Consulting(target) });
                 self.notify(now, format!("Transfer failed: {reason}"));
                 let back = consultation.filter(|call| self.find(*call).is_some_and(|call| !call.hung_up));
                 if !matches!(self.mode, Mode::Call(shown) if shown == call) {

@@ -1,6 +1,7 @@
 //! Conferences on the telephone, by keys.
 
 use super::desk::{Desk, local, remote};
+use sidetone_hal::hook::HookState;
 use sidetone_hal::keypad::Key;
 use sidetone_phone::firmware::{CallRef, Command, Signal, TransferProgress};
 use sidetone_phone::models::{C60S, ES620};
@@ -199,4 +200,21 @@ fn a_conference_that_the_server_refuses_leaves_both_calls() {
     assert_eq!(desk.phone.calls().iter().map(|call| call.id()).collect::<Vec<_>>(), [first, second]);
     desk.press(Key::Cancel);
     assert_eq!(desk.text()[1], "On hold");
+}
+
+#[test]
+fn a_conference_ends_by_the_handset_and_by_the_loudspeaker_key() {
+    for by_handset in [true, false] {
+        let mut desk = Desk::new(&C60S, &["alice"]);
+        if by_handset {
+            desk.hook(HookState::OffHook);
+        }
+        let (first, second) = conference(&mut desk);
+        if by_handset {
+            desk.hook(HookState::OnHook);
+        } else {
+            desk.press(Key::Speaker);
+        }
+        assert_eq!(desk.commands(), [Command::HangUp(first), Command::HangUp(second)]);
+    }
 }

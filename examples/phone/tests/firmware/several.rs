@@ -40,9 +40,8 @@ impl Person {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_held_hears_the_music_server() {
     let settings = "account.1.music_server = *45\nhold.tone = no\n";
-    let music =
-        |builder: sidetone_pbx::PbxBuilder| builder.extension("*45", Service::MusicOnHold(Music::melody()));
-    let (pbx, mut people) = office_with(2, settings, music).await;
+    let music = Pbx::builder().extension("*45", Service::MusicOnHold(Music::melody()));
+    let (pbx, mut people) = office_of(music, 2, settings).await;
     talk(&mut people).await;
     people[1].hears(false).await;
     // Twice, for what the server said must not confuse what we say next.
@@ -59,7 +58,7 @@ async fn who_is_held_hears_the_music_server() {
     people[1].hears(true).await;
     // Who is held may hang up.
     people[1].press(Key::Cancel).await;
-    people[0].sees("Call ended 00:00").await;
+    people[0].sees("<Redial> <DND> <Forward>").await;
     close(pbx, people).await;
 }
 
@@ -174,7 +173,6 @@ async fn a_call_is_transferred_to_a_desk_that_still_rings_in_both_ways() {
             person.sees("Talking").await;
         }
         people[1].press(Key::Cancel).await;
-        people[2].sees("Call ended 00:00").await;
         people[2].press(Key::Cancel).await;
         people[2].rests().await;
         close(pbx, people).await;
@@ -197,5 +195,29 @@ async fn a_desk_that_refuses_gives_the_transferred_call_back() {
     people[0].sees("Transfer failed: 486 Busy Here").await;
     people[0].sees("Talking").await;
     people[1].sees("101").await;
+    close(pbx, people).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_others_of_a_conference_on_the_phone_go_on_without_it() {
+    let (pbx, mut people) = office(3, "conference.leave = transfer\nhold.tone = no\n").await;
+    talk(&mut people).await;
+    people[0].press(Key::Conference).await;
+    people[1].sees("Held by the other side").await;
+    people[0].dial("103").await;
+    people[0].press(Key::Send).await;
+    people[2].sees("Incoming call").await;
+    people[2].press(Key::Send).await;
+    people[0].sees("Talking").await;
+    people[0].press(Key::Conference).await;
+    people[0].sees("Conference").await;
+    people[1].sees("Talking").await;
+    people[0].press(Key::Cancel).await;
+    people[0].sees("Transferred").await;
+    people[1].sees("103").await;
+    people[2].sees("102").await;
+    for person in &mut people[1..] {
+        person.sees("Talking").await;
+    }
     close(pbx, people).await;
 }

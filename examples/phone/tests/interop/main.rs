@@ -21,6 +21,7 @@ mod paging;
 mod peers;
 mod presence;
 mod sdp;
+mod several;
 mod sipp;
 mod srtp;
 mod two_phones;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 /// `cargo test -p sidetone-phone --test interop -- sipp` runs one subject.
 fn main() -> ExitCode {
     // Those that take little of the machine are together: beside one that takes much, they would leave room unused.
-    let subjects: [(&str, Vec<Trial>); 14] = [
+    let subjects: [(&str, Vec<Trial>); 15] = [
         ("ffmpeg", ffmpeg::trials()),
         ("chromium", chromium::trials()),
         ("two_phones", two_phones::trials()),
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         ("kamailio_baresip", kamailio_baresip::trials()),
         ("baresip_features", baresip_features::trials()),
         ("linphone", linphone::trials()),
+        ("several", several::trials()),
         ("srtp", srtp::trials()),
         ("wideband", wideband::trials()),
         ("sdp", sdp::trials()),

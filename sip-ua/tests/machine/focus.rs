@@ -1,0 +1,182 @@
+//! Conferences of a server (RFC 4579), seen from both sides, and calls that are taken over while they ring.
+
+use crate::net::Net;
+use crate::support::{ANSWER, OFFER};
+use bytes::Bytes;
+use sidetone_hal::time::Duration;
+use sidetone_sip_core::header::{Contact, Replaces};
+use sidetone_sip_core::{Message, StatusCode};
+use sidetone_sip_ua::{
+    CallId, CallRequest, Event, JoinOrder, MusicOnHold, MusicStep, ReferProgress, ReferRequest,
+};
+
+fn offer() -> Option<Bytes> {
+    Some(Bytes::from_static(OFFER.as_bytes()))
+}
+
+fn incoming(net: &mut Net, name: &str) -> (CallId, Option<CallId>) {
+    let found = net.events(name).into_iter().find_map(|event| match event {
+        Event::Incoming { call, invite, .. } => Some((call, invite.replaces)),
+        _ => None,
+    });
+    found.expect("a call came")
+}
+
+fn answer(net: &mut Net, name: &str, call: CallId) {
+    net.at(name, |now, agent, _| agent.answer(now, call, Bytes::from_static(ANSWER.as_bytes())).unwrap());
+}
+
+/// Alice's call with a room, which is a focus, and hers with Bob.
+fn conference() -> (Net, CallId, CallId) {
+    let mut net = Net::new(&["alice", "bob", "room"], |_, _| {});
+    let (with_bob, _) = net.call("alice", "bob");
+    let room = net.uri("room");
+    let focus = net.at("alice", |now, agent, account| agent.call(now, account, &room, offer()).unwrap());
+    let (at_room, _) = incoming(&mut net, "room");
+    net.at("room", |_, agent, _| agent.set_focus(at_room).unwrap());
+    answer(&mut net, "room", at_room);
+    net.events("alice");
+    (net, with_bob, focus)
+}
+
+#[test]
+fn a_focus_says_so_in_its_contact_and_whoever_calls_it_knows() {
+    let (mut net, with_bob, focus) = conference();
+    let marked = net.ladder.iter().any(|arrow| match &arrow.message {
+        Message::Response(response) if arrow.from == "room" && response.status == StatusCode::OK => {
+            let contact: Contact = response.headers.require().unwrap();
+            contact.addr().unwrap().params.has("isfocus")
+        }
+        _ => false,
+    });
+    assert!(marked, "{:?}", net.said());
+    let room = net.uri("room");
+    let agent = &net.party("alice").agent;
+    assert_eq!(agent.focus(focus), Some(room.without_headers()));
+    assert_eq!(agent.focus(with_bob), None);
+}
+
+#[test]
+fn a_focus_that_calls_somebody_says_so_too() {
+    let mut net = Net::new(&["room", "bob"], |_, _| {});
+    let bob = net.uri("bob");
+    net.at("room", |now, agent, account| {
+        let request = CallRequest::new(bob).with_offer(offer().unwrap()).as_focus();
+        agent.call_with(now, account, request).unwrap()
+    });
+    let (call, _) = incoming(&mut net, "bob");
+    answer(&mut net, "bob", call);
+    let room = net.uri("room");
+    assert_eq!(net.party("bob").agent.focus(call), Some(room.without_headers()));
+}
+
+#[test]
+fn somebody_is_referred_to_the_conference_or_the_conference_to_somebody() {
+    let (mut net, with_bob, focus) = conference();
+    let (room, bob) = (net.uri("room"), net.uri("bob"));
+    let agent = &net.party("alice").agent;
+    let (asked, request) = agent.join_request(with_bob, focus, JoinOrder::Member).unwrap();
+    assert_eq!((asked, request.to), (with_bob, room.without_headers()));
+    let (asked, request) = agent.join_request(with_bob, focus, JoinOrder::Focus).unwrap();
+    assert_eq!((asked, request.to.without_headers()), (focus, bob.without_headers()));
+    let replaces = request.to.header_fields().unwrap().get::<Replaces>().unwrap().unwrap();
+    assert!(!replaces.early_only());
+    assert!(agent.join_request(with_bob, focus, JoinOrder::Member).is_ok());
+}
+
+/// Alice calls Carol, where it rings; Bob, with whom Alice talks, is referred to that call.
+fn semi_attended(milder: bool) -> (Net, CallId, CallId) {
+    let mut net = Net::new(&["alice", "bob", "carol"], |name, config| {
+        config.replace_ringing = milder && name == "carol";
+    });
+    let (with_bob, _) = net.call("alice", "bob");
+    let carol = net.uri("carol");
+    let calling = net.at("alice", |now, agent, account| agent.call(now, account, &carol, offer()).unwrap());
+    let (ringing, _) = incoming(&mut net, "carol");
+    net.at("carol", |now, agent, _| agent.ring(now, ringing).unwrap());
+    let to = net.party("alice").agent.replacing(calling).unwrap();
+    net.at("alice", |now, agent, _| agent.refer(now, with_bob, &ReferRequest::new(to)).unwrap());
+    let (refer, target) = net
+        .events("bob")
+        .into_iter()
+        .find_map(|event| match event {
+            Event::Referred { refer, target, .. } => Some((refer, target)),
+            _ => None,
+        })
+        .unwrap();
+    let request = CallRequest::new(target.to.uri.clone())
+        .with_offer(offer().unwrap())
+        .with_headers(target.headers.clone())
+        .for_refer(refer);
+    net.at("bob", |now, agent, account| {
+        agent.accept_refer(now, refer).unwrap();
+        agent.call_with(now, account, request).unwrap()
+    });
+    (net, calling, ringing)
+}
+
+fn progress(net: &mut Net) -> Vec<ReferProgress> {
+    let of = |event| match event {
+        Event::Refer { progress, .. } => Some(progress),
+        _ => None,
+    };
+    net.events("alice").into_iter().filter_map(of).collect()
+}
+
+#[test]
+fn a_call_that_rings_is_taken_over_where_that_is_allowed() {
+    let (mut net, calling, ringing) = semi_attended(true);
+    let (taking, replaced) = incoming(&mut net, "carol");
+    assert_eq!(replaced, Some(ringing));
+    answer(&mut net, "carol", taking);
+    let refused = net.ladder.iter().any(|arrow| match &arrow.message {
+        Message::Response(response) => {
+            arrow.to == "alice" && response.status == StatusCode::REQUEST_TERMINATED
+        }
+        Message::Request(_) => false,
+    });
+    assert!(refused, "the call that rang is over");
+    assert_eq!(progress(&mut net).last(), Some(&ReferProgress::Done(StatusCode::OK)));
+    assert_eq!(net.party("alice").agent.call_state(calling), None);
+}
+
+#[test]
+fn by_the_rfc_a_call_that_rings_stays_whose_it_is() {
+    let (mut net, calling, _) = semi_attended(false);
+    assert_eq!(progress(&mut net).last(), Some(&ReferProgress::Done(StatusCode::CALL_DOES_NOT_EXIST)));
+    assert!(net.party("alice").agent.call_state(calling).is_some(), "it rings on");
+    let cancels = net.said().iter().filter(|line| line.contains("CANCEL")).count();
+    assert_eq!(cancels, 0);
+}
+
+#[test]
+fn music_that_is_left_while_its_offer_is_on_the_way_takes_the_answer_with_it() {
+    const SERVER: &str = "v=0\r\no=music 1 1 IN IP4 192.0.2.3\r\ns=-\r\nc=IN IP4 192.0.2.3\r\nt=0 0\r\nm=audio 7000 RTP/AVP 0\r\n";
+    let mut net = Net::new(&["alice", "bob", "music"], |_, _| {});
+    let (call, at_bob) = net.call("alice", "bob");
+    let server = net.uri("music");
+    let mut music = net.at("alice", |now, agent, _| {
+        MusicOnHold::begin(agent, now, call, &server, OFFER.as_bytes()).unwrap()
+    });
+    let (at_server, _) = incoming(&mut net, "music");
+    net.at("music", |now, agent, _| {
+        agent.answer(now, at_server, Bytes::from_static(SERVER.as_bytes())).unwrap()
+    });
+    for event in net.events("alice") {
+        net.at("alice", |now, agent, _| music.handle_event(agent, now, &event));
+    }
+    let before = music.version();
+    net.at("alice", |now, agent, _| music.leave(agent, now));
+    assert!(!music.is_over());
+    net.at("bob", |now, agent, _| {
+        agent.answer_offer(now, at_bob, Bytes::from_static(ANSWER.as_bytes())).unwrap()
+    });
+    let mut steps = Vec::new();
+    for event in net.events("alice") {
+        steps.push(net.at("alice", |now, agent, _| music.handle_event(agent, now, &event)));
+    }
+    assert!(steps.contains(&MusicStep::Taken) && music.is_over(), "{steps:?}");
+    assert_eq!(music.version(), before);
+    net.advance(Duration::from_secs(60));
+    assert!(net.party("music").agent.is_idle());
+}
