@@ -110,7 +110,8 @@ impl Services {
                     // Only within a call, so somebody in the room wants it.
                     Some(UserAgentEvent::Referred(refer)) => {
                         if let Some(room) = refer.account().and_then(|account| rooms.get(&account)) {
-                            calls.spawn(Arc::clone(&self).fetch(room.clone(), refer));
+                            let recordables = Arc::clone(&recordables);
+                            calls.spawn(Arc::clone(&self).fetch(room.clone(), refer, recordables));
                         }
                     }
                     Some(UserAgentEvent::Subscribe(incoming)) => {
@@ -186,14 +187,14 @@ impl Services {
     }
 
     /// A room calls somebody.
-    async fn fetch(self: Arc<Self>, number: String, refer: IncomingRefer) {
+    async fn fetch(self: Arc<Self>, number: String, refer: IncomingRefer, recordables: Arc<Recordables>) {
         let fetched = refer.target().to.uri.to_string();
         let (Some(Service::Conference(config)), Ok(_room)) =
             (self.table.get(&number), self.room.try_acquire())
         else {
             return log(&fetched, refer.reject(StatusCode::BUSY_HERE).await);
         };
-        let call = room::fetch(Arc::clone(&self), &number, config, refer);
+        let call = room::fetch(Arc::clone(&self), &number, config, refer, &recordables);
         match tokio::time::timeout(LONGEST_TALK, call).await {
             Ok(outcome) => log(&fetched, outcome),
             Err(_) => tracing::info!(%fetched, number, "call of a room ended after {LONGEST_TALK:?}"),

@@ -112,6 +112,7 @@ pub(super) async fn fetch(
     number: &str,
     config: &RoomConfig,
     refer: IncomingRefer,
+    recordables: &Recordables,
 ) -> Result<(), Error> {
     let Some(mut seat) = Seat::take(&services, number, config) else {
         return refer.reject(StatusCode::BUSY_HERE).await;
@@ -122,8 +123,8 @@ pub(super) async fn fetch(
     if !established(&mut call).await {
         return Ok(());
     }
-    seat.join(&call.handle(), fetched, stage).await?;
-    until_ended(call, None).await;
+    seat.join(&call.handle(), fetched, stage.clone()).await?;
+    recording::attend(&services, recordables, call, &stage, number).await;
     Ok(())
 }
 
