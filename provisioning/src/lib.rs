@@ -11,8 +11,8 @@ pub use schema::{ACCOUNTS, Access, KEYS, Kind, SCHEMA, Setting};
 pub use settings::{Secret, SettingError, SettingErrorKind, Settings};
 pub use typed::{
     AccountCallSettings, AccountDialSettings, AccountServerSettings, AccountSettings, AccountSeveralSettings,
-    AuthoritySet, CallSettings, DialSettings, DndSettings, DtmfInfo, DtmfMode, ForwardSettings,
-    IntercomSettings, KeepAliveKind, KeySettings, KeysSettings, MediaSettings, NatKind, PagingSettings,
-    PhoneSettings, ServerSettings, SessionSettings, SeveralSettings, Srtp, TimerSettings, TlsSettings,
-    ToneSettings, Transport,
+    AuthoritySet, BlfListSettings, CallSettings, CompletionSettings, DialSettings, DndSettings, DtmfInfo,
+    DtmfMode, ForwardSettings, IntercomSettings, KeepAliveKind, KeySettings, KeysSettings, MediaSettings,
+    NatKind, PagingSettings, PhoneSettings, ServerSettings, SessionSettings, SeveralSettings, Srtp,
+    TimerSettings, TlsSettings, ToneSettings, Transport,
 };

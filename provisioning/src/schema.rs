@@ -5,16 +5,13 @@
 
 mod calls;
 mod dialplan;
+mod completion;
 mod keys;
 mod server;
 mod session;
 mod several;
 mod table;
 
-use calls::CALLS;
-use dialplan::DIALPLAN;
-use session::SESSION;
-use several::SEVERAL;
 use table::TABLE;
 
 use core::fmt::{self, Write as _};
@@ -25,18 +22,22 @@ pub const ACCOUNTS: u8 = 8;
 /// How many keys the settings hold: the greatest number that a model gives a key (CP860: its Mute key is 13).
 pub const KEYS: u8 = 13;
 
+/// The tables of the settings, in the order in which files and documentation show them.
+const TABLES: &[&[Setting]] =
+    &[TABLE, calls::CALLS, session::SESSION, server::SERVER, keys::KEYS, completion::COMPLETION];
+
 /// Every setting of the phone, in the order in which files and tables show them.
-pub const SCHEMA: &[Setting] = &join::<
-    {
-        TABLE.len()
-            + DIALPLAN.len()
-            + CALLS.len()
-            + SESSION.len()
-            + keys::KEYS.len()
-            + server::SERVER.len()
-            + SEVERAL.len()
-    },
->(&[TABLE, DIALPLAN, CALLS, SESSION, server::SERVER, keys::KEYS, SEVERAL]);
+pub const SCHEMA: &[Setting] = &join::<{ count(TABLES) }>(TABLES);
+
+/// The rows of several tables together.
+const fn count(mut tables: &[&[Setting]]) -> usize {
+    let mut count = 0;
+    while let [table, rest @ ..] = tables {
+        count += table.len();
+        tables = rest;
+    }
+    count
+}
 
 /// The rows of several tables, `N` in all.
 const fn join<const N: usize>(mut tables: &[&[Setting]]) -> [Setting; N] {

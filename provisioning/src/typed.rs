@@ -2,14 +2,16 @@
 
 mod calls;
 mod dialplan;
+mod completion;
 mod keys;
 mod server;
 mod session;
 mod several;
 
 pub use calls::{AccountCallSettings, CallSettings, DndSettings, ForwardSettings, IntercomSettings};
+pub use completion::CompletionSettings;
 pub use dialplan::{AccountDialSettings, DialSettings};
-pub use keys::{KeySettings, KeysSettings};
+pub use keys::{BlfListSettings, KeySettings, KeysSettings};
 pub use server::{AccountServerSettings, ServerSettings};
 pub use session::SessionSettings;
 pub use several::{AccountSeveralSettings, SeveralSettings};
@@ -61,6 +63,7 @@ pub struct AccountSettings {
     pub dtmf: DtmfMode,
     pub dtmf_info: DtmfInfo,
     pub calls: AccountCallSettings,
+    pub blf_list: BlfListSettings,
     pub session: SessionSettings,
     pub server: AccountServerSettings,
     pub dialling: AccountDialSettings,
@@ -92,6 +95,7 @@ pub struct PhoneSettings {
     pub keys: KeysSettings,
     pub server: ServerSettings,
     pub dialling: DialSettings,
+    pub completion: CompletionSettings,
 }
 
 /// What speech goes through.
@@ -334,6 +338,7 @@ impl Settings {
             server: self.account_server(number),
             dialling: self.account_dialling(number),
             calls: self.account_calls(number),
+            blf_list: self.account_blf_list(number),
         })
     }
 
@@ -382,6 +387,7 @@ impl Settings {
             keys: self.keys(),
             server: self.server(),
             dialling: self.dialling(),
+            completion: self.completion(),
         }
     }
 

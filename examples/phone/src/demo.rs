@@ -2,17 +2,26 @@
 
 use crate::config::Config;
 use crate::desk::Desk;
+use crate::firmware::{KeyConfig, KeyFunction, ParkKey};
+use crate::models::Model;
 use crate::panel::{Hint, PanelServer};
 use crate::trace::Trace;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
+use sidetone_hal::keypad::Key;
 use sidetone_hal::rng::Rng;
-use sidetone_pbx::{Pbx, PbxHandle};
+use sidetone_pbx::{OrbitConfig, Pbx, PbxHandle, Service};
 use sidetone_sip_core::driver;
 use sidetone_sip_ua::AccountConfig;
+use sidetone_sip_ua::feature::auto_answer::IntercomForm;
+use sidetone_sip_ua::package::blf::BlfKey;
 
 /// The phones' numbers and what they are called.
 const PHONES: [(&str, &str); 2] = [("101", "Alice"), ("102", "Bob")];
+/// Where calls are parked.
+const ORBIT: &str = "701";
+/// What takes a call that rings at the other phone.
+const GROUP_PICKUP: &str = "*9";
 /// How long both phones have to register on the loopback interface.
 const REGISTER_WITHIN: Duration = Duration::from_secs(10);
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -57,6 +66,8 @@ impl Demo {
         let mut rng = Rng::from_seed(driver::seed());
         let passwords = PHONES.map(|_| rng.next_u64().to_string());
         let mut pbx = Pbx::builder().udp(LOOPBACK).tcp(LOOPBACK);
+        pbx = pbx.extension(ORBIT, Service::Park(OrbitConfig::default()));
+        pbx = pbx.pickup_group(PHONES.map(|(number, _)| number));
         for ((number, _), password) in PHONES.iter().zip(&passwords) {
             pbx = pbx.user(*number, password);
         }
@@ -70,6 +81,9 @@ impl Demo {
                 .with_display_name(format!("{name} {number}"));
             let mut config = Config { accounts: vec![account], ..config.clone() };
             config.network.local = LOOPBACK;
+            if config.keys.keys.is_empty() {
+                config.keys.keys = keys(config.model, number);
+            }
             let agent = config.user_agent(name, trace).await?;
             let (desk, panel) = Desk::start(&config, agent, &format!("{name}, {number}")).await?;
             desks.push(desk);
@@ -106,6 +120,26 @@ impl Demo {
         }
         self.pbx.shutdown().await;
     }
+}
+
+/// The functions of the keys after the two lines: as many as the telephone has keys.
+fn keys(model: &Model, own: &str) -> Vec<KeyConfig> {
+    let others = PHONES.iter().filter(|(number, _)| *number != own);
+    let mut functions: Vec<(KeyFunction, String)> =
+        others.map(|(number, name)| (KeyFunction::Blf(BlfKey::new(*number)), (*name).to_owned())).collect();
+    functions.push((KeyFunction::Park(ParkKey::new(ORBIT)), format!("Park {ORBIT}")));
+    functions.push((KeyFunction::GroupPickup(GROUP_PICKUP.to_owned()), "Pickup".to_owned()));
+    functions.push((KeyFunction::Dnd, String::new()));
+    for (number, name) in PHONES.iter().filter(|(number, _)| *number != own) {
+        let intercom = KeyFunction::Intercom { number: (*number).to_owned(), form: IntercomForm::default() };
+        functions.push((intercom, format!("To {name}")));
+    }
+    functions.push((KeyFunction::SpeedDial("*43".to_owned()), "Echo test".to_owned()));
+    let places = (3..=model.lines).map(Key::Line);
+    places
+        .zip(functions)
+        .map(|(key, (function, label))| KeyConfig::new(key, function).with_label(label))
+        .collect()
 }
 
 fn hints() -> Vec<Hint> {

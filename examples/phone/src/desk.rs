@@ -2,6 +2,7 @@
 
 mod calls;
 mod features;
+mod keys;
 mod picture;
 mod serving;
 pub(crate) mod watching;
@@ -20,6 +21,7 @@ use crate::firmware::{
 use crate::models::Model;
 use calls::{Called, Order, Report};
 use core::time::Duration;
+use sidetone_codecs::CodecSpec;
 use sidetone_hal::audio::{AudioPath, AudioPort, FRAME};
 use sidetone_hal::display::Framebuffer;
 use sidetone_hal::hook::HookState;
@@ -96,7 +98,7 @@ impl Desk {
         set_up.dialling.clone_from(&config.dialling.usual);
         set_up.account_dialling.clone_from(&config.dialling.accounts);
         set_up.transfer = config.calls.transfer;
-        set_up.keys.clone_from(&config.keys);
+        set_up.keys.clone_from(&config.keys.keys);
         set_up.policy = config.calls.policy(&config.accounts);
         let firmware = Firmware::new(set_up);
         let (input, inputs) = mpsc::channel(QUEUE);
@@ -123,8 +125,12 @@ impl Desk {
             offset: 0,
             room: config.media.room,
             pages: config.pages.clone(),
+            page_codec: config.keys.page_codec,
+            tell,
+            awaited: None,
             paging,
             busy: PhoneState::default(),
+            speaks: false,
             path: AudioPath::Handset,
             servers: HashMap::new(),
             signals: tell.clone(),
@@ -136,17 +142,10 @@ impl Desk {
             }
         }
         let reload = run.reload.subscribe();
-        for key in &config.keys {
-            // Without an account of its own a key watches by the first one.
-            let account = run.accounts.get(key.account.unwrap_or(0)).cloned();
-            if let (Some(account), Some(extension)) = (account, key.function.watches()) {
-                let extension = extension.to_owned();
-                tokio::spawn(watching::extension(account, extension, key.key, tell.clone()));
-            }
-        }
+        keys::watch(&config.keys, &accounts, &run.tell);
         for (index, account) in accounts.iter().enumerate() {
             if let Some(lasts) = config.calls.mwi(index) {
-                tokio::spawn(watching::messages(account.clone(), index, lasts, tell.clone()));
+                tokio::spawn(watching::messages(account.clone(), index, lasts, run.tell.clone()));
             }
         }
         run.serve(&tell);
@@ -256,9 +255,15 @@ struct Run {
     offset: i32,
     room: Room,
     pages: Pages,
+    page_codec: Option<&'static CodecSpec>,
+    tell: mpsc::Sender<Signal>,
+    /// The task that watches whoever is waited for.
+    awaited: Option<JoinHandle<()>>,
     paging: Option<Paging>,
     /// What pages know of the phone.
     busy: PhoneState,
+    /// Whether they know that a page is spoken here.
+    speaks: bool,
     /// Where the person listened last.
     path: AudioPath,
     /// What asks the accounts' servers, by the accounts that share features with theirs.
@@ -433,6 +438,22 @@ impl Run {
                     self.join(&calls).await;
                     continue;
                 }
+                Command::Intercom { call, account, number, form } => {
+                    self.call_intercom(call, account, number, &form);
+                    continue;
+                }
+                Command::Page { call, address } => {
+                    self.speak(call, address);
+                    continue;
+                }
+                Command::Await { account, number } => {
+                    self.wait_for(account, number);
+                    continue;
+                }
+                Command::AwaitNoMore => {
+                    self.wait_for_nobody();
+                    continue;
+                }
                 Command::PickUp { call, account, pickup } => {
                     self.pick_up(call, account, pickup);
                     continue;
@@ -498,9 +519,18 @@ impl Run {
         self.firmware.handle_signal(self.now(), Signal::Page(title));
     }
 
-    /// Pages may have to be silent while somebody talks.
+    /// Pages may have to be silent while somebody talks, and have to while a page is spoken here.
     async fn tell_pages(&mut self) {
         let Some(paging) = &self.paging else { return };
+        let speaks = self.firmware.speaks_page();
+        if speaks != self.speaks {
+            self.speaks = speaks;
+            let mut rules = self.pages.rules;
+            rules.ignore_all |= speaks;
+            if let Err(error) = paging.set_rules(rules).await {
+                tracing::warn!(%error, "pages do not know about ours");
+            }
+        }
         let busy = PhoneState { call: !self.calls.is_empty(), ..PhoneState::default() };
         if busy != self.busy {
             self.busy = busy;

@@ -13,6 +13,21 @@ pub struct KeysSettings {
     pub pickup_code: String,
     pub barge_in_code: String,
     pub retrieve_code: String,
+    /// One of the words of the schema, as the others here.
+    pub park: &'static str,
+    pub intercom: &'static str,
+    pub page_codec: &'static str,
+}
+
+/// The lamps that a server keeps in a list for an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub struct BlfListSettings {
+    /// `None` without one.
+    pub uri: Option<String>,
+    pub pickup_code: String,
+    pub barge_in_code: String,
 }
 
 /// What a key does.
@@ -38,6 +53,18 @@ impl Settings {
             pickup_code: value("keys.pickup_code").text(),
             barge_in_code: value("keys.barge_in_code").text(),
             retrieve_code: value("keys.retrieve_code").text(),
+            park: value("keys.park").word(),
+            intercom: value("keys.intercom").word(),
+            page_codec: value("paging.codec").word(),
+        }
+    }
+
+    pub(super) fn account_blf_list(&self, number: u8) -> BlfListSettings {
+        let value = |name: &str| self.value(&format!("account.N.{name}"), number);
+        BlfListSettings {
+            uri: value("blf_list").filled(),
+            pickup_code: value("blf_list_pickup_code").text(),
+            barge_in_code: value("blf_list_barge_in_code").text(),
         }
     }
 

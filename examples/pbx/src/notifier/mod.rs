@@ -30,7 +30,7 @@ use room::RoomTeller;
 use sidetone_hal::rng::Rng;
 use sidetone_sip_core::header::{ContentType, Event, From, Supported, To};
 use sidetone_sip_core::{Request, StatusCode, Uri};
-use sidetone_sip_ua::package::dialog_info::DialogPublisher;
+use sidetone_sip_ua::package::dialog_info::{self, DialogPublisher};
 use sidetone_sip_ua::package::resource_list::OPTION_TAG;
 use sidetone_sip_ua::{CommandError, Error, IncomingSubscription, WatcherEvent, WatcherState};
 use std::collections::BTreeSet;
@@ -154,8 +154,22 @@ impl States {
                 drop(inner);
                 ring(room, Topic::Room);
             }
+            PbxEvent::Unparked { orbit } => self.orbit_is_free(orbit),
             _ => {}
         }
+    }
+
+    /// Somebody took the parked call. The two of them still talk by way of the orbit, but another call may be parked there.
+    fn orbit_is_free(&self, orbit: &str) {
+        let mut inner = self.lock();
+        let orbit: Arc<str> = orbit.into();
+        let Some(line) = inner.lines.get_mut(&orbit) else { return };
+        let over: Vec<_> = line.dialogs().cloned().collect();
+        for mut dialog in over {
+            dialog.state = dialog_info::DialogState::Terminated;
+            line.update(dialog);
+        }
+        inner.ring(&Topic::Line(Arc::clone(&orbit)), &orbit);
     }
 
     /// A dialog changed.

@@ -53,8 +53,14 @@ impl Default for Calls {
 
 impl Calls {
     pub(super) fn apply_file(&mut self, settings: &Settings) -> Result<(), String> {
-        self.apply(&settings.phone().calls)?;
+        let phone = settings.phone();
+        self.apply(&phone.calls)?;
         self.servers = Servers::of(settings);
+        let completion = &mut self.phone.completion;
+        completion.enabled = phone.completion.enabled;
+        completion.after_no_answer = phone.completion.no_answer;
+        completion.watch = phone.completion.watch;
+        completion.answer = phone.completion.answer;
         self.accounts = settings.accounts().map(|(_, account)| account.calls).collect();
         Ok(())
     }

@@ -1,57 +1,102 @@
 //! What the keys do, from the settings.
 
-use crate::firmware::{KeyConfig, KeyFunction};
+use crate::firmware::{KeyConfig, KeyFunction, ParkBy, ParkKey};
 use crate::models::Model;
-use sidetone_provisioning::{KeySettings, KeysSettings};
+use sidetone_codecs::CodecSpec;
+use sidetone_hal::keypad::Key;
+use sidetone_provisioning::{KeySettings, KeysSettings, Settings};
+use sidetone_sip_ua::feature::auto_answer::IntercomForm;
 use sidetone_sip_ua::package::blf::{BlfKey, BlfKind};
 
-/// The keys of this telephone that have a function.
-pub(super) fn keys_of(settings: &KeysSettings, model: &Model) -> Result<Vec<KeyConfig>, String> {
-    let set = settings.keys.iter().filter(|key| key.function != "line" || key.account.is_some());
-    set.map(|key| {
-        let wrong = |what: &str| format!("key.{}.{what}", key.number);
-        let place = model.programmable_key(key.number);
-        let place = place.ok_or_else(|| wrong(&format!("type: {} has no such key", model.title)))?;
-        let account = key.account.map(|account| usize::from(account) - 1);
-        if account.is_some_and(|account| account >= model.accounts) {
-            return Err(wrong(&format!("account: {} has {} account(s)", model.title, model.accounts)));
-        }
-        let function = function_of(key, settings).map_err(|missing| wrong(&missing))?;
-        let mut config = KeyConfig::new(place, function);
-        config.account = account;
-        config.label.clone_from(&key.label);
-        Ok(config)
-    })
-    .collect()
+/// What the keys do beside being lines, and what they need for it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Keys {
+    /// Those that have a function.
+    pub keys: Vec<KeyConfig>,
+    /// The list of extensions that each account's server keeps, in the order of the accounts.
+    pub lists: Vec<Option<String>>,
+    /// The codec of pages that are sent; `None` for the usual one.
+    pub page_codec: Option<&'static CodecSpec>,
+}
+
+impl Keys {
+    /// The keys of this telephone.
+    pub(super) fn from_file(settings: &Settings, model: &Model) -> Result<Self, String> {
+        let read = settings.phone().keys;
+        let set = read.keys.iter().filter(|key| key.function != "line" || key.account.is_some());
+        let keys = set.map(|key| key_of(key, &read, settings, model)).collect::<Result<_, String>>()?;
+        let lists = settings.accounts().map(|(_, account)| account.blf_list.uri).collect();
+        Ok(Self { keys, lists, page_codec: sidetone_codecs::find(read.page_codec, 8000, 1) })
+    }
+}
+
+fn key_of(
+    key: &KeySettings,
+    keys: &KeysSettings,
+    settings: &Settings,
+    model: &Model,
+) -> Result<KeyConfig, String> {
+    let wrong = |what: &str| format!("key.{}.{what}", key.number);
+    let place = model.programmable_key(key.number);
+    let place = place.ok_or_else(|| wrong(&format!("type: {} has no such key", model.title)))?;
+    let account = key.account.map(|account| usize::from(account) - 1);
+    if account.is_some_and(|account| account >= model.accounts) {
+        return Err(wrong(&format!("account: {} has {} account(s)", model.title, model.accounts)));
+    }
+    let function = function_of(key, keys, settings).map_err(|what| wrong(&what))?;
+    let mut config = KeyConfig::new(place, function).with_label(&key.label);
+    config.account = account;
+    Ok(config)
 }
 
 /// What a word of the schema means.
-fn function_of(key: &KeySettings, settings: &KeysSettings) -> Result<KeyFunction, String> {
+fn function_of(key: &KeySettings, keys: &KeysSettings, settings: &Settings) -> Result<KeyFunction, String> {
     let value = || match key.value.trim() {
         "" => Err(format!("value: {} needs one", key.function)),
         value => Ok(value.to_owned()),
     };
-    let code = if key.extension.is_empty() { &settings.pickup_code } else { &key.extension };
+    let first = |own: &str, else_: &str| if own.is_empty() { else_.to_owned() } else { own.to_owned() };
+    let pickup_code = || first(&key.extension, &keys.pickup_code);
     let watched = |kind| {
-        let extension = value()?;
-        Ok::<_, String>(
-            BlfKey::new(extension)
-                .with_kind(kind)
-                .with_pickup_code(code)
-                .with_barge_in_code(&settings.barge_in_code)
-                .with_retrieve_code(&settings.retrieve_code),
-        )
+        let key = BlfKey::new(value()?).with_kind(kind).with_pickup_code(pickup_code());
+        Ok::<_, String>(key.with_barge_in_code(&keys.barge_in_code).with_retrieve_code(&keys.retrieve_code))
     };
     Ok(match key.function {
         "line" => KeyFunction::Line,
         "blf" => KeyFunction::Blf(watched(BlfKind::NewCall)?),
         "blf-blind" => KeyFunction::Blf(watched(BlfKind::BlindTransfer)?),
         "blf-attended" => KeyFunction::Blf(watched(BlfKind::AttendedTransfer)?),
+        "blf-ask" => KeyFunction::Blf(watched(BlfKind::Ask)?),
+        "blf-list" => {
+            let list = settings.account(key.account.unwrap_or(1)).map(|account| account.blf_list);
+            let (pickup, barge_in) =
+                list.map(|list| (list.pickup_code, list.barge_in_code)).unwrap_or_default();
+            let key = BlfKey::new("").with_pickup_code(first(&pickup, &pickup_code()));
+            KeyFunction::BlfList(key.with_barge_in_code(first(&barge_in, &keys.barge_in_code)))
+        }
         "speed-dial" => KeyFunction::SpeedDial(value()?),
         "prefix" => KeyFunction::Prefix(digits(value()?)?),
         "dtmf" => KeyFunction::Dtmf(digits(value()?)?),
+        "pickup" => KeyFunction::Pickup(watched(BlfKind::NewCall)?),
         "group-pickup" => KeyFunction::GroupPickup(value()?),
+        "park" => KeyFunction::Park(
+            ParkKey::new(value()?).with_code(&key.extension).with_retrieve_code(&keys.retrieve_code).by(
+                match keys.park {
+                    "dtmf" => ParkBy::Dtmf,
+                    "call" => ParkBy::Call,
+                    _ => ParkBy::Transfer,
+                },
+            ),
+        ),
         "retrieve" => KeyFunction::Retrieve(value()?),
+        "intercom" => {
+            KeyFunction::Intercom { number: value()?, form: form_of(&key.extension, keys.intercom) }
+        }
+        "paging" => {
+            let address = value()?;
+            KeyFunction::Paging(address.parse().map_err(|error| format!("value: {address:?}: {error}"))?)
+        }
         "dnd" => KeyFunction::Dnd,
         "forward" => KeyFunction::Forward,
         "transfer" => KeyFunction::Transfer,
@@ -68,9 +113,21 @@ fn function_of(key: &KeySettings, settings: &KeysSettings) -> Result<KeyFunction
     })
 }
 
+fn form_of(code: &str, word: &str) -> IntercomForm {
+    match word {
+        _ if !code.is_empty() => IntercomForm::Code(code.to_owned()),
+        "alert-info" => IntercomForm::AlertInfo,
+        "ring-answer" => IntercomForm::Keyword("Ring Answer".to_owned()),
+        "intercom" => IntercomForm::Keyword("Intercom".to_owned()),
+        "answer-mode" => IntercomForm::AnswerMode,
+        "uri-param" => IntercomForm::UriParam,
+        _ => IntercomForm::CallInfo,
+    }
+}
+
 /// Keys of the dial pad.
 fn digits(text: String) -> Result<String, String> {
-    if text.chars().all(|digit| sidetone_hal::keypad::Key::digit(digit).is_some()) {
+    if text.chars().all(|digit| Key::digit(digit).is_some()) {
         return Ok(text);
     }
     Err(format!("value: {text:?}: expected digits, * and #"))

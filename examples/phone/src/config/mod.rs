@@ -12,17 +12,16 @@ mod tones;
 
 pub use calls::Calls;
 pub use dialling::Dialling;
+pub use keys::Keys;
 pub use media::{CodecsError, Media, Room};
 pub use network::Network;
 pub use paging::Pages;
 pub use tones::Tones;
 
 use crate::cli::{Cli, TransportArg};
-use crate::firmware::KeyConfig;
 use crate::models::{ES620, Model, UnknownModel};
 use account::{account_of, locate_of, proxy_of, set_transport};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use keys::keys_of;
 use media::codecs_of;
 use sidetone_media::srtp::SrtpPolicy;
 use sidetone_provisioning::{PhoneSettings, Settings, Transport, file};
@@ -56,7 +55,7 @@ pub struct Config {
     /// What becomes of calls.
     pub calls: Calls,
     /// What keys do beside being lines.
-    pub keys: Vec<KeyConfig>,
+    pub keys: Keys,
     /// What `User-Agent` says.
     pub user_agent: String,
     /// The sound card that is the handset, in place of the browser; an empty name stands for the system's.
@@ -131,7 +130,7 @@ impl Config {
             pages: Pages::default(),
             dialling: Dialling::default(),
             calls: Calls::default(),
-            keys: Vec::new(),
+            keys: Keys::default(),
             user_agent: concat!("sidetone-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
             #[cfg(feature = "sound-card")]
             sound_card: None,
@@ -153,7 +152,7 @@ impl Config {
             config.apply_file(&loaded.settings)?;
             // By the numbers of the telephone that it is in the end.
             let model = cli.model.unwrap_or(config.model);
-            config.keys = keys_of(&loaded.settings.phone().keys, model).map_err(ConfigError::Calls)?;
+            config.keys = Keys::from_file(&loaded.settings, model).map_err(ConfigError::Calls)?;
         }
         config.apply_cli(cli)?;
         let most = config.model.accounts;

@@ -11,7 +11,7 @@ use sidetone_sip_ua::feature::cause::{Cancelled, EndReason};
 use sidetone_sip_ua::package::conference_info::User;
 use sidetone_sip_ua::{
     Account, Call, CallEvent, CallHandle, CallRequest, EndCause, Error, IncomingCall, IncomingRefer, IntoUri,
-    ReferProgress, Refusal, WatchedConference,
+    OutgoingPage, ReferProgress, Refusal, WatchedConference,
 };
 use tokio::sync::mpsc;
 
@@ -79,6 +79,31 @@ pub(super) async fn outgoing(
     };
     let cause = match call {
         Ok(call) => attend(call, Some(account), id, orders, &reports).await,
+        Err(error) => failed(&error),
+    };
+    tell(&reports, id, Signal::Ended { call: id, cause }).await;
+}
+
+/// Speaks a page until it is hung up, or held for a call.
+pub(super) async fn page(
+    page: Result<OutgoingPage, Error>,
+    id: CallRef,
+    mut orders: mpsc::Receiver<Order>,
+    reports: mpsc::Sender<Report>,
+) {
+    let cause = match page {
+        Ok(page) => {
+            tell(&reports, id, Signal::Established { call: id }).await;
+            while let Some(order) = orders.recv().await {
+                if matches!(order, Order::HangUp | Order::Hold) {
+                    break;
+                }
+            }
+            if let Err(error) = page.stop().await {
+                tracing::debug!(%error, "the page is over");
+            }
+            local()
+        }
         Err(error) => failed(&error),
     };
     tell(&reports, id, Signal::Ended { call: id, cause }).await;

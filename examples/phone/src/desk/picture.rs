@@ -3,6 +3,7 @@
 use crate::firmware::Screen;
 use serde::Serialize;
 use sidetone_hal::display::{Framebuffer, Rectangle, Rgb565, Size};
+use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::{Lamp, LampColor, LampState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub struct Picture {
     pub lifted: bool,
     /// Whether the ringer sounds.
     pub ringing: bool,
+    /// What the screen calls the line keys and soft keys, by the name of the key.
+    pub labels: Arc<BTreeMap<String, String>>,
     /// The lamps by name.
     pub lamps: Arc<BTreeMap<String, LampView>>,
 }
@@ -47,6 +50,7 @@ impl Picture {
             self.pixels = frame.pixels().into();
         }
         self.text = screen.text().into();
+        self.labels = Arc::new(labels(screen));
         self.lifted = lifted;
         self.ringing = ringing;
         self.lamps = Arc::new(lamps.map(|(lamp, state)| (name(lamp), LampView::from(state))).collect());
@@ -80,6 +84,7 @@ impl Picture {
         self.text == other.text
             && (self.lifted, self.ringing) == (other.lifted, other.ringing)
             && self.lamps == other.lamps
+            && self.labels == other.labels
     }
 
     fn rows(&self) -> impl Iterator<Item = &[Rgb565]> {
@@ -98,6 +103,15 @@ impl Picture {
         }
         (!area.is_empty()).then_some(area)
     }
+}
+
+/// The labels of the keys that have one.
+fn labels(screen: &Screen) -> BTreeMap<String, String> {
+    let lines = (1..).zip(&screen.lines).map(|(line, label)| (Key::Line(line), label.text.clone()));
+    let soft = (1..).zip(&screen.soft);
+    let soft = soft.filter_map(|(place, key)| Some((Key::Soft(place), key.as_ref()?.0.clone().into_owned())));
+    let named = lines.chain(soft).filter(|(_, label)| !label.is_empty());
+    named.map(|(key, label)| (key.to_string(), label)).collect()
 }
 
 /// The name of a lamp on the page: that of its key, `power` or `status`.
@@ -134,7 +148,6 @@ impl From<LampState> for LampView {
 mod tests {
     use super::*;
     use sidetone_hal::display::Point;
-    use sidetone_hal::keypad::Key;
 
     fn picture(frame: &Framebuffer) -> Picture {
         let mut picture = Picture::default();

@@ -2,16 +2,16 @@
 
 use super::Run;
 use super::calls::Called;
-use crate::firmware::{CallRef, Signal};
+use crate::firmware::{CallRef, Member, Signal};
 use core::time::Duration;
-use sidetone_hal::keypad::Key;
-use sidetone_sip_core::header::{ContentType, Event, From};
-use sidetone_sip_core::{Method, NameAddr, Request, StatusCode};
+use sidetone_sip_core::header::{ContentType, Event, From, Supported};
+use sidetone_sip_core::{Headers, Method, NameAddr, Request, StatusCode};
 use sidetone_sip_ua::package::Merge;
-use sidetone_sip_ua::package::blf::{Blf, Pickup, Unknown, Watch};
+use sidetone_sip_ua::package::blf::{Blf, BlfList, BlfState, Pickup, Unknown, Watch};
 use sidetone_sip_ua::package::device::DeviceEvent;
-use sidetone_sip_ua::package::dialog_info::{self, DialogInfo};
+use sidetone_sip_ua::package::dialog_info::{self, DialogInfo, Identity};
 use sidetone_sip_ua::package::message_summary::{self, MessageClass, MessageSummary};
+use sidetone_sip_ua::package::resource_list::{self, ListDocument};
 use sidetone_sip_ua::{
     Account, CallRequest, IntoUri, ReceivedRequest, SubscribeRequest, Subscription, SubscriptionEvent,
     SubscriptionState,
@@ -21,9 +21,16 @@ use tokio::sync::mpsc;
 /// The most of a text that is shown, in characters.
 const MAX_TEXT: usize = 160;
 
-/// Watches an extension for a key, until the desk is gone.
-pub(crate) async fn extension(account: Account, extension: String, key: Key, reports: mpsc::Sender<Signal>) {
-    let mut lamp = Blf::new();
+/// Watches an extension until nobody takes reports any more. `is_orbit` says whether whatever call it has is a parked one,
+/// `tell` what is reported of its states.
+pub(crate) async fn extension(
+    account: Account,
+    extension: String,
+    is_orbit: bool,
+    tell: impl Fn(Box<BlfState>) -> Signal,
+    reports: mpsc::Sender<Signal>,
+) {
+    let mut lamp = if is_orbit { Blf::orbit() } else { Blf::new() };
     let Ok(to) = extension.as_str().into_uri(account.aor()) else { return };
     let request =
         SubscribeRequest::new(to, Event::new(dialog_info::PACKAGE)).accepting(dialog_info::CONTENT_TYPE);
@@ -41,16 +48,12 @@ pub(crate) async fn extension(account: Account, extension: String, key: Key, rep
                 Err(error) => tracing::debug!(extension, %error, "the state of the extension does not read"),
             },
             SubscriptionEvent::State(state) => match state {
-                SubscriptionState::Subscribing | SubscriptionState::Active { .. } => {}
+                // A dialog that begins anew counts its documents anew.
+                SubscriptionState::Subscribing => lamp.restart(),
+                SubscriptionState::Active { .. } => {}
                 SubscriptionState::Pending { .. } => lamp.watch(Watch::Inactive(Unknown::Pending)),
                 SubscriptionState::Waiting { status, .. } | SubscriptionState::Ended { status, .. } => {
-                    lamp.watch(Watch::Inactive(match status {
-                        Some(status) if status != StatusCode::REQUEST_TIMEOUT => {
-                            Unknown::Refused(status.code())
-                        }
-                        Some(_) => Unknown::Unreachable,
-                        None => Unknown::Ended(None),
-                    }));
+                    lamp.watch(Watch::Inactive(unknown(status)));
                 }
                 _ => {}
             },
@@ -59,10 +62,76 @@ pub(crate) async fn extension(account: Account, extension: String, key: Key, rep
         let state = lamp.state();
         if state != shown {
             shown = state.clone();
-            let signal = Signal::Extension { key, state: Box::new(state) };
             // A desk that is gone needs to know nothing more.
-            let _ = reports.send(signal).await;
+            let _ = reports.send(tell(Box::new(state))).await;
         }
+    }
+}
+
+/// Watches the list of extensions that the server of an account, counted from 0, keeps (RFC 4662), until the desk is gone.
+pub(super) async fn list(account: Account, index: usize, name: String, reports: mpsc::Sender<Signal>) {
+    let Ok(to) = name.as_str().into_uri(account.aor()) else { return };
+    let mut headers = Headers::new();
+    headers.push(&Supported::from_iter([resource_list::OPTION_TAG]));
+    let request = SubscribeRequest::new(to, Event::new(dialog_info::PACKAGE))
+        .accepting(resource_list::RELATED)
+        .accepting(resource_list::CONTENT_TYPE)
+        .accepting(dialog_info::CONTENT_TYPE)
+        .with_headers(headers);
+    let Ok(mut subscription) = account.subscribe(request).await else { return };
+    let mut lamps = BlfList::new();
+    // The server's order, which the keys are filled by.
+    let mut order: Vec<String> = Vec::new();
+    while let Some(event) = next(&mut subscription, &reports).await {
+        match event {
+            SubscriptionEvent::Notify(request) if request.body.is_empty() => continue,
+            SubscriptionEvent::Notify(request) => match ListDocument::read(&request.content()) {
+                Ok(document) => {
+                    let update = lamps.apply(&document);
+                    if update.merge == Merge::Gap {
+                        // It may be over already.
+                        let _ = subscription.refresh().await;
+                    }
+                    if document.rlmi.full && update.merge != Merge::Stale {
+                        order = document.rlmi.resources.iter().map(|member| member.uri.clone()).collect();
+                    }
+                    for (uri, error) in update.errors {
+                        tracing::debug!(uri, %error, "the state of a member does not read");
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(name, %error, "the list does not read");
+                    continue;
+                }
+            },
+            SubscriptionEvent::State(SubscriptionState::Subscribing) => lamps.restart(),
+            SubscriptionEvent::State(
+                SubscriptionState::Waiting { status, .. } | SubscriptionState::Ended { status, .. },
+            ) => lamps.end(&unknown(status)),
+            _ => continue,
+        }
+        // Members that only a part of the list told of come last.
+        let place = |uri: &str| order.iter().position(|known| known == uri).unwrap_or(usize::MAX);
+        let mut members: Vec<_> = lamps
+            .members()
+            .map(|(uri, name, state)| {
+                let number = Identity::new(uri).number().into_owned();
+                (place(uri), Member { number, name: name.map(str::to_owned), state })
+            })
+            .collect();
+        members.sort_by_key(|(place, _)| *place);
+        let members = members.into_iter().map(|(_, member)| member).collect();
+        // A desk that is gone needs to know nothing more.
+        let _ = reports.send(Signal::Members { account: index, members }).await;
+    }
+}
+
+/// What a refusal, or an end without one, says of who is watched.
+fn unknown(status: Option<StatusCode>) -> Unknown {
+    match status {
+        Some(StatusCode::REQUEST_TIMEOUT) => Unknown::Unreachable,
+        Some(status) => Unknown::Refused(status.code()),
+        None => Unknown::Ended(None),
     }
 }
 

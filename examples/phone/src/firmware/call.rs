@@ -8,6 +8,7 @@ use sidetone_hal::audio::AudioPath;
 use sidetone_hal::hook::HookState;
 use sidetone_hal::keypad::Key;
 use sidetone_hal::time::{Duration, Instant};
+use sidetone_media::page::PageAddress;
 
 /// Names a call of one telephone; not used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,6 +87,8 @@ pub struct Call {
     pub(super) waiting: Waiting,
     /// What the server does for it.
     pub(super) server: InCall,
+    /// Where it is spoken to, if it is a page and no call.
+    pub(super) page: Option<PageAddress>,
     /// We ended it; the end needs no explanation.
     pub(super) hung_up: bool,
 }
@@ -275,6 +278,7 @@ impl Firmware {
             dialled: None,
             waiting: Waiting::default(),
             server: InCall::default(),
+            page: None,
             hung_up: false,
         });
         id
@@ -359,7 +363,7 @@ impl Firmware {
     }
 
     pub(super) fn toggle_hold(&mut self, call: CallRef) {
-        if self.is_transferring(call) {
+        if self.is_transferring(call) || self.is_page(call) {
             return;
         }
         if self.conference.contains(&call) {
@@ -448,6 +452,7 @@ impl Firmware {
         }
         if call.since.is_none() && !call.hung_up {
             self.redial_later(now, &call, cause.status);
+            self.completion_possible(&call, cause.status);
         }
         if self.transfer_ended(now, id, call.hung_up, cause) {
             return;

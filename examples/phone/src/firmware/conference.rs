@@ -9,8 +9,8 @@ impl Firmware {
     /// dialled.
     pub(super) fn conference_key(&mut self, now: Instant) {
         let Mode::Call(shown) = self.mode else { return };
-        if !self.find(shown).is_some_and(|call| call.is_up() && !call.hung_up) || self.is_transferring(shown)
-        {
+        let is_up = self.find(shown).is_some_and(|call| call.is_up() && !call.hung_up);
+        if !is_up || self.is_transferring(shown) || self.is_page(shown) {
             return;
         }
         if self.network_conference_key(now, shown) {
@@ -29,7 +29,11 @@ impl Firmware {
     /// there is nobody, or no room.
     pub(super) fn can_join(&self, shown: CallRef) -> Option<Vec<CallRef>> {
         let is_up = |call: &&Call| {
-            call.is_up() && !call.hung_up && call.id != shown && !self.is_transferring(call.id)
+            call.is_up()
+                && !call.hung_up
+                && call.page.is_none()
+                && call.id != shown
+                && !self.is_transferring(call.id)
         };
         let others: Vec<CallRef> = match self.conference.is_empty() {
             true => self.calls.iter().filter(is_up).map(Call::id).next_back().into_iter().collect(),

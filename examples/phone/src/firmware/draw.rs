@@ -159,11 +159,11 @@ impl Pen<'_> {
         if let Some(level) = screen.volume {
             self.volume(layout, level);
         }
-        for (area, key) in layout.soft.iter().zip(screen.soft) {
+        for (area, key) in layout.soft.iter().zip(&screen.soft) {
             if let Some(key) = key {
                 self.rounded(*area, layout.radius, theme.key);
                 let room = area.size.width.saturating_sub(2);
-                let label = shortened(&layout.fonts.soft, key.0, room);
+                let label = shortened(&layout.fonts.soft, &key.0, room);
                 let font = fitting(&layout.fonts.soft, label, room);
                 self.text(font, label, area.center(), HorizontalAlignment::Center, theme.key_text);
             } else if layout.touch {

@@ -46,6 +46,18 @@ pub(super) enum Soft {
     More,
     End,
     Close,
+    /// The function that a soft key was given, from 1.
+    Given(u8),
+    Blind,
+    Consult,
+    Beside,
+    Back,
+    /// To be told when somebody is free.
+    Wait,
+    /// Call who is free now.
+    CallFree,
+    /// Wait no more.
+    Forget,
 }
 
 impl Soft {
@@ -83,6 +95,15 @@ impl Soft {
             Self::More => "More",
             Self::End => "End",
             Self::Close => "Close",
+            // Its label is its function's.
+            Self::Given(_) => "",
+            Self::Blind => "Blind",
+            Self::Consult => "Consult",
+            Self::Beside => "Call",
+            Self::Back => "Back",
+            Self::Wait => "Wait",
+            Self::CallFree => "Call",
+            Self::Forget => "Forget",
         }
     }
 }
@@ -95,6 +116,7 @@ impl Firmware {
             Mode::Idle if self.reads_text() => {
                 [Some(Soft::Next), Some(Soft::Erase), Some(Soft::Call), Some(Soft::Close)]
             }
+            Mode::Idle if self.is_offered() => [Some(Soft::CallFree), None, None, Some(Soft::Forget)],
             Mode::Idle => {
                 let mut keys: Vec<_> = self.messages_wait().then_some(Soft::VoiceMail).into_iter().collect();
                 keys.extend(redial);
@@ -105,20 +127,32 @@ impl Firmware {
                 keys.extend(self.can_return().then_some(Soft::Return));
                 keys.extend(self.agent_soft_keys());
                 keys.extend(self.has_texts().then_some(Soft::Texts));
-                self.page(&keys, (self.missed > 0).then_some(Soft::Clear))
+                let mut keys = self.page(&keys, (self.missed > 0).then_some(Soft::Clear));
+                for (number, place) in (1..).zip(&mut keys) {
+                    if self.programmed(Key::Soft(number)).is_some() {
+                        *place = Some(Soft::Given(number));
+                    }
+                }
+                keys
             }
             Mode::Dial if self.dials_for_transfer() => {
                 let blind = (!self.dialler.digits().is_empty()).then_some(Soft::Transfer);
                 [Some(Soft::Send), Some(Soft::Delete), blind, Some(Soft::Cancel)]
             }
             Mode::Dial => [Some(Soft::Send), Some(Soft::Delete), None, Some(Soft::Cancel)],
-            Mode::Ended { .. } => [redial, None, None, Some(Soft::Close)],
+            Mode::Ended { .. } => [redial, self.may_wait().then_some(Soft::Wait), None, Some(Soft::Close)],
             Mode::Call(call) => self.call_soft_keys(call),
         }
     }
 
     fn call_soft_keys(&self, call: CallRef) -> [Option<Soft>; 4] {
         let Some(call) = self.find(call) else { return [None; 4] };
+        if call.page.is_some() {
+            return [None, None, None, Some(Soft::End)];
+        }
+        if let Some(answers) = self.answers(call.id) {
+            return answers;
+        }
         if call.is_ringing() {
             let silence = (self.path.is_none() && !self.ringer_silent).then_some(Soft::Silence);
             let deflect = (!self.policy.accounts.is_empty()).then_some(Soft::Forward);
@@ -182,6 +216,9 @@ impl Firmware {
     pub(super) fn press(&mut self, now: Instant, key: Key) {
         // Any other key than that for more begins with the first soft keys again.
         let page = core::mem::take(&mut self.soft_page);
+        if !matches!(key, Key::Soft(_)) {
+            self.question = None;
+        }
         if self.press_programmed(now, key) {
             return;
         }
@@ -341,6 +378,8 @@ impl Firmware {
             Mode::Idle | Mode::Ended { .. } if key == Key::Ok && self.redial.deadline().is_some() => {
                 self.redial_now(now);
             }
+            Mode::Idle if self.is_offered() => self.call_free(now),
+            Mode::Ended { .. } if key == Key::Ok && self.may_wait() => self.wait_for_free(now),
             Mode::Idle if key == Key::Send => self.dial_tone(now),
             Mode::Idle => {}
             Mode::Ended { .. } => self.leave(),
@@ -359,6 +398,7 @@ impl Firmware {
                 self.dialler.close();
                 self.dial_tone(now);
             }
+            Mode::Idle if self.is_offered() => self.stop_waiting(now),
             Mode::Idle | Mode::Dial | Mode::Ended { .. } => self.leave(),
             Mode::Call(call) => {
                 if self.find(call).is_some_and(Call::is_ringing) {
@@ -549,7 +589,12 @@ impl Firmware {
                 }
             }
             (Soft::End, Some(call)) => self.hang_up(call),
-            (Soft::Hold | Soft::Resume | Soft::Swap | Soft::End, None) | (Soft::More, _) => {}
+            (Soft::Wait, _) => self.wait_for_free(now),
+            (Soft::CallFree, _) => self.call_free(now),
+            (Soft::Forget, _) => self.stop_waiting(now),
+            (Soft::Blind | Soft::Consult | Soft::Beside | Soft::Back, _) => self.answer_question(now, soft),
+            (Soft::Hold | Soft::Resume | Soft::Swap | Soft::End, None) | (Soft::More | Soft::Given(_), _) => {
+            }
         }
     }
 

@@ -5,8 +5,10 @@
 //! is read from it at any time: [`Firmware::screen`], [`Firmware::lamps`], [`Firmware::audio`].
 
 mod agent;
+mod ask;
 mod call;
 mod clock;
+mod completion;
 mod conference;
 mod dial;
 mod draw;
@@ -30,7 +32,7 @@ pub use draw::Painter;
 pub use network_conference::NetworkConferenceConfig;
 pub(crate) use policy::refusal_of;
 pub use policy::{AccountPolicy, CallPolicy, Invitation, Verdict};
-pub use programmable::{KeyConfig, KeyFunction};
+pub use programmable::{KeyConfig, KeyFunction, Member, ParkBy, ParkKey};
 pub use screen::{Body, Icon, LineLabel, Screen, SoftKey, Tone};
 pub use served::Served;
 pub use signal::{Command, Registration, Signal, Sound};
@@ -38,7 +40,9 @@ pub use texts::ReceivedText;
 pub use transfer::{SemiAttended, TransferConfig, TransferProgress};
 
 use crate::models::{LineLamps, Model};
+use ask::Question;
 use call::{AfterHold, Direction};
+use completion::Wanted;
 use dial::Dialler;
 use entry::Entry;
 use programmable::Programmed;
@@ -51,6 +55,7 @@ use sidetone_hal::lamp::{Lamp, LampColor, LampState};
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_hal::timer::{Soonest, TimerKind, TimerTable};
 use sidetone_sip_ua::feature::acd::Agent;
+use sidetone_sip_ua::feature::call_completion::CallCompletion;
 use sidetone_sip_ua::feature::call_return::CallReturn;
 use sidetone_sip_ua::feature::redial::Redial;
 use std::collections::VecDeque;
@@ -148,6 +153,8 @@ pub enum Reason {
     Redial,
     /// The tone that reminds of a call on hold begins or ends.
     HoldTone,
+    /// Nobody is waited for any more, or the offer to call is over.
+    Completion,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -220,6 +227,11 @@ pub struct Firmware {
     /// What is done once other calls are held. At most one for each call.
     after_hold: Vec<AfterHold>,
     keys: Vec<Programmed>,
+    /// What is asked of the person.
+    question: Option<Question>,
+    completion: CallCompletion,
+    /// Whom a call is wanted with, once they are free.
+    wanted: Option<Wanted>,
     /// A server wants that, by restarting or not.
     reload: Option<bool>,
     policy: CallPolicy,
@@ -278,6 +290,9 @@ impl Firmware {
             network: None,
             after_hold: Vec::new(),
             keys: config.keys.into_iter().map(Programmed::new).collect(),
+            question: None,
+            completion: CallCompletion::new(config.policy.completion.clone()),
+            wanted: None,
             reload: None,
             policy: config.policy,
             call_return: CallReturn::new(),
@@ -391,6 +406,8 @@ impl Firmware {
             Signal::Recorded { call, taken } => self.recorded(now, call, taken),
             Signal::Charge { call, advice } => self.charged(call, *advice),
             Signal::Features { account, event } => self.server_tells(now, account, event.map(|event| *event)),
+            Signal::Awaited { number, state } => self.awaited_is(now, &number, &state),
+            Signal::Members { account, members } => self.members_are(now, account, members),
             Signal::Messages { account, waiting, new } => self.messages_are(account, waiting, new),
             Signal::Text { account, from, text } => self.text_came(now, account, from, text),
             Signal::TextAnswered { id, status, retry_after } => {
@@ -432,6 +449,7 @@ impl Firmware {
         self.handle_agents(now);
         self.send_texts(now);
         self.handle_hotline(now);
+        self.handle_completion(now);
         if self.redial.deadline().is_some_and(|due| due <= now) {
             self.redial_now(now);
         }
@@ -465,6 +483,7 @@ impl Firmware {
             .soonest(self.texts.deadline().map(|at| (at, Reason::Text)))
             .soonest(self.agent_deadline().map(|at| (at, Reason::Agent)))
             .soonest(countdown.map(|at| (at, Reason::Redial)))
+            .soonest(self.completion.poll_timeout().map(|at| (at, Reason::Completion)))
             .soonest(clock.map(|at| (at, Reason::Clock)))
     }
 

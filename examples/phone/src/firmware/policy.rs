@@ -12,6 +12,7 @@ use sidetone_sip_ua::feature::acd::AcdConfig;
 use sidetone_sip_ua::feature::alert::{AlertConfig, Ring};
 use sidetone_sip_ua::feature::anonymity::{AnonymityConfig, Presentation, Presented};
 use sidetone_sip_ua::feature::auto_answer::AnswerPlan;
+use sidetone_sip_ua::feature::call_completion::CallCompletionConfig;
 use sidetone_sip_ua::feature::do_not_disturb::DndConfig;
 use sidetone_sip_ua::feature::forward::{ForwardConfig, ForwardKind, ForwardedCall, Redirect};
 use sidetone_sip_ua::feature::hook_flash::FlashKey;
@@ -88,6 +89,8 @@ pub struct CallPolicy {
     pub hold_tone: Option<Duration>,
     /// Whether the two others go on when the person leaves a conference on the telephone.
     pub keep_conference: bool,
+    /// Calls that are completed when the other side is free.
+    pub completion: CallCompletionConfig,
 }
 
 impl CallPolicy {
@@ -466,8 +469,10 @@ impl Firmware {
 
     /// How the phone rings now, if it does.
     pub(super) fn ring_sound(&self) -> Option<Sound> {
-        let call = self.waiting().and_then(|id| self.find(id)).filter(|_| !self.ringer_silent)?;
-        call.waiting.ring
+        // Somebody who was waited for is free: a tone calls the person back to the phone.
+        let offer = self.is_offered().then_some(Sound::Warning);
+        let Some(call) = self.waiting().and_then(|id| self.find(id)) else { return offer };
+        if self.ringer_silent { None } else { call.waiting.ring }
     }
 
     /// Whether a tone tells of a call that waits.

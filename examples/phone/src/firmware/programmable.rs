@@ -4,6 +4,13 @@
 //! an arm of [`Firmware::press_programmed`], and the word for it in the settings stands in `config/keys.rs`. Line keys work at
 //! any time, the others only while the phone is idle (YLC-336).
 
+mod list;
+mod page;
+mod park;
+
+pub use list::Member;
+pub use park::{ParkBy, ParkKey};
+
 use super::call::CallState;
 use super::entry::Entry;
 use super::screen::Tone;
@@ -11,6 +18,8 @@ use super::{Command, Firmware, Mode, remember};
 use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::LampState;
 use sidetone_hal::time::Instant;
+use sidetone_media::page::PageAddress;
+use sidetone_sip_ua::feature::auto_answer::IntercomForm;
 use sidetone_sip_ua::package::blf::{BlfKey, BlfState, Unknown};
 
 /// A key with a function.
@@ -52,16 +61,33 @@ pub enum KeyFunction {
     Nothing,
     /// Watches an extension; a press calls it, takes the call that rings there, or transfers to it.
     Blf(BlfKey),
+    /// The same for the next member of the list that the account's server keeps (DIN-092). The extension is that of the
+    /// member; the key has the codes.
+    BlfList(BlfKey),
     /// Calls a number or a URI.
     SpeedDial(String),
     /// Puts digits in front of the number that is dialled (YLC-338).
     Prefix(String),
     /// Sends digits over the call (DIN-165, SAY-212).
     Dtmf(String),
+    /// Takes the call that rings at an extension (DIN-079): by the code before the extension, by the value alone where it is
+    /// a code itself, or by replacing it.
+    Pickup(BlfKey),
     /// Takes a call that rings in the group, by dialling this code (DIN-080).
     GroupPickup(String),
+    /// Parks the call, and fetches it.
+    Park(ParkKey),
     /// Fetches a parked call, by dialling this code or number.
     Retrieve(String),
+    /// Calls somebody whose telephone is to answer at once.
+    Intercom {
+        /// Whom.
+        number: String,
+        /// How the call says so.
+        form: IntercomForm,
+    },
+    /// Speaks to all telephones that listen to this multicast address, until it is pressed again.
+    Paging(PageAddress),
     /// Do not disturb, on and off.
     Dnd,
     /// Forwards all calls, or none any more.
@@ -89,11 +115,13 @@ pub enum KeyFunction {
 }
 
 impl KeyFunction {
-    /// The extension whose dialogs the key shows.
+    /// The extension whose dialogs the key shows, and whether whatever call it has is a parked one.
     #[must_use]
-    pub fn watches(&self) -> Option<&str> {
+    pub fn watches(&self) -> Option<(&str, bool)> {
         match self {
-            Self::Blf(key) => Some(&key.extension),
+            Self::Blf(key) => Some((&key.extension, false)),
+            Self::Pickup(key) if !is_code(&key.extension) => Some((&key.extension, false)),
+            Self::Park(key) => Some((&key.orbit, true)),
             _ => None,
         }
     }
@@ -102,7 +130,7 @@ impl KeyFunction {
     fn number(&self) -> Option<&str> {
         match self {
             Self::Blf(key) => Some(&key.extension),
-            Self::SpeedDial(number) => Some(number),
+            Self::SpeedDial(number) | Self::Intercom { number, .. } => Some(number),
             _ => None,
         }
     }
@@ -113,6 +141,8 @@ impl KeyFunction {
 pub(super) struct Programmed {
     pub(super) config: KeyConfig,
     pub(super) state: BlfState,
+    /// The member of the list that the key stands for.
+    pub(super) member: Option<Member>,
 }
 
 /// What a key with a function looks like.
@@ -125,7 +155,7 @@ pub(super) struct Face {
 
 impl Programmed {
     pub(super) const fn new(config: KeyConfig) -> Self {
-        Self { config, state: BlfState::Unknown(Unknown::Waiting) }
+        Self { config, state: BlfState::Unknown(Unknown::Waiting), member: None }
     }
 }
 
@@ -151,8 +181,21 @@ impl Firmware {
         match function {
             KeyFunction::Line | KeyFunction::Nothing => dark(""),
             KeyFunction::Blf(watched) => self.watched_face(&named(&watched.extension), &key.state),
-            KeyFunction::SpeedDial(number) | KeyFunction::Prefix(number) | KeyFunction::Retrieve(number) => {
-                dark(number)
+            KeyFunction::BlfList(_) => match &key.member {
+                Some(member) => self.watched_face(&named(member.label()), &key.state),
+                None => dark(""),
+            },
+            KeyFunction::SpeedDial(number)
+            | KeyFunction::Prefix(number)
+            | KeyFunction::Retrieve(number)
+            | KeyFunction::Intercom { number, .. } => dark(number),
+            KeyFunction::Pickup(watched) => match &key.state {
+                BlfState::Ringing(_) => self.watched_face(&named(&watched.extension), &key.state),
+                _ => dark(&format!("Pickup {}", watched.extension)),
+            },
+            KeyFunction::Park(park) => self.watched_face(&named(&park.orbit), &key.state),
+            KeyFunction::Paging(address) => {
+                self.lit(named(&format!("Page {address}")), self.pages_to(*address).is_some())
             }
             KeyFunction::Dtmf(digits) => dark(digits),
             KeyFunction::GroupPickup(_) => dark("Group pickup"),
@@ -200,6 +243,7 @@ impl Firmware {
         }
         let account = programmed.config.account.unwrap_or(self.account);
         let (function, state) = (programmed.config.function.clone(), programmed.state.clone());
+        let member = programmed.member.clone();
         if self.dials_for_transfer()
             && let Some(number) = function.number()
         {
@@ -209,6 +253,17 @@ impl Firmware {
         match function {
             KeyFunction::Line | KeyFunction::Nothing => {}
             KeyFunction::Blf(watched) => self.press_watched(now, account, &watched, &state),
+            KeyFunction::BlfList(codes) => {
+                if let Some(Member { number, .. }) = member {
+                    let mut watched = codes;
+                    watched.extension = number;
+                    self.press_watched(now, account, &watched, &state);
+                }
+            }
+            KeyFunction::Pickup(watched) => self.pick_up(now, account, &watched, &state),
+            KeyFunction::Park(park) => self.press_park(now, account, &park, &state),
+            KeyFunction::Intercom { number, form } => self.call_intercom(now, account, number, form),
+            KeyFunction::Paging(address) => self.toggle_page(now, account, address),
             KeyFunction::SpeedDial(number)
             | KeyFunction::GroupPickup(number)
             | KeyFunction::Retrieve(number) => self.call_beside(now, account, number),
@@ -236,6 +291,25 @@ impl Firmware {
             KeyFunction::Texts => self.show_text(0),
         }
         true
+    }
+
+    /// Takes the call that rings at an extension, and nothing else.
+    fn pick_up(&mut self, now: Instant, account: usize, key: &BlfKey, state: &BlfState) {
+        let code = key.pickup_code.as_deref().filter(|code| !code.is_empty());
+        match (code, state) {
+            (None, _) if is_code(&key.extension) => self.call_beside(now, account, key.extension.clone()),
+            // The server knows what rings there, where it tells nobody.
+            (Some(code), _) => self.call_beside(now, account, format!("{code}{}", key.extension)),
+            (None, BlfState::Ringing(_)) => self.press_watched(now, account, key, state),
+            (None, _) => self.notify(now, format!("Nothing rings at {}", key.extension)),
+        }
+    }
+
+    /// Calls somebody whose telephone is to answer at once.
+    fn call_intercom(&mut self, now: Instant, account: usize, number: String, form: IntercomForm) {
+        if let Some(call) = self.take_line_beside(now, account, number.clone()) {
+            self.command(Command::Intercom { call, account, number, form });
+        }
     }
 
     /// Dials digits in front of those that were dialled.
@@ -274,4 +348,9 @@ impl Firmware {
             self.command(Command::Dtmf { call, digit });
         }
     }
+}
+
+/// Whether a number is a code that the server knows, with or without an extension behind it.
+fn is_code(number: &str) -> bool {
+    number.starts_with(['*', '#'])
 }

@@ -2,12 +2,14 @@
 
 use super::call::clock_of;
 use super::entry::Entry;
+use super::keys::Soft;
 use super::programmable::Face;
 use super::transfer::{Step, Transfer};
 use super::{Account, Call, CallState, Firmware, Mode, Registration, VOLUME_MAX};
 use sidetone_hal::audio::AudioPath;
 use sidetone_hal::keypad::Key;
 use sidetone_hal::time::Instant;
+use std::borrow::Cow;
 
 /// The content of a screen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,8 +97,8 @@ pub enum Icon {
 }
 
 /// A soft key as the screen labels it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SoftKey(pub &'static str);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SoftKey(pub Cow<'static, str>);
 
 /// A line key as the screen labels it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -187,10 +189,12 @@ pub(super) fn compose(phone: &Firmware, now: Instant) -> Screen {
             .iter()
             .chain(&phone.page)
             .cloned()
+            .chain(phone.asked())
+            .chain(phone.completion_told())
             .chain(phone.redial_notice(now))
             .chain(others.map(|call| format!("{}: {}", state_of(call), call.peer.title())))
             .collect(),
-        soft: phone.soft_keys().map(|soft| soft.map(|soft| SoftKey(soft.label()))),
+        soft: phone.soft_keys().map(|soft| soft.map(|soft| SoftKey(soft_label(phone, soft)))),
         lines: (1..=phone.model.lines).map(|line| line_label(phone, line)).collect(),
         volume: phone.overlay.then_some(if phone.path.is_some() {
             phone.talk_volume
@@ -198,6 +202,14 @@ pub(super) fn compose(phone: &Firmware, now: Instant) -> Screen {
             phone.ring_volume
         }),
     }
+}
+
+fn soft_label(phone: &Firmware, soft: Soft) -> Cow<'static, str> {
+    let given = match soft {
+        Soft::Given(number) => phone.programmed(Key::Soft(number)),
+        _ => None,
+    };
+    given.map_or(Cow::Borrowed(soft.label()), |given| phone.face(given).text.into())
 }
 
 fn icons(phone: &Firmware) -> Vec<Icon> {
@@ -345,6 +357,7 @@ const fn state_of(call: &Call) -> &'static str {
         CallState::Alerting { .. } => "Ringing",
         CallState::Ringing => "Incoming call",
         CallState::Answering => "Answering",
+        _ if call.page.is_some() => "Paging",
         CallState::Talking if call.remote_hold => "Held by the other side",
         CallState::Talking => "Talking",
         CallState::Held => "On hold",

@@ -1,10 +1,12 @@
 //! What passes between the telephone and its user agent: signals in, commands out; and the sounds it makes.
 
-use super::{CallRef, Ended, Peer, Quality, TransferProgress};
+use super::{CallRef, Ended, Member, Peer, Quality, TransferProgress};
 use core::time::Duration;
 use sidetone_hal::keypad::Key;
+use sidetone_media::page::PageAddress;
 use sidetone_sip_core::StatusCode;
 use sidetone_sip_ua::JoinOrder;
+use sidetone_sip_ua::feature::auto_answer::IntercomForm;
 use sidetone_sip_ua::feature::hook_flash::FlashKind;
 use sidetone_sip_ua::feature::outbox::TextId;
 use sidetone_sip_ua::package::blf::{BlfState, Pickup};
@@ -127,6 +129,20 @@ pub enum Signal {
         account: usize,
         /// What it told.
         event: Option<Box<FeatureEvent>>,
+    },
+    /// The list of extensions that an account's server keeps is so now.
+    Members {
+        /// Whose, counted from 0.
+        account: usize,
+        /// Its members, in the order of the server.
+        members: Vec<Member>,
+    },
+    /// Whoever is waited for is so now.
+    Awaited {
+        /// Who.
+        number: String,
+        /// How they are.
+        state: Box<BlfState>,
     },
     /// Messages wait in the voice mail, or do not.
     Messages {
@@ -255,6 +271,33 @@ pub enum Command {
     },
     /// Give up a call of ours that rings, which comes from elsewhere next: who rings has missed nothing.
     Withdraw(CallRef),
+    /// Call somebody whose telephone is to answer at once.
+    Intercom {
+        /// The new call's name in signals to come.
+        call: CallRef,
+        /// On which account, counted from 0.
+        account: usize,
+        /// What was dialled.
+        number: String,
+        /// How the call says that.
+        form: IntercomForm,
+    },
+    /// Send what is spoken into this call to a multicast address, until it is hung up or held.
+    Page {
+        /// Its name in signals to come.
+        call: CallRef,
+        /// Where.
+        address: PageAddress,
+    },
+    /// Watch this number, and tell how it is by [`Signal::Awaited`]; in place of another one that was waited for.
+    Await {
+        /// By which account, counted from 0.
+        account: usize,
+        /// Whom.
+        number: String,
+    },
+    /// Watch it no more.
+    AwaitNoMore,
     /// Take a call that rings elsewhere.
     PickUp {
         /// The new call's name in signals to come.

@@ -145,6 +145,7 @@ impl Firmware {
     /// The call is up, and no other transfer is in the making.
     pub(super) fn can_transfer(&self, call: CallRef) -> bool {
         self.transfer.is_none()
+            && !self.is_page(call)
             && !self.conference.contains(&call)
             && self.find(call).is_some_and(|call| call.is_up() && !call.hung_up)
     }
@@ -324,11 +325,11 @@ impl Firmware {
                 // The handset may be up still; it lies silent until it is put back.
                 self.open_path();
             }
-            self.mode = Mode::Ended {
-                title: "Transferred".to_owned(),
-                details: vec![format!("to {to}")],
-                sound: None,
+            let (title, to) = match self.parks_at(&to) {
+                true => ("Parked", format!("at {to}")),
+                false => ("Transferred", format!("to {to}")),
             };
+            self.mode = Mode::Ended { title: title.to_owned(), details: vec![to], sound: None };
             self.timers.set(Timer::Ended, now + ENDED_SHOWN);
         } else {
             self.notify(now, format!("Transferred to {to}"));

@@ -1,7 +1,8 @@
 //! What others tell of themselves: watched extensions on keys, waiting messages, texts, and what servers want of the
 //! telephone.
 
-use super::programmable::Face;
+use super::ask::Question;
+use super::programmable::{Face, KeyFunction};
 use super::screen::Tone;
 use super::transfer::{Step, Transfer};
 use super::{Call, CallRef, CallState, Command, Firmware, Mode};
@@ -46,7 +47,10 @@ impl Firmware {
         let Some(known) = self.keys.get_mut(place) else { return };
         let begins = state.begins_ringing(&known.state);
         known.state = state;
-        if begins && let Some(known) = self.keys.get(place) {
+        if begins
+            && let Some(known) = self.keys.get(place)
+            && !matches!(known.config.function, KeyFunction::Park(_))
+        {
             let told = format!("{} rings", self.face(known).text);
             self.notify(now, told);
         }
@@ -80,6 +84,11 @@ impl Firmware {
                     self.place(now, account, number);
                 }
             }
+            BlfAction::Ask(number) => {
+                if let Some(call) = current.filter(|call| self.can_transfer(*call)) {
+                    self.question = Some(Question { call, account, number });
+                }
+            }
             BlfAction::PickUp(pickup) => {
                 if let Some(call) = self.take_line(now, account, key.extension.clone()) {
                     self.command(Command::PickUp { call, account, pickup });
@@ -91,14 +100,33 @@ impl Firmware {
 
     /// Calls a number; what talks is held first.
     pub(super) fn call_beside(&mut self, now: Instant, account: usize, number: String) {
+        if self.make_room() {
+            self.place(now, account, number);
+        }
+    }
+
+    /// A new call of ours on a free line, on the screen; what talks is held first.
+    pub(super) fn take_line_beside(
+        &mut self,
+        now: Instant,
+        account: usize,
+        number: String,
+    ) -> Option<CallRef> {
+        let call = if self.make_room() { self.take_line(now, account, number) } else { None }?;
+        self.show(call);
+        Some(call)
+    }
+
+    /// Holds what talks, for another call. Not while a call of ours is on its way.
+    fn make_room(&mut self) -> bool {
         if let Mode::Call(call) = self.mode {
             if !self.find(call).is_some_and(|call| call.is_up() || call.is_ringing()) {
-                return;
+                return false;
             }
             drop(self.hold_others(None));
         }
         self.redial.stop();
-        self.place(now, account, number);
+        true
     }
 
     /// How many messages wait for an account.

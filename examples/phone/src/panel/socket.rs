@@ -166,6 +166,7 @@ fn state(picture: &Picture) -> String {
         "hook": if picture.lifted { "off" } else { "on" },
         "ringing": picture.ringing,
         "lamps": &*picture.lamps,
+        "labels": &*picture.labels,
     })
     .to_string()
 }

@@ -189,20 +189,3 @@ async fn texts_and_anonymous_calls_reach_a_desk_that_answers_by_itself() {
         person.desk.shutdown().await;
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_key_watches_a_desk_at_the_pbx_and_takes_its_call() {
-    let (pbx, mut people) = office(3, "phone.model = es620\nkey.3.type = blf\nkey.3.value = 102\n").await;
-    people[2].dial("102").await;
-    people[2].press(Key::Send).await;
-    people[1].sees("Incoming call").await;
-    people[0].sees("102: 103 rings").await;
-    people[0].press(Key::Line(3)).await;
-    people[0].sees("Talking").await;
-    people[2].sees("Talking").await;
-    // The desk whose call was taken has missed none.
-    people[1].sees("<DND> <Forward> <Return>").await;
-    let text = people[1].panel.pictures.borrow().text.clone();
-    assert!(text.iter().all(|line| !line.contains("missed")), "{text:?}");
-    close(pbx, people).await;
-}

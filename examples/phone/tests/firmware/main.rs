@@ -14,6 +14,8 @@ mod desk;
 mod features;
 mod headless;
 mod in_call;
+mod key_features;
+mod keys;
 mod panel;
 mod policy;
 mod screens;

@@ -33,7 +33,7 @@ pub(crate) fn desk(model: &'static Model, settings: &str) -> Desk {
     let config = config(settings, "sip:alice@example.org");
     let mut set_up = FirmwareConfig::new(model, config.labels());
     set_up.transfer = config.calls.transfer;
-    set_up.keys.clone_from(&config.keys);
+    set_up.keys.clone_from(&config.keys.keys);
     set_up.policy = config.calls.policy(&config.accounts);
     Desk::set_up(set_up)
 }
@@ -58,7 +58,7 @@ impl Desk {
         self.invite_on(0, from, more)
     }
 
-    fn rings(&mut self, from: &str, more: &[(&'static str, &str)]) -> CallRef {
+    pub(crate) fn rings(&mut self, from: &str, more: &[(&'static str, &str)]) -> CallRef {
         match self.invite(from, more) {
             Verdict::Ring(call) => call,
             other => panic!("{from} {more:?}: {other:?}"),

@@ -10,7 +10,14 @@ use sidetone_sip_ua::package::blf::{Blf, BlfState};
 use sidetone_sip_ua::package::dialog_info::DialogInfo;
 
 /// The state that a server tells: how the dialog of 102 with 103 stands.
-fn told(state: &str) -> Box<BlfState> {
+pub(crate) fn told(state: &str) -> Box<BlfState> {
+    let mut lamp = Blf::new();
+    lamp.apply(told_of("sip:102@example.org", state));
+    Box::new(lamp.state())
+}
+
+/// What it tells of the dialog of anybody with 103.
+pub(crate) fn told_of(entity: &str, state: &str) -> DialogInfo {
     let dialog = format!(
         "<dialog id=\"1\" call-id=\"c@h\" local-tag=\"l\" remote-tag=\"r\" direction=\"recipient\"><state>{state}</state>\
          <remote><identity display=\"Ada\">sip:103@example.org</identity></remote></dialog>"
@@ -18,11 +25,9 @@ fn told(state: &str) -> Box<BlfState> {
     let dialogs = if state.is_empty() { "" } else { &dialog };
     let body = format!(
         "<?xml version=\"1.0\"?><dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"0\" state=\"full\" \
-         entity=\"sip:102@example.org\">{dialogs}</dialog-info>"
+         entity=\"{entity}\">{dialogs}</dialog-info>"
     );
-    let mut lamp = Blf::new();
-    lamp.apply(DialogInfo::read(body.as_bytes()).expect("it reads"));
-    Box::new(lamp.state())
+    DialogInfo::read(body.as_bytes()).expect("it reads")
 }
 
 fn lamp(desk: &Desk) -> LampState {

@@ -38,6 +38,8 @@ pub enum BlfKind {
     BlindTransfer,
     /// It calls, and the current call is transferred then.
     AttendedTransfer,
+    /// It asks the person whether to transfer the current call, how, or to call.
+    Ask,
 }
 
 /// What is to be done; numbers are to be dialled as if a person had.
@@ -52,6 +54,8 @@ pub enum BlfAction {
     BlindTransfer(String),
     /// Call the number, to transfer the current call to it.
     AttendedTransfer(String),
+    /// Ask whether to transfer the current call to the number, or to call it.
+    Ask(String),
     /// Take the call that rings, by dialling the number.
     PickUpByCode(String),
     /// Take the call that rings, by replacing it.
@@ -129,6 +133,7 @@ impl BlfKey {
             BlfState::Idle => match self.kind {
                 BlfKind::BlindTransfer if in_call => BlfAction::BlindTransfer(number()),
                 BlfKind::AttendedTransfer if in_call => BlfAction::AttendedTransfer(number()),
+                BlfKind::Ask if in_call => BlfAction::Ask(number()),
                 _ => BlfAction::Call(number()),
             },
             BlfState::Offline | BlfState::DoNotDisturb | BlfState::Unknown(_) => self.call_or_nothing(),
@@ -137,7 +142,7 @@ impl BlfKey {
 
     fn call_or_nothing(&self) -> BlfAction {
         match self.kind {
-            BlfKind::NewCall => BlfAction::Call(self.extension.clone()),
+            BlfKind::NewCall | BlfKind::Ask => BlfAction::Call(self.extension.clone()),
             BlfKind::BlindTransfer | BlfKind::AttendedTransfer => BlfAction::Nothing,
         }
     }

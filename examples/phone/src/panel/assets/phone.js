@@ -73,6 +73,7 @@ export class Phone {
     this.model = model;
     this.title = title;
     this.lamps = new Map();
+    this.blank = new Map();
     this.element.replaceChildren();
     this.element.dataset.model = model.name;
     this.element.classList.toggle("mono", model.mono);
@@ -168,7 +169,11 @@ export class Phone {
 
   key(name, caption, label) {
     const button = make("button", { type: "button", "data-key": attribute(name) });
-    if (label) button.setAttribute("aria-label", label);
+    if (label) {
+      button.setAttribute("aria-label", label);
+      button.dataset.name = label;
+      this.blank.set(name, button);
+    }
     if (/^[\d*#]$/.test(name)) {
       button.append(make("span", {}, caption));
       if (LETTERS[name]) button.append(make("small", {}, LETTERS[name]));
@@ -207,7 +212,7 @@ export class Phone {
     return lamp;
   }
 
-  show({ text, hook, ringing, lamps }) {
+  show({ text, hook, ringing, lamps, labels }) {
     this.lifted = hook === "off";
     const lines = text.map((line) => make("div", { class: "line" }, line));
     this.text.replaceChildren(...lines);
@@ -215,6 +220,12 @@ export class Phone {
     if (this.switch) {
       this.switch.setAttribute("aria-checked", String(this.lifted));
       this.switch.querySelector(".caption").textContent = this.lifted ? "PUT BACK" : "LIFT";
+    }
+    // The caps of line keys and soft keys are blank: what they do now stands beside them on the screen.
+    for (const [name, button] of this.blank) {
+      const label = labels[name] ?? "";
+      button.setAttribute("aria-label", label || button.dataset.name);
+      button.title = label;
     }
     for (const [name, state] of Object.entries(lamps)) {
       const lamp = this.lamps.get(name);
