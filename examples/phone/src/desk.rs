@@ -126,7 +126,7 @@ impl Desk {
             room: config.media.room,
             pages: config.pages.clone(),
             page_codec: config.keys.page_codec,
-            tell,
+            tell: tell.clone(),
             awaited: None,
             paging,
             busy: PhoneState::default(),
@@ -142,10 +142,10 @@ impl Desk {
             }
         }
         let reload = run.reload.subscribe();
-        keys::watch(&config.keys, &accounts, &run.tell);
+        keys::watch(&config.keys, &accounts, &tell);
         for (index, account) in accounts.iter().enumerate() {
             if let Some(lasts) = config.calls.mwi(index) {
-                tokio::spawn(watching::messages(account.clone(), index, lasts, run.tell.clone()));
+                tokio::spawn(watching::messages(account.clone(), index, lasts, tell.clone()));
             }
         }
         run.serve(&tell);
