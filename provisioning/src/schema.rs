@@ -4,8 +4,8 @@
 //! for a key, 1 to [`KEYS`].
 
 mod calls;
-mod dialplan;
 mod completion;
+mod dialplan;
 mod keys;
 mod server;
 mod session;
@@ -23,8 +23,16 @@ pub const ACCOUNTS: u8 = 8;
 pub const KEYS: u8 = 13;
 
 /// The tables of the settings, in the order in which files and documentation show them.
-const TABLES: &[&[Setting]] =
-    &[TABLE, calls::CALLS, session::SESSION, server::SERVER, keys::KEYS, completion::COMPLETION];
+const TABLES: &[&[Setting]] = &[
+    TABLE,
+    dialplan::DIALPLAN,
+    calls::CALLS,
+    session::SESSION,
+    server::SERVER,
+    keys::KEYS,
+    several::SEVERAL,
+    completion::COMPLETION,
+];
 
 /// Every setting of the phone, in the order in which files and tables show them.
 pub const SCHEMA: &[Setting] = &join::<{ count(TABLES) }>(TABLES);

@@ -1,8 +1,8 @@
 //! The settings as the phone reads them: values of Rust's types.
 
 mod calls;
-mod dialplan;
 mod completion;
+mod dialplan;
 mod keys;
 mod server;
 mod session;

@@ -22,7 +22,8 @@ impl Desk {
     fn press_soft(&mut self, label: &str) {
         for _ in 0..4 {
             let keys = self.phone.screen(self.now).soft;
-            let place = |label: &str| keys.iter().position(|key| key.is_some_and(|key| key.0 == label));
+            let place =
+                |label: &str| keys.iter().position(|key| key.as_ref().is_some_and(|key| key.0 == label));
             let found = place(label);
             let key = found.or_else(|| place("More")).unwrap_or_else(|| panic!("no key {label}: {keys:?}"));
             self.press(Key::Soft(u8::try_from(key).expect("small") + 1));

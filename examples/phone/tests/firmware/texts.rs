@@ -19,7 +19,7 @@ impl Desk {
 
     fn soft(&mut self, label: &str) {
         let keys = self.phone.screen(self.now).soft;
-        let place = keys.iter().position(|key| key.is_some_and(|key| key.0 == label));
+        let place = keys.iter().position(|key| key.as_ref().is_some_and(|key| key.0 == label));
         let place = place.unwrap_or_else(|| panic!("no key {label}: {keys:?}"));
         self.press(Key::Soft(u8::try_from(place).expect("small") + 1));
     }
