@@ -227,15 +227,20 @@ impl Context {
 
     /// Says what we can, in the calls of this account (RFC 3261 §20.1, §20.5, §20.37).
     pub(crate) fn push_abilities(&self, headers: &mut Headers, account: Option<AccountId>) {
+        let further = account.and_then(|id| self.accounts.get(&id)).map(|account| &account.config.accept);
+        let kinds = [ContentType::SDP].into_iter().chain(further.into_iter().flatten().cloned());
+        headers.set(&Accept(kinds.collect()));
+        self.push_features(headers, account);
+    }
+
+    /// The same without the types of body that calls take: a SUBSCRIBE names those of its NOTIFY (RFC 6665 §3.1.3).
+    pub(crate) fn push_features(&self, headers: &mut Headers, account: Option<AccountId>) {
         let config = self.session_config(account);
         let mut methods = self.methods();
         if !config.reliable.is_on() {
             methods.retain(|method| *method != Method::PRACK);
         }
         headers.set(&Allow(methods));
-        let further = account.and_then(|id| self.accounts.get(&id)).map(|account| &account.config.accept);
-        let kinds = [ContentType::SDP].into_iter().chain(further.into_iter().flatten().cloned());
-        headers.set(&Accept(kinds.collect()));
         let on = OPTIONS.into_iter().filter(|option| config.usage(option).is_on());
         add_options::<Supported>(headers, EXTENSIONS.into_iter().chain(on));
         self.push_events(headers);

@@ -225,7 +225,7 @@ impl Agent {
         let (Ok(mut routed), Some(protocol)) = (routed, protocol) else {
             return self.subscription_over(id, None, "the account is gone");
         };
-        self.context.push_abilities(&mut routed.request.headers, Some(account));
+        self.context.push_features(&mut routed.request.headers, Some(account));
         let owner = Owner::Subscribe(id);
         let exchange = self.context.start(now, owner, Some(account), routed, protocol, true);
         if let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) {
