@@ -57,6 +57,14 @@ pub enum Error {
     /// The other side refused the change of the session, or a key press.
     #[error("the other side refused: {0:?}")]
     Refused(StatusCode),
+    /// Nobody on the network told where the settings are.
+    #[error("no settings were told: {reason}")]
+    Profile {
+        /// The status that refused the question; 408 stands for silence.
+        status: Option<StatusCode>,
+        /// In words.
+        reason: String,
+    },
     /// Not a DTMF digit.
     #[error("{0:?} is no DTMF digit: expected 0-9, *, # or A-D")]
     Digit(char),

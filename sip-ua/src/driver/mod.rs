@@ -34,7 +34,6 @@ mod keys;
 mod leg_port;
 #[cfg(feature = "media")]
 mod media;
-#[cfg(feature = "media")]
 mod multicast;
 #[cfg(feature = "media")]
 mod music;
@@ -42,6 +41,7 @@ mod music;
 mod negotiation;
 #[cfg(feature = "media")]
 mod paging;
+mod plug_and_play;
 #[cfg(feature = "media")]
 mod port_plan;
 #[cfg(feature = "media")]
@@ -63,7 +63,6 @@ pub use call::{Call, CallEvent, CallHandle, IncomingCall};
 pub use conference::Conference;
 pub use error::Error;
 pub use focus::WatchedConference;
-#[cfg(feature = "media")]
 pub use multicast::MulticastOptions;
 #[cfg(feature = "media")]
 pub use paging::{OutgoingPage, Paging};

@@ -1,13 +1,23 @@
-//! Sockets for multicast.
+//! Sockets for multicast, and requests that come by it.
 
 use super::Error;
+use bytes::Bytes;
 use core::net::Ipv4Addr;
 use sidetone_hal::net::SocketAddr;
-use sidetone_media::page::PageAddress;
 use socket2::{Domain, Protocol, Socket, Type};
+use std::boxed::Box;
 use std::format;
 use std::io;
+use std::vec;
 use tokio::net::UdpSocket;
+
+/// The largest datagram that is looked at.
+const DATAGRAM: usize = 8192;
+/// A socket that fails this often in a row is read no more.
+const MAX_ERRORS: u32 = 100;
+/// What is taken of what comes to a group: other requests, such as a REGISTER to `sip.mcast.net`, are for others, who would
+/// be disturbed by our refusal.
+const TAKEN: &[u8] = b"SUBSCRIBE ";
 
 /// How multicast leaves and enters this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +43,13 @@ impl Default for MulticastOptions {
 
 impl MulticastOptions {
     /// A socket that receives what is sent to `address`, and that only.
-    pub(super) fn listen(&self, address: PageAddress) -> Result<UdpSocket, Error> {
+    pub(super) fn listen(&self, address: SocketAddr) -> Result<UdpSocket, Error> {
         let open = || {
-            let socket = open(address.socket())?;
+            let socket = open(address)?;
             // Other programs may listen, too, and other lists of this one.
             socket.set_reuse_address(true)?;
-            socket.bind(&bind_address(address.socket()).into())?;
-            match address.socket() {
+            socket.bind(&bind_address(address).into())?;
+            match address {
                 SocketAddr::V4(v4) => {
                     let interface = self.interface_v4.unwrap_or(Ipv4Addr::UNSPECIFIED);
                     socket.join_multicast_v4(v4.ip(), &interface)?;
@@ -52,11 +62,12 @@ impl MulticastOptions {
     }
 
     /// A socket that sends to `address`.
-    pub(super) fn send(&self, address: PageAddress) -> Result<UdpSocket, Error> {
+    #[cfg(feature = "media")]
+    pub(super) fn send(&self, address: SocketAddr) -> Result<UdpSocket, Error> {
         let open = || {
-            let socket = open(address.socket())?;
+            let socket = open(address)?;
             let (ttl, traffic_class) = (u32::from(self.ttl), u32::from(self.dscp & 0x3f) << 2);
-            match address.socket() {
+            match address {
                 SocketAddr::V4(_) => {
                     if let Some(interface) = self.interface_v4 {
                         socket.set_multicast_if_v4(&interface)?;
@@ -73,7 +84,7 @@ impl MulticastOptions {
                     socket.set_tclass_v6(traffic_class)?;
                 }
             }
-            socket.connect(&address.socket().into())?;
+            socket.connect(&address.into())?;
             UdpSocket::from_std(socket.into())
         };
         open().map_err(|source| Error::Io { what: format!("a socket for pages to {address}"), source })
@@ -97,5 +108,41 @@ const fn bind_address(group: SocketAddr) -> SocketAddr {
         SocketAddr::new(any, group.port())
     } else {
         group
+    }
+}
+
+/// A group whose SUBSCRIBE requests the user agent takes; it answers from a socket of its own.
+pub(super) struct Group {
+    socket: UdpSocket,
+    buffer: Box<[u8]>,
+    errors: u32,
+}
+
+impl Group {
+    pub(super) fn join(group: SocketAddr, options: &MulticastOptions) -> Result<Self, Error> {
+        let buffer = vec![0; DATAGRAM].into_boxed_slice();
+        Ok(Self { socket: options.listen(group)?, buffer, errors: 0 })
+    }
+
+    /// The next request, and who sent it. Cancel-safe.
+    pub(super) async fn next(&mut self) -> (SocketAddr, Bytes) {
+        loop {
+            if self.errors >= MAX_ERRORS {
+                core::future::pending::<()>().await;
+            }
+            match self.socket.recv_from(&mut self.buffer).await {
+                Ok((length, source)) => {
+                    self.errors = 0;
+                    let datagram = self.buffer.get(..length).unwrap_or_default();
+                    if datagram.starts_with(TAKEN) {
+                        return (source, Bytes::copy_from_slice(datagram));
+                    }
+                }
+                Err(error) => {
+                    self.errors += 1;
+                    tracing::debug!(%error, "receiving from a group failed");
+                }
+            }
+        }
     }
 }

@@ -75,7 +75,7 @@ impl Paging {
         let listener = PageListener::new(config, Rng::from_seed(driver::seed()))?;
         let groups = listener
             .addresses()
-            .map(|(priority, address)| Ok(Group { priority, socket: options.listen(address)? }))
+            .map(|(priority, address)| Ok(Group { priority, socket: options.listen(address.socket())? }))
             .collect::<Result<Vec<_>, Error>>()?;
         let (command_sender, commands) = mpsc::channel(QUEUED_COMMANDS);
         let (events, event_receiver) = mpsc::channel(QUEUED_EVENTS);
@@ -251,7 +251,7 @@ impl OutgoingPage {
         let format = audio.format();
         let rng = Rng::from_seed(driver::seed());
         let stream = page::sender(address, codec, format.sample_rate, rng)?;
-        let socket = options.send(address)?;
+        let socket = options.send(address.socket())?;
         let (stop, stopped) = mpsc::channel(1);
         let captured = vec![0; format.samples_per_frame()];
         let sender = Sender { stream, socket, audio: Box::new(audio), captured, clock: FrameClock::new() };

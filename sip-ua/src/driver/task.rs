@@ -5,6 +5,7 @@ use super::account_state::{AccountState, AccountStates};
 use super::call::{CallEvent, Called, NewCall, event_channel};
 use super::command::{Command, NewAccount};
 use super::features::{Dropped, Features};
+use super::multicast::{Group, MulticastOptions};
 use super::slot::Slot;
 use super::{Error, IncomingCall, UserAgentEvent};
 #[cfg(feature = "media")]
@@ -12,6 +13,7 @@ use crate::LookupId;
 use crate::{
     AccountConfig, AccountId, Agent, AgentConfig, CallId, Event, Invite, Query, QueryId, RegistrationState,
 };
+use bytes::Bytes;
 use core::time::Duration;
 use sidetone_hal::net::{IpAddr, Protocol, SocketAddr};
 use sidetone_hal::time::Instant;
@@ -20,7 +22,7 @@ use sidetone_sip_core::driver::TlsHandle;
 use sidetone_sip_core::driver::{DriverConfig, Io, IoEvent};
 use sidetone_sip_core::locate::{Answer, RecordData};
 use sidetone_sip_core::trace::Tap;
-use sidetone_sip_core::{NameAddr, StatusCode, Uri};
+use sidetone_sip_core::{Input, NameAddr, StatusCode, Uri};
 use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::string::ToString;
@@ -32,6 +34,8 @@ pub(super) struct Setup {
     pub(super) driver: DriverConfig,
     pub(super) config: AgentConfig,
     pub(super) tap: Option<Box<dyn Tap>>,
+    /// The group whose SUBSCRIBE requests are taken.
+    pub(super) group: Option<(SocketAddr, MulticastOptions)>,
     #[cfg(feature = "media")]
     pub(super) ports: super::ports::PortOptions,
     #[cfg(feature = "media")]
@@ -61,6 +65,7 @@ pub(super) async fn start(setup: Setup) -> Result<Started, Error> {
     let identity = sidetone_media::dtls::DtlsIdentity::generate()?;
     let mut io = Io::bind(&setup.driver)
         .map_err(|source| Error::Io { what: "the SIP sockets".to_string(), source })?;
+    let group = setup.group.map(|(group, options)| Group::join(group, &options)).transpose()?;
     let mut agent = Agent::new(setup.config);
     agent.endpoint_mut().set_tap(setup.tap);
     io.attach(agent.endpoint_mut());
@@ -75,6 +80,7 @@ pub(super) async fn start(setup: Setup) -> Result<Started, Error> {
     let task = Task {
         agent,
         io,
+        group,
         commands,
         command_sender: command_sender.downgrade(),
         events,
@@ -111,6 +117,7 @@ pub(super) async fn start(setup: Setup) -> Result<Started, Error> {
 pub(super) struct Task {
     pub(super) agent: Agent,
     pub(super) io: Io,
+    group: Option<Group>,
     commands: mpsc::Receiver<Command>,
     /// Weak, so that the channel closes with the last handle.
     pub(super) command_sender: mpsc::WeakSender<Command>,
@@ -150,6 +157,14 @@ pub(super) enum Job {
     Media { call: CallId, notice: super::media::Notice },
 }
 
+/// What comes to the group, if there is one.
+async fn heard(group: &mut Option<Group>) -> (SocketAddr, Bytes) {
+    match group {
+        Some(group) => group.next().await,
+        None => core::future::pending().await,
+    }
+}
+
 /// The end is near.
 struct Closing {
     /// When it comes at the latest.
@@ -186,6 +201,7 @@ impl Task {
                 }
                 Some(command) = self.commands.recv() => self.handle_command(command).await,
                 Some(job) = self.jobs.recv() => self.handle_job(job),
+                (source, payload) = heard(&mut self.group) => self.handle_multicast(source, payload),
                 Some(dropped) = self.dropped.recv() => self.handle_dropped(dropped),
                 () = self.events.closed(), if self.closing.is_none() => self.close(DROP_BOUND, None),
             }
@@ -194,6 +210,15 @@ impl Task {
         for done in self.closing.into_iter().flat_map(|closing| closing.done) {
             // Nobody waits when the user agent was dropped.
             done.send(()).ok();
+        }
+    }
+
+    /// A request that came to the group is as one to the socket that answers it.
+    fn handle_multicast(&mut self, source: SocketAddr, payload: Bytes) {
+        self.io.learn_route(self.agent.endpoint_mut(), source);
+        if let Some((flow, _)) = self.agent.endpoint_mut().datagram_flow(Some(source)) {
+            let input = Input::Datagram { flow, source, payload };
+            self.agent.handle_input(self.io.now(), input);
         }
     }
 

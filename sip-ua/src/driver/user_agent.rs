@@ -3,6 +3,7 @@
 #[cfg(feature = "media")]
 use super::PortPlan;
 use super::command::Command;
+use super::multicast::MulticastOptions;
 #[cfg(feature = "media")]
 use super::ports::PortOptions;
 use super::task::{self, Setup};
@@ -161,6 +162,7 @@ pub struct UserAgentBuilder {
     seed: Option<[u8; 32]>,
     config: Option<AgentConfig>,
     tap: Option<Box<dyn Tap>>,
+    group: Option<(SocketAddr, MulticastOptions)>,
     #[cfg(feature = "media")]
     ports: PortOptions,
     #[cfg(feature = "media")]
@@ -249,6 +251,19 @@ impl UserAgentBuilder {
         self
     }
 
+    /// Takes SUBSCRIBE requests that come to this group too, of packages that [`AgentConfig::packages`] has: those of
+    /// telephones that ask for their settings come to 224.0.1.75:5060. They are answered from a UDP socket of the user agent. Of
+    /// the options the interface counts.
+    pub fn multicast(mut self, group: SocketAddr, options: MulticastOptions) -> Self {
+        self.group = Some((group, options));
+        self
+    }
+
+    pub(super) fn map_config(mut self, change: impl FnOnce(&mut AgentConfig)) -> Self {
+        change(self.config.get_or_insert_with(|| AgentConfig::new(driver::seed())));
+        self
+    }
+
     /// Shows every message sent and received, with secrets redacted.
     pub fn trace(mut self, tap: impl Tap + 'static) -> Self {
         self.tap = Some(Box::new(tap));
@@ -305,7 +320,7 @@ impl UserAgentBuilder {
     /// # Errors
     /// [`Error::Io`] when an address cannot be bound.
     pub async fn build(self) -> Result<UserAgent, Error> {
-        let Self { driver: mut sockets, user_agent, seed, config, tap, .. } = self;
+        let Self { driver: mut sockets, user_agent, seed, config, tap, group, .. } = self;
         if sockets.binds_nothing() {
             let any = SocketAddr::from(([0, 0, 0, 0], 0));
             sockets = sockets.udp(any).tcp(any);
@@ -321,6 +336,7 @@ impl UserAgentBuilder {
             driver: sockets,
             config,
             tap,
+            group,
             #[cfg(feature = "media")]
             ports: self.ports,
             #[cfg(feature = "media")]

@@ -52,6 +52,7 @@ pub mod identity;
 mod info;
 pub mod number;
 pub mod outbox;
+pub mod plug_and_play;
 pub mod recording;
 pub mod redial;
 pub mod redirect;

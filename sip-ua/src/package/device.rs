@@ -155,8 +155,14 @@ pub fn pnp_uri(mac: [u8; 6], host: Option<&str>) -> Result<Uri, PackageError> {
 pub fn mac_of(uri: &Uri) -> Option<[u8; 6]> {
     let user = uri.user()?;
     let (prefix, digits) = user.split_at_checked(4)?;
-    let digits: Vec<_> = digits.chars().filter(|c| !matches!(c, ':' | '-')).map(|c| c.to_digit(16)).collect();
-    if !prefix.eq_ignore_ascii_case("MAC:") || digits.len() != 12 {
+    if prefix.eq_ignore_ascii_case("MAC:") { parse_mac(digits) } else { None }
+}
+
+/// A hardware address: twelve hexadecimal digits, in capitals or not, with colons, hyphens or nothing between them.
+#[must_use]
+pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let digits: Vec<_> = text.chars().filter(|c| !matches!(c, ':' | '-')).map(|c| c.to_digit(16)).collect();
+    if digits.len() != 12 {
         return None;
     }
     let mut mac = [0_u8; 6];

@@ -3,8 +3,10 @@
 use crate::net::Net;
 use bytes::Bytes;
 use sidetone_hal::time::Duration;
-use sidetone_sip_core::header::{ContentType, Expires, SubscriptionState as StateHeader};
+use sidetone_sip_core::header::{Accept, ContentType, Expires, SubscriptionState as StateHeader};
 use sidetone_sip_core::{Method, StatusCode};
+use sidetone_sip_ua::feature::plug_and_play::PlugAndPlay;
+use sidetone_sip_ua::package::device::{Profile, ProfileRequest};
 use sidetone_sip_ua::{
     AgentConfig, Event, OutgoingRequest, SubscribeKind, SubscribeRequest, SubscriptionId, SubscriptionState,
     WatcherId, WatcherState,
@@ -77,6 +79,59 @@ fn a_state_is_told_at_once_and_with_each_change() {
     );
     net.at("bob", |now, agent, _| agent.notify(now, watcher, text("two")).unwrap());
     assert_eq!(heard(&mut net), ["subscribing", "active", "'one'", "'two'"]);
+}
+
+/// What Bob is asked by, as it came over the wire.
+fn asked_of(net: &mut Net) -> Box<sidetone_sip_core::Request> {
+    let asked = net.events("bob").into_iter().find_map(|event| match event {
+        Event::Subscribe { request, .. } => Some(request),
+        _ => None,
+    });
+    asked.expect("somebody subscribes")
+}
+
+/// RFC 6665 §3.1.3. Kamailio looks at it, SIPp found that it named what calls take.
+#[test]
+fn a_subscription_names_what_its_bodies_may_be_and_not_what_calls_take() {
+    let mut net = net();
+    let kind = ContentType::from_static("application", "dialog-info+xml");
+    let request = SubscribeRequest::new(net.uri("bob"), "dialog".parse().unwrap()).accepting(kind.clone());
+    net.at("alice", |now, agent, account| agent.subscribe(now, account, request).unwrap());
+    assert_eq!(asked_of(&mut net).headers.require::<Accept>().unwrap(), Accept(vec![kind]));
+    subscribe(&mut net, 600);
+    assert!(asked_of(&mut net).headers.get::<Accept>().is_none(), "the package's own type counts");
+}
+
+/// RFC 6080 as deployed: asked once, told once, and nothing is left.
+#[test]
+fn plug_and_play_asks_once_and_is_told_where_the_settings_are() {
+    let mut net = Net::new(&["alice", "bob"], |_, config| config.packages = vec!["ua-profile".into()]);
+    let asked = PlugAndPlay::new([0, 0x15, 0x65, 1, 2, 3], ProfileRequest::new("v", "m", "1"));
+    let mut request = asked.subscription().unwrap();
+    request.to = net.uri("bob");
+    net.at("alice", |now, agent, account| agent.subscribe(now, account, request).unwrap());
+    let (watcher, told) = net
+        .events("bob")
+        .into_iter()
+        .find_map(|event| match event {
+            Event::Subscribe { watcher, request, .. } => Some((watcher, request)),
+            _ => None,
+        })
+        .unwrap();
+    let event = told.headers.require().unwrap();
+    assert_eq!(ProfileRequest::of(&event), Some(ProfileRequest::new("v", "m", "1")));
+    let (kind, body) = Profile::new("https://192.0.2.1/000000").write();
+    net.at("bob", |now, agent, _| {
+        agent.accept_subscription(now, watcher, WatcherState::Active, Some((kind, body.into()))).unwrap();
+    });
+    let notify = net.events("alice").into_iter().find_map(|event| match event {
+        Event::Notify { request, .. } => Some(request),
+        _ => None,
+    });
+    let profile = asked.told(&notify.unwrap()).unwrap().unwrap();
+    assert_eq!(profile.urls, ["https://192.0.2.1/000000"]);
+    net.at("alice", |_, agent, _| assert_eq!(agent.watcher_count(), 0));
+    net.at("bob", |_, agent, _| assert_eq!(agent.watcher_count(), 0));
 }
 
 #[test]
