@@ -13,6 +13,6 @@ pub use typed::{
     AccountCallSettings, AccountDialSettings, AccountServerSettings, AccountSettings, AccountSeveralSettings,
     AuthoritySet, BlfListSettings, CallSettings, CompletionSettings, DialSettings, DndSettings, DtmfInfo,
     DtmfMode, ForwardSettings, IntercomSettings, KeepAliveKind, KeySettings, KeysSettings, MediaSettings,
-    NatKind, PagingSettings, PhoneSettings, ServerSettings, SessionSettings, SeveralSettings, Srtp,
-    TimerSettings, TlsSettings, ToneSettings, Transport,
+    NatKind, PagingSettings, PhoneSettings, PnpSettings, ServerSettings, SessionSettings, SeveralSettings,
+    Srtp, TimerSettings, TlsSettings, ToneSettings, Transport,
 };

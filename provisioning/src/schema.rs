@@ -7,6 +7,7 @@ mod calls;
 mod completion;
 mod dialplan;
 mod keys;
+mod pnp;
 mod server;
 mod session;
 mod several;
@@ -32,6 +33,7 @@ const TABLES: &[&[Setting]] = &[
     keys::KEYS,
     several::SEVERAL,
     completion::COMPLETION,
+    pnp::PNP,
 ];
 
 /// Every setting of the phone, in the order in which files and tables show them.

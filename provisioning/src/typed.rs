@@ -4,6 +4,7 @@ mod calls;
 mod completion;
 mod dialplan;
 mod keys;
+mod pnp;
 mod server;
 mod session;
 mod several;
@@ -12,6 +13,7 @@ pub use calls::{AccountCallSettings, CallSettings, DndSettings, ForwardSettings,
 pub use completion::CompletionSettings;
 pub use dialplan::{AccountDialSettings, DialSettings};
 pub use keys::{BlfListSettings, KeySettings, KeysSettings};
+pub use pnp::PnpSettings;
 pub use server::{AccountServerSettings, ServerSettings};
 pub use session::SessionSettings;
 pub use several::{AccountSeveralSettings, SeveralSettings};
@@ -96,6 +98,7 @@ pub struct PhoneSettings {
     pub server: ServerSettings,
     pub dialling: DialSettings,
     pub completion: CompletionSettings,
+    pub pnp: PnpSettings,
 }
 
 /// What speech goes through.
@@ -388,6 +391,7 @@ impl Settings {
             server: self.server(),
             dialling: self.dialling(),
             completion: self.completion(),
+            pnp: self.pnp(),
         }
     }
 
