@@ -9,6 +9,17 @@ use sidetone_sip_core::{StatusCode, Uri};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PbxEvent {
+    /// A telephone out of the box asked the group for its settings, and is told.
+    Provisioned {
+        /// Its hardware address: twelve digits.
+        mac: String,
+        /// Who made it, in its own words.
+        vendor: String,
+        /// Which it is, in its own words.
+        model: String,
+        /// Where its settings are.
+        url: String,
+    },
     /// A contact of an account was bound or refreshed.
     Registered {
         /// The account.

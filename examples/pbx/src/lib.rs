@@ -12,6 +12,7 @@ mod location;
 mod mailbox;
 mod notifier;
 mod pbx;
+mod plug_and_play;
 mod proxy;
 mod registrar;
 mod services;
@@ -33,6 +34,7 @@ pub use mailbox::{
 };
 pub use notifier::{MAX_LIST, STATE_PACKAGES};
 pub use pbx::{Pbx, PbxBuilder, StartError};
+pub use plug_and_play::PlugAndPlay;
 pub use proxy::{Extension, MAX_PICKUP_GROUPS, MAX_PICKUP_MEMBERS, Proxy};
 pub use registrar::RegistrarLimits;
 pub use services::{MAX_ROOM, Music, OrbitConfig, Prompt, PromptError, RoomConfig, Service, VoicemailConfig};

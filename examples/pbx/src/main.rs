@@ -1,10 +1,10 @@
 //! The PBX as a program: `sidetone-pbx --help`.
 
 use clap::{Parser, ValueEnum};
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 use sidetone_pbx::{
-    FolderMailboxes, Music, OrbitConfig, Pbx, PbxBuilder, PbxEvent, Prompt, RingGroup, RoomConfig, Service,
-    VoicemailConfig,
+    FolderMailboxes, Music, OrbitConfig, Pbx, PbxBuilder, PbxEvent, PlugAndPlay, Prompt, RingGroup,
+    RoomConfig, Service, VoicemailConfig,
 };
 use sidetone_sip_core::driver::{
     CaSet, Certificates, ClientAuth, Identity, TlsConfig, TlsError, TlsVersion, WebSocketConfig,
@@ -97,6 +97,13 @@ struct Options {
     /// A number with four calls at a time that these users share: dialled on, held and taken at each of their telephones
     #[arg(long, value_name = "NUMBER=USER,...", value_parser = parse_list)]
     shared_line: Vec<(String, Vec<String>)>,
+    /// Tell telephones out of the box, which ask the group 224.0.1.75, that their settings are here; {mac}, {vendor}, {model} and
+    /// {version} stand for the telephone's own
+    #[arg(long, value_name = "URL")]
+    pnp: Option<String>,
+    /// The interface whose telephones are told, by its address; without it the system's routes choose
+    #[arg(long, value_name = "IP", requires = "pnp")]
+    pnp_interface: Option<Ipv4Addr>,
     /// Show every SIP message: one line each, or with `=full` the whole text; secrets are masked
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "line")]
     trace: Option<Trace>,
@@ -200,6 +207,11 @@ async fn run(options: Options) -> Result<(), Box<dyn core::error::Error>> {
     for (number, service) in options.extension {
         builder = builder.extension(number, service);
     }
+    if let Some(url) = options.pnp {
+        let mut config = PlugAndPlay::new(url);
+        config.interface = options.pnp_interface;
+        builder = builder.plug_and_play(config);
+    }
     if let Some(how) = options.trace {
         builder = builder.trace(move |message: &TapMessage<'_>| trace(how, message));
     }
@@ -295,6 +307,9 @@ fn line(event: &PbxEvent) -> String {
     match event {
         PbxEvent::Registered { user, contact, remote, expires } => {
             format!("registered {user}: {contact} from {remote} for {expires} s")
+        }
+        PbxEvent::Provisioned { mac, vendor, model, url } => {
+            format!("telephone {mac} ({vendor} {model}) is told: {url}")
         }
         PbxEvent::Unregistered { user, contact, expired } => {
             format!("unregistered {user}: {contact}{}", if *expired { " (expired)" } else { "" })

@@ -9,6 +9,7 @@ use crate::features::UserFeatures;
 use crate::handle::PbxHandle;
 use crate::mailbox::{MailboxStore, MemoryMailboxes};
 use crate::notifier::{MAX_WATCHERS, STATE_PACKAGES, States, StatesConfig};
+use crate::plug_and_play::PlugAndPlay;
 use crate::proxy::{Extension, Proxy};
 use crate::registrar::RegistrarLimits;
 use crate::services::{Prompt, PromptError, Service, Services, VoicemailConfig};
@@ -58,6 +59,7 @@ pub struct PbxBuilder {
     mailboxes: Option<Arc<dyn MailboxStore>>,
     lists: Vec<(String, Vec<String>)>,
     lines: Vec<(String, Vec<String>, u16)>,
+    plug_and_play: Option<PlugAndPlay>,
     seed: Option<[u8; 32]>,
     tap: Option<Box<dyn Tap>>,
 }
@@ -115,6 +117,12 @@ impl PbxBuilder {
     /// Adds an account.
     pub fn user(mut self, name: impl Into<String>, password: &str) -> Self {
         self.users.push((name.into(), Secret::new(password)));
+        self
+    }
+
+    /// Tells telephones out of the box where their settings are. Without it none is told.
+    pub fn plug_and_play(mut self, config: PlugAndPlay) -> Self {
+        self.plug_and_play = Some(config);
         self
     }
 
@@ -389,12 +397,16 @@ impl PbxBuilder {
             rooms: Default::default(),
             orbits: Default::default(),
         });
-        let services = agents
+        let mut services: Vec<_> = agents
             .into_iter()
             .map(|(agent, rooms)| {
                 tokio::spawn(Arc::clone(&services).run(agent, rooms, services_stop.clone()))
             })
             .collect();
+        if let Some(config) = self.plug_and_play {
+            let agent = config.agent(fork()).await?;
+            services.push(tokio::spawn(config.serve(agent, events.clone(), services_stop.clone())));
+        }
         let (dialogs, _) = broadcast::channel(QUEUED_EVENTS);
         let (stop, proxy_stop) = watch::channel(());
         let tls = io.tls_handle();
