@@ -322,7 +322,13 @@ mod tests {
 
     #[test]
     fn deployed_forms_are_read() {
-        // Asterisk ends its lines with LF alone in places, and writes the account before or without a domain.
+        // Captured: what Kamailio 5.6.3 (`presence_mwi`) sent on.
+        let kamailio = read(
+            "Messages-Waiting: yes\r\nMessage-Account: sip:voicemail@127.0.0.1\r\nVoice-Message: 2/8 (0/2)\r\n",
+        );
+        assert_eq!(kamailio.count(MessageClass::Voice), Some(MessageCount::new(2, 8).with_urgent(0, 2)));
+        assert_eq!(kamailio.account.as_deref(), Some("sip:voicemail@127.0.0.1"));
+        // In the form of Asterisk, by its source and not captured: LF alone.
         let asterisk =
             read("Messages-Waiting: yes\nMessage-Account: sip:asterisk@10.0.0.1\nVoice-Message: 1/0 (0/0)\n");
         assert_eq!(asterisk.count(MessageClass::Voice), Some(MessageCount::new(1, 0).with_urgent(0, 0)));

@@ -458,8 +458,70 @@ mod tests {
         );
     }
 
+    /// baresip 1.0.0's, with one of its words for the status; the first has none yet.
+    fn baresip(basic: &str) -> String {
+        format!(
+            r#"<?xml version="1.0" encoding="UTF-8" standalone="no"?>
+<presence xmlns="urn:ietf:params:xml:ns:pidf"
+    xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model"
+    xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid"
+    entity="sip:bob@127.0.0.1:30080">
+  <dm:person id="p4159"><rpid:activities/></dm:person>
+  <tuple id="t4109">
+    <status>
+      <basic>{basic}</basic>
+    </status>
+    <contact>sip:bob@127.0.0.1:30080</contact>
+  </tuple>
+</presence>
+"#
+        )
+    }
+
+    /// Linphonec 5.1.65's PUBLISH.
+    const LINPHONE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<presence xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid" xmlns:pidfonline="http://www.linphone.org/xsds/pidfonline.xsd" entity="sip:bob@127.0.0.1:31500" xmlns="urn:ietf:params:xml:ns:pidf">
+ <tuple id="d8n4kk">
+  <status>
+   <basic>open</basic>
+   <pidfonline:online/>
+  </status>
+  <contact priority="0.8">sip:bob@127.0.0.1:31500</contact>
+  <timestamp>2026-11-22T12:19:53Z</timestamp>
+ </tuple>
+</presence>
+"#;
+
+    /// What Kamailio 5.6.3 tells of whom it has no publication of any more.
+    const KAMAILIO_GONE: &str = r#"<?xml version="1.0"?>
+<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:alice@127.0.0.1:30208">
+  <tuple xmlns="urn:ietf:params:xml:ns:pidf" id="t1">
+    <status xmlns="urn:ietf:params:xml:ns:pidf">
+      <basic>closed</basic>
+    </status>
+  </tuple>
+</presence>
+"#;
+
+    /// Captured from the programs.
     #[test]
-    fn documents_of_deployed_servers_come_to_a_state() {
+    fn what_baresip_linphone_and_kamailio_sent_comes_to_a_state() {
+        assert_eq!(read(&baresip("open")).state(), PresenceState::Online);
+        assert_eq!(read(&baresip("closed")).state(), PresenceState::Offline);
+        let unset = Presence::parse(baresip("?").as_bytes()).unwrap_err();
+        assert!(unset.what.contains("expected open or closed"), "{unset}");
+        let linphone = read(LINPHONE);
+        assert_eq!(linphone.state(), PresenceState::Online);
+        let tuple = Tuple::new("d8n4kk", true)
+            .with_contact("sip:bob@127.0.0.1:31500", Some(800))
+            .with_timestamp("2026-11-22T12:19:53Z");
+        assert_eq!(linphone.tuples, [tuple]);
+        assert_eq!(read(KAMAILIO_GONE).state(), PresenceState::Offline);
+    }
+
+    /// In the forms of Asterisk and FreeSWITCH, by their sources and not captured.
+    #[test]
+    fn documents_of_other_servers_come_to_a_state() {
         let asterisk = |activities: &str, note: &str, basic: &str| {
             read(&format!(
                 r#"<?xml version="1.0" encoding="ISO-8859-1"?>

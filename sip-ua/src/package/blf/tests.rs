@@ -1,5 +1,7 @@
 use super::*;
-use crate::package::dialog_info::tests::{ASTERISK, BROADWORKS, FREESWITCH, KAMAILIO, mutated};
+use crate::package::dialog_info::tests::{
+    ASTERISK, BROADWORKS, FREESWITCH, KAMAILIO, KAMAILIO_IDLE, KAMAILIO_RINGING, mutated,
+};
 use crate::package::dialog_info::{self, DialogTarget, Participant};
 use crate::package::resource_list::{Instance, InstanceState, ListDocument, Resource, Rlmi};
 use alloc::string::ToString;
@@ -49,14 +51,18 @@ fn ringing(state: BlfState) -> Ringing {
 }
 
 #[test]
-fn what_deployed_servers_write_lights_the_lamp() {
+fn what_servers_write_lights_the_lamp() {
     assert!(matches!(blf(ASTERISK).state(), BlfState::Held(_)));
     let call = ringing(blf(FREESWITCH).state());
     assert_eq!(call.call.peer.unwrap().label(), "Zoë & Co");
     assert_eq!(call.pickup.target.unwrap().as_str(), "sip:**2122@pbx.example");
     assert_eq!(call.pickup.replaces.unwrap().to_string(), "c1@192.0.2.4;to-tag=rt9;from-tag=lt8;early-only");
     let BlfState::Busy(call) = blf(KAMAILIO).state() else { panic!("a call is busy") };
-    assert_eq!((call.direction, &*call.peer.unwrap().number()), (Some(Direction::Initiator), "201"));
+    assert_eq!((call.direction, &*call.peer.unwrap().number()), (Some(Direction::Initiator), "alice"));
+    let call = ringing(blf(KAMAILIO_RINGING).state());
+    assert_eq!(call.call.peer.unwrap().number(), "alice");
+    assert_eq!(call.pickup.target.unwrap().as_str(), "sip:alice@127.0.0.1:36638");
+    assert_eq!(blf(KAMAILIO_IDLE).state(), BlfState::Idle);
     let call = ringing(blf(BROADWORKS).state());
     assert_eq!((&*call.call.peer.as_ref().unwrap().label(), call.pickup.replaces), ("Ada", None));
     let idle = "<dialog-info version='9' state='full' entity='sip:103@x'><dialog id='103'>\

@@ -6,7 +6,7 @@ use alloc::vec;
 use proptest::prelude::*;
 use sidetone_sip_core::Rng;
 
-/// As a BLF list of BroadWorks or Asterisk comes: a root that `start` names, and a part for each member that has a state.
+/// As a BLF list comes, by RFC 4662 and not captured: a root that `start` names, and a part for each member that has a state.
 fn sample() -> (ContentType, String) {
     let kind = "multipart/related;type=\"application/rlmi+xml\";start=\"<r0@as>\";boundary=\"=_b1\"";
     let rlmi = "<?xml version=\"1.0\"?>\r\n<list xmlns=\"urn:ietf:params:xml:ns:rlmi\" uri=\"sip:blf@bw.example\" \
