@@ -101,7 +101,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub trace: bool,
 
-    /// Run without a panel and without a person: then `call`, `answer`, `register`, `blf` or `mwi` follows
+    /// Run without a panel and without a person: then `call`, `answer`, `register`, `blf`, `mwi` or `pnp` follows
     #[arg(long)]
     pub headless: bool,
 
@@ -160,6 +160,8 @@ pub enum Action {
         #[arg(long = "for", value_name = "TIME", value_parser = duration)]
         length: Option<Duration>,
     },
+    /// Ask the network where the settings are (plug and play), and print what it tells
+    Pnp,
     /// Watch the account's voice mail, and print what waits
     Mwi {
         /// End after this time; without it on a signal

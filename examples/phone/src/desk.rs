@@ -4,6 +4,7 @@ mod calls;
 mod features;
 mod keys;
 mod picture;
+mod plug_and_play;
 mod serving;
 pub(crate) mod watching;
 
@@ -78,6 +79,7 @@ pub struct Desk {
     accounts: Vec<Account>,
     reload: watch::Receiver<Option<bool>>,
     signals: mpsc::Sender<Signal>,
+    profile: watch::Receiver<Option<String>>,
 }
 
 impl Desk {
@@ -149,13 +151,17 @@ impl Desk {
             }
         }
         run.serve(&tell);
+        let (found, profile) = watch::channel(None);
+        if config.plug_and_play.enabled {
+            tokio::spawn(plug_and_play::ask(config.clone(), found, tell.clone()));
+        }
         run.set_clock();
         run.show();
         let pictures = run.pictures.subscribe();
         let task = tokio::spawn(run.run(inputs, reported, told, stopping));
         let panel =
             DeskPanel { title: title.to_owned(), model: config.model, pictures, input, handset: browser_end };
-        Ok((Self { stop, task, accounts, reload, signals: tell }, panel))
+        Ok((Self { stop, task, accounts, reload, signals: tell, profile }, panel))
     }
 
     /// The accounts, in the order of the settings.
@@ -178,6 +184,12 @@ impl Desk {
         let signal = Signal::WriteText { account, to: to.into(), text: text.into() };
         // An error would be a panic of the task.
         let _ = self.signals.send(signal).await;
+    }
+
+    /// Where the network said that the phone's settings are (plug and play); the newest only.
+    #[must_use]
+    pub fn profile(&self) -> Option<String> {
+        self.profile.borrow().clone()
     }
 
     /// Hangs up, takes the registrations back, and ends.

@@ -1,5 +1,6 @@
 //! The phone without a person: calls, answers and registers for scripts, and prints one line of JSON for each call.
 
+mod plug_and_play;
 mod report;
 mod script;
 mod watching;
@@ -65,9 +66,18 @@ pub async fn run(
     stop: watch::Receiver<bool>,
     out: impl FnMut(String),
 ) -> Result<Outcome, HeadlessError> {
+    if matches!(action, Action::Pnp) {
+        let mut stop = stop;
+        return Ok(tokio::select! {
+            outcome = plug_and_play::run(config, trace, out) => outcome,
+            _ = stopped(&mut stop) => Outcome::CallFailed,
+        });
+    }
     let stage = match action {
         Action::Call { script, .. } | Action::Answer { script, .. } => Stage::new(script.clone())?,
-        Action::Register | Action::Blf { .. } | Action::Mwi { .. } => Stage::new(Script::default())?,
+        Action::Register | Action::Blf { .. } | Action::Mwi { .. } | Action::Pnp => {
+            Stage::new(Script::default())?
+        }
     };
     let agent = config.user_agent("phone", trace).await?;
     let mut run = Run { agent, stage: Arc::new(stage), stop, rules: CallPolicy::default(), out };
@@ -116,7 +126,8 @@ impl<O: FnMut(String)> Run<O> {
             _ = stopped(&mut stop) => return Ok(Outcome::RegistrationFailed),
         }
         match action {
-            Action::Register => Ok(Outcome::Done),
+            // `Pnp` takes no account, and is done before.
+            Action::Register | Action::Pnp => Ok(Outcome::Done),
             Action::Call { to, .. } => {
                 let account = match accounts.into_iter().next() {
                     Some(account) => account,

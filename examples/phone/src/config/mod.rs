@@ -7,6 +7,7 @@ mod keys;
 mod media;
 mod network;
 mod paging;
+mod plug_and_play;
 mod server;
 mod tones;
 
@@ -16,6 +17,7 @@ pub use keys::Keys;
 pub use media::{CodecsError, Media, Room};
 pub use network::Network;
 pub use paging::Pages;
+pub use plug_and_play::PlugAndPlay;
 pub use tones::Tones;
 
 use crate::cli::{Cli, TransportArg};
@@ -50,6 +52,8 @@ pub struct Config {
     pub tones: Tones,
     /// Which pages are played.
     pub pages: Pages,
+    /// How the phone asks the network where its settings are.
+    pub plug_and_play: PlugAndPlay,
     /// How digits become a number.
     pub dialling: Dialling,
     /// What becomes of calls.
@@ -128,6 +132,7 @@ impl Config {
             media: Media::default(),
             tones: Tones::default(),
             pages: Pages::default(),
+            plug_and_play: PlugAndPlay::default(),
             dialling: Dialling::default(),
             calls: Calls::default(),
             keys: Keys::default(),
@@ -200,6 +205,7 @@ impl Config {
             media::hold_music(&phone.calls.several.hold_music).map_err(ConfigError::Media)?;
         self.tones = Tones::from_file(&phone.tones).map_err(ConfigError::Media)?;
         self.pages.apply_file(&phone.paging).map_err(ConfigError::Media)?;
+        self.plug_and_play.apply_file(&phone.pnp).map_err(ConfigError::Network)?;
         self.calls.apply_file(settings).map_err(ConfigError::Calls)?;
         self.dialling = Dialling::from_file(settings).map_err(ConfigError::Dialling)?;
         for (number, settings) in settings.accounts() {

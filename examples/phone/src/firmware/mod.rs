@@ -418,6 +418,7 @@ impl Firmware {
                     self.notify(now, "The text is not taken".to_owned());
                 }
             }
+            Signal::Profile { url } => self.notify(now, format!("Settings: {url}")),
             Signal::ClickToTalk(call) => self.click_to_talk(call),
             Signal::ClickToHold(call) => self.click_to_hold(call),
             Signal::Resync { reboot } => self.reload_wanted(now, reboot),

@@ -179,6 +179,10 @@ pub enum Signal {
         to: String,
         /// What.
         text: String,
+    /// The network told where the phone's settings are (plug and play).
+    Profile {
+        /// Where.
+        url: String,
     },
     /// A server wants this call answered, or taken back (event package `talk`).
     ClickToTalk(CallRef),
