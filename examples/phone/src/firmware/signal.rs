@@ -179,6 +179,7 @@ pub enum Signal {
         to: String,
         /// What.
         text: String,
+    },
     /// The network told where the phone's settings are (plug and play).
     Profile {
         /// Where.

@@ -15,10 +15,14 @@ mod ffmpeg;
 mod hostile;
 mod kamailio_baresip;
 mod linphone;
+mod lists;
+mod mixed;
 mod odd;
+mod packages;
 mod paging;
 #[path = "../peers/mod.rs"]
 mod peers;
+mod plug_and_play;
 mod presence;
 mod sdp;
 mod several;
@@ -33,7 +37,7 @@ use std::process::ExitCode;
 /// `cargo test -p sidetone-phone --test interop -- sipp` runs one subject.
 fn main() -> ExitCode {
     // Those that take little of the machine are together: beside one that takes much, they would leave room unused.
-    let subjects: [(&str, Vec<Trial>); 15] = [
+    let subjects: [(&str, Vec<Trial>); 19] = [
         ("ffmpeg", ffmpeg::trials()),
         ("chromium", chromium::trials()),
         ("two_phones", two_phones::trials()),
@@ -42,11 +46,15 @@ fn main() -> ExitCode {
         ("baresip_features", baresip_features::trials()),
         ("linphone", linphone::trials()),
         ("several", several::trials()),
+        ("mixed", mixed::trials()),
         ("srtp", srtp::trials()),
         ("wideband", wideband::trials()),
         ("sdp", sdp::trials()),
         ("paging", paging::trials()),
+        ("packages", packages::trials()),
         ("presence", presence::trials()),
+        ("lists", lists::trials()),
+        ("plug_and_play", plug_and_play::trials()),
         ("odd", odd::trials()),
         ("sipp", sipp::trials()),
     ];

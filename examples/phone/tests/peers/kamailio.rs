@@ -6,6 +6,7 @@ use super::{Stage, find_program, free_port};
 use core::time::Duration;
 use libtest_mimic::Failed;
 use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Empty tables of Debian's package `kamailio`.
@@ -28,19 +29,34 @@ impl Kamailio {
         Self::launch(stage, None, |_| vec!["MAILBOX".to_owned()])
     }
 
+    /// Follows a 302 by itself, in a failure route.
+    pub(crate) fn start_following(stage: &Stage) -> Result<Self, Failed> {
+        Self::launch(stage, None, |_| vec!["FOLLOW".to_owned()])
+    }
+
     /// Is a presence server, too: of what is published, and of the calls that it proxies.
     pub(crate) fn start_presence(stage: &Stage) -> Result<Self, Failed> {
-        // Its modules check for their tables, though what they keep is in memory.
-        let tables = stage.folder("kamailio-tables");
-        for entry in std::fs::read_dir(TABLES)? {
-            let path = entry?.path();
-            if let Some(name) = path.file_name() {
-                std::fs::copy(&path, tables.join(name))?;
-            }
-        }
-        let database = format!("PRESENCE_DB=\"text://{}\"", tables.display());
-        let address = |port| format!("PRESENCE_ADDRESS=\"sip:127.0.0.1:{port}\"");
-        Self::launch(stage, None, |port| vec![database, address(port)])
+        let tables = tables(stage)?;
+        Self::launch(stage, None, |port| presence(&tables, port))
+    }
+
+    /// Is a resource list server (RFC 4662), too: `owner` may subscribe to the list `list`, of the package `dialog`.
+    pub(crate) fn start_lists(
+        stage: &Stage,
+        owner: &str,
+        list: &str,
+        members: &[&str],
+    ) -> Result<Self, Failed> {
+        let tables = tables(stage)?;
+        let mut written = Ok(());
+        let started = Self::launch(stage, None, |port| {
+            written = write_list(&tables, port, owner, list, members);
+            let mut defines = presence(&tables, port);
+            defines.push(format!("RLS_ADDRESS=\"sip:rls@127.0.0.1:{port}\""));
+            defines
+        });
+        written?;
+        started
     }
 
     /// Challenges with one algorithm of RFC 7616, `MD5` or `SHA-256`.
@@ -100,6 +116,39 @@ impl Kamailio {
         let what = format!("200 to OPTIONS for {user:?}");
         self.process.wait_until(&what, Duration::from_secs(20), || answers(self.port, user).is_ok())
     }
+}
+
+/// Its modules check for their tables, though what they keep is in memory.
+fn tables(stage: &Stage) -> Result<PathBuf, Failed> {
+    let tables = stage.folder("kamailio-tables");
+    for entry in std::fs::read_dir(TABLES)? {
+        let path = entry?.path();
+        if let Some(name) = path.file_name() {
+            std::fs::copy(&path, tables.join(name))?;
+        }
+    }
+    Ok(tables)
+}
+
+fn presence(tables: &Path, port: u16) -> Vec<String> {
+    let database = format!("PRESENCE_DB=\"text://{}\"", tables.display());
+    vec![database, format!("PRESENCE_ADDRESS=\"sip:127.0.0.1:{port}\"")]
+}
+
+/// The document of RFC 4826 that makes the list, in the table in which an XCAP server would have put it.
+fn write_list(tables: &Path, port: u16, owner: &str, list: &str, members: &[&str]) -> std::io::Result<()> {
+    let entry = |member: &&str| format!("<rl:entry uri=\"sip:{member}@127.0.0.1:{port}\"/>");
+    let entries: String = members.iter().map(entry).collect();
+    let document = format!(
+        "<?xml version=\"1.0\"?><rls-services xmlns=\"urn:ietf:params:xml:ns:rls-services\" \
+         xmlns:rl=\"urn:ietf:params:xml:ns:resource-lists\"><service uri=\"sip:{list}@127.0.0.1:{port}\"><list>{entries}</list>\
+         <packages><package>dialog</package></packages></service></rls-services>"
+    );
+    // Colons part the columns; 8 is the type of the document.
+    let row = format!("1:{owner}:127.0.0.1:{}:8:e:0:x:0\n", document.replace(':', "\\:"));
+    let columns = "id(int,auto) username(string) domain(string) doc(string) doc_type(int) etag(string) source(int) \
+                   doc_uri(string) port(int) \n";
+    std::fs::write(tables.join("xcap"), format!("{columns}{row}"))
 }
 
 /// Sends OPTIONS for a user to the server: is there a 200 within 100 ms?

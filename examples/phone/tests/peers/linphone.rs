@@ -16,6 +16,15 @@ impl Linphone {
     /// Starts it as `<name>`, to register at the server on this port. Its microphone will hear 1000 Hz once
     /// [`Self::speak`] is called.
     pub(crate) fn start(stage: &Stage, name: &str, server_port: u16) -> Result<Self, Failed> {
+        Self::launch(stage, name, server_port, 0)
+    }
+
+    /// The same, and it publishes its presence (RFC 3903).
+    pub(crate) fn start_publishing(stage: &Stage, name: &str, server_port: u16) -> Result<Self, Failed> {
+        Self::launch(stage, name, server_port, 1)
+    }
+
+    fn launch(stage: &Stage, name: &str, server_port: u16, publish: u8) -> Result<Self, Failed> {
         let folder = stage.folder(&format!("linphone-{name}"));
         let home = folder.join("home");
         // It makes its database, but not the folder for it.
@@ -25,7 +34,7 @@ impl Linphone {
             "[sip]\nsip_port={sip}\nsip_tcp_port=0\nsip_tls_port=0\ndefault_proxy=0\nguess_hostname=0\ninc_timeout=30\n\
              ping_with_options=0\nmedia_encryption=none\n\
              [proxy_0]\nreg_proxy=<sip:127.0.0.1:{server_port}>\nreg_identity=sip:{name}@127.0.0.1:{server_port}\n\
-             reg_expires=600\nreg_sendregister=1\npublish=0\n\
+             reg_expires=600\nreg_sendregister=1\npublish={publish}\n\
              [auth_info_0]\nusername={name}\npasswd={name}-secret\nrealm=127.0.0.1\n\
              [sound]\nechocancellation=0\n[rtp]\naudio_rtp_port={rtp}\n[video]\nenabled=0\n"
         );

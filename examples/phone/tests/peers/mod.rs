@@ -52,6 +52,7 @@ pub(crate) const KAMAILIO_PRESENCE: Needs =
 pub(crate) const LINPHONE: Needs = Needs { program: "linphonec", package: "linphone-cli" };
 pub(crate) const BARESIP: Needs = Needs { program: "baresip", package: "baresip-core" };
 pub(crate) const SIPP: Needs = Needs { program: "sipp", package: "sip-tester" };
+pub(crate) const PYTHON: Needs = Needs { program: "python3", package: "python3" };
 pub(crate) const FFMPEG: Needs = Needs { program: "ffmpeg", package: "ffmpeg" };
 pub(crate) const CC: Needs = Needs { program: "cc", package: "gcc" };
 pub(crate) const CHROMIUM: Needs = Needs { program: "chromium", package: "chromium" };
