@@ -46,14 +46,17 @@ async fn list(stage: &Stage) -> Outcome {
     let alice = Ours::start(stage, "alice", Some(server.port)).await?;
     let mut bob = Ours::start(stage, "bob", Some(server.port)).await?;
     let carol = Ours::start(stage, "carol", Some(server.port)).await?;
-    let uri = |name: &str| format!("sip:{name}@127.0.0.1:{}", server.port);
+    let uri = |name: &str| format!("sip:{name}@127.0.0.1");
     let mut headers = Headers::new();
     headers.push(&Supported([resource_list::OPTION_TAG.into()].into()));
-    let request = SubscribeRequest::new(uri("team").parse()?, dialog_info::PACKAGE.parse()?)
-        .accepting(dialog_info::CONTENT_TYPE)
-        .accepting(ContentType::from_static("application", "rlmi+xml"))
-        .accepting(ContentType::from_static("multipart", "related"))
-        .with_headers(headers);
+    let request = SubscribeRequest::new(
+        format!("sip:team@127.0.0.1:{}", server.port).parse()?,
+        dialog_info::PACKAGE.parse()?,
+    )
+    .accepting(dialog_info::CONTENT_TYPE)
+    .accepting(ContentType::from_static("application", "rlmi+xml"))
+    .accepting(ContentType::from_static("multipart", "related"))
+    .with_headers(headers);
     let mut subscription = carol.account.subscribe(request).await?;
     let mut lamps = BlfList::new();
     let (of_alice, of_bob) = (uri("alice"), uri("bob"));

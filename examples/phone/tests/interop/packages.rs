@@ -52,7 +52,7 @@ async fn features(stage: &Stage) -> Outcome {
     check(forward.on && forward.to.as_deref() == Some("4711"), format!("{forward:?}"))?;
     // Only what the server tells back is so.
     let body = FeatureRequest::do_not_disturb(true).write();
-    subscription.set_body(Some((feature_sync::CONTENT_TYPE, body.into()))).await?;
+    subscription.say(feature_sync::CONTENT_TYPE, body).await?;
     take(&mut subscription, &mut state).await?;
     check(state.do_not_disturb == Some(true), format!("{state:?}"))?;
     drop(subscription);

@@ -137,7 +137,8 @@ fn presence(tables: &Path, port: u16) -> Vec<String> {
 
 /// The document of RFC 4826 that makes the list, in the table in which an XCAP server would have put it.
 fn write_list(tables: &Path, port: u16, owner: &str, list: &str, members: &[&str]) -> std::io::Result<()> {
-    let entry = |member: &&str| format!("<rl:entry uri=\"sip:{member}@127.0.0.1:{port}\"/>");
+    // Without a port: its NOTIFY to itself names none, and would not be known again.
+    let entry = |member: &&str| format!("<rl:entry uri=\"sip:{member}@127.0.0.1\"/>");
     let entries: String = members.iter().map(entry).collect();
     let document = format!(
         "<?xml version=\"1.0\"?><rls-services xmlns=\"urn:ietf:params:xml:ns:rls-services\" \
