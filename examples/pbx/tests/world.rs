@@ -17,8 +17,10 @@ use sidetone_hal::time::{Duration, Instant};
 use sidetone_pbx::{PbxEvent, Proxy, ProxyConfig};
 use sidetone_sip_core::sim::{Machine, SipNode};
 use sidetone_sip_core::{Endpoint, Input, Secret, StatusCode, Uri};
+use sidetone_sip_ua::feature::shared_line::{AppearanceState, LineKeys};
 use sidetone_sip_ua::{
-    AccountConfig, AccountId, Agent, AgentConfig, CallId, EndCause, EndedBy, Event, RegistrationState,
+    AccountConfig, AccountId, Agent, AgentConfig, CallId, CallRequest, EndCause, EndedBy, Event,
+    RegistrationState,
 };
 use std::collections::VecDeque;
 
@@ -91,6 +93,9 @@ impl Phone {
                         None => self.agent.ring(now, call).unwrap(),
                     }
                 }
+                Event::Offer { call, .. } => {
+                    self.agent.answer_offer(now, call, Bytes::from_static(OFFER)).unwrap();
+                }
                 Event::Progress { .. } => self.ringing += 1,
                 Event::Answered { .. } => self.answered += 1,
                 Event::Confirmed { .. } => self.confirmed += 1,
@@ -127,7 +132,7 @@ impl Site {
         let flow = proxy.endpoint_mut().bind(Protocol::Udp, local);
         proxy.endpoint_mut().listen(Protocol::Tcp, local);
         proxy.add_local(local);
-        for user in ["alice", "bob"] {
+        for user in ["alice", "bob", "carol"] {
             proxy.add_account(user, Secret::new(format!("{user}'s secret")));
         }
         let pbx = world.add("pbx", ip, SipNode(Server(proxy)));
@@ -321,4 +326,77 @@ fn an_unregistered_phone_is_not_reached_and_a_wrong_password_is_tried_once() {
     let refusals =
         site.events().into_iter().filter(|event| matches!(event, PbxEvent::Refused { .. })).count();
     assert_eq!(refusals, 1, "one try, then a pause");
+}
+
+/// Calls on the first appearance of 500.
+fn call_on_line(site: &mut Site, id: NodeId<SipNode<Phone>>, to: &str) {
+    let now = site.world.now();
+    let phone = &mut site.world[id].0;
+    let line: Uri = format!("sip:500@{PBX}").parse().unwrap();
+    let to = format!("sip:{to}@{PBX}").parse().unwrap();
+    let mut request = CallRequest::new(to).with_offer(Bytes::from_static(OFFER));
+    request.headers.push(&LineKeys::call_info(1, &line));
+    phone.call = Some(phone.agent.call_with(now, phone.account, request).unwrap());
+    phone.react(now);
+}
+
+#[test]
+fn a_held_call_of_a_shared_line_is_taken_over_a_bad_network_whatever_the_seed() {
+    let link = LinkConfig {
+        jitter: Duration::from_millis(20),
+        loss: 0.1,
+        duplicate: 0.1,
+        reorder: 0.1,
+        ..LinkConfig::with_latency(Duration::from_millis(10))
+    };
+    for number in 0..100 {
+        let mut site = Site::new(number, link);
+        let pbx = site.pbx;
+        assert!(site.world[pbx].0.0.add_shared_line("500", ["alice", "bob"], 2));
+        let [alice, bob, carol] = [("alice", 2), ("bob", 3), ("carol", 4)]
+            .map(|(user, at)| site.phone(user, &format!("10.0.0.{at}"), Protocol::Udp));
+        for id in [alice, bob, carol] {
+            site.register(id);
+        }
+        let state = move |world: &mut World| world[pbx].0.0.line("500").unwrap().state(1);
+        let holder = |site: &Site| {
+            let line = site.world[pbx].0.0.line("500").unwrap();
+            line.holder(1).unwrap().split(' ').next().unwrap().to_owned()
+        };
+        call_on_line(&mut site, alice, "carol");
+        site.until(60, |world| world[alice].answered == 1 && world[carol].confirmed == 1);
+        assert_eq!(
+            (state(&mut site.world), &*holder(&site)),
+            (AppearanceState::Active, "alice"),
+            "seed {number}"
+        );
+
+        let now = site.world.now();
+        let held = [OFFER, b"a=sendonly\r\n"].concat();
+        let phone = &mut site.world[alice].0;
+        phone.agent.reoffer(now, phone.call.unwrap(), held.into()).unwrap();
+        site.until(60, move |world| state(world) == AppearanceState::Held);
+
+        call_on_line(&mut site, bob, "500");
+        site.until(60, |world| world[bob].answered == 1 && world[alice].ended.len() == 1);
+        assert_eq!(
+            (state(&mut site.world), &*holder(&site)),
+            (AppearanceState::Active, "bob"),
+            "seed {number}"
+        );
+        // The call that was held is over, and the line's is not.
+        site.world.run_for(Duration::from_secs(40)).unwrap();
+        assert_eq!(
+            (state(&mut site.world), &*holder(&site)),
+            (AppearanceState::Active, "bob"),
+            "seed {number}"
+        );
+
+        let now = site.world.now();
+        let phone = &mut site.world[bob].0;
+        phone.agent.hangup(now, phone.call.unwrap()).unwrap();
+        phone.react(now);
+        site.until(60, move |world| state(world) == AppearanceState::Idle && world[carol].ended.len() == 2);
+        site.settle();
+    }
 }

@@ -3,6 +3,7 @@
 mod calls;
 mod features;
 mod keys;
+mod lines;
 mod picture;
 mod plug_and_play;
 mod serving;
@@ -16,8 +17,8 @@ use crate::audio::SoundCard;
 use crate::audio::{BrowserEnd, HandsetEnd, Mixer, MixerHandle, handset};
 use crate::config::{Config, Pages, Room, Tones};
 use crate::firmware::{
-    CallRef, Command, Firmware, FirmwareConfig, Invitation, Painter, Peer, Registration, Signal, Verdict,
-    WallClock,
+    CallRef, Command, Firmware, FirmwareConfig, Invitation, Painter, Peer, Registration, SharedLineConfig,
+    Signal, Verdict, WallClock, shared_lines,
 };
 use crate::models::Model;
 use calls::{Called, Order, Report};
@@ -39,7 +40,7 @@ use sidetone_sip_ua::{
 use std::collections::HashMap;
 use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::MissedTickBehavior;
 
 /// What panels and calls report and the desk has not looked at yet; who has more waits.
@@ -136,7 +137,10 @@ impl Desk {
             path: AudioPath::Handset,
             servers: HashMap::new(),
             signals: tell.clone(),
+            lines: shared_lines(&config.keys.keys),
+            seizures: HashMap::new(),
         };
+        run.watch_lines();
         for (index, account) in config.accounts.iter().enumerate() {
             // Nothing will tell that it can send.
             if !account.register {
@@ -282,6 +286,10 @@ struct Run {
     servers: HashMap<usize, mpsc::Sender<Box<FeatureRequest>>>,
     /// Where what goes on beside calls is told.
     signals: mpsc::Sender<Signal>,
+    /// The shared lines of the keys.
+    lines: Vec<SharedLineConfig>,
+    /// Who asks for an appearance of one: at most one for each.
+    seizures: HashMap<(usize, u16), AbortHandle>,
 }
 
 impl Run {
@@ -398,6 +406,7 @@ impl Run {
         };
         match verdict {
             Verdict::Ring(id) => {
+                self.firmware.rings_on_line(id, call.headers());
                 let (orders, ordered) = mpsc::channel(QUEUE);
                 self.calls.insert(id, orders);
                 self.ids.insert(id, call.id());
@@ -441,6 +450,22 @@ impl Run {
                 Command::Call { call, account, number } => {
                     self.dial(call, account, Called::Number(number));
                     continue;
+                }
+                Command::CallOnLine { call, account, number, line, index } => {
+                    self.call_on_line((call, account), &number, line, index);
+                    continue;
+                }
+                Command::SeizeLine { line, index } => {
+                    self.seize_line(line, index);
+                    continue;
+                }
+                Command::ReleaseLine { line, index } => {
+                    self.release_line(line, index);
+                    continue;
+                }
+                Command::MarkHold { call, line, index, private } => {
+                    let Some(headers) = self.hold_headers(line, index, private) else { continue };
+                    (call, Order::MarkHold(headers))
                 }
                 Command::Transfer { call, number } => {
                     self.transfer(call, features::Target::Number(number));

@@ -15,6 +15,7 @@ const FUNCTIONS: &[&str] = &[
     "blf-attended",
     "blf-ask",
     "blf-list",
+    "shared-line",
     "speed-dial",
     "prefix",
     "dtmf",

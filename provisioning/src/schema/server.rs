@@ -34,6 +34,14 @@ pub(super) const SERVER: &[Setting] = {
             "Whether calls ask the server to tell what they cost (3GPP TS 24.647); what it tells unasked is always shown.",
         ),
         row(
+            "account.N.shared_call",
+            Bool,
+            "false",
+            Admin,
+            RESTART,
+            "Whether the server controls the line by shared-call signalling (`call-info`, `line-seize`), so that several telephones have its calls in common. Not together with `feature_sync`.",
+        ),
+        row(
             "account.N.acd",
             Bool,
             "false",

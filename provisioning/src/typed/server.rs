@@ -14,6 +14,7 @@ pub struct AccountServerSettings {
     pub advice_of_charge: bool,
     pub acd: bool,
     pub acd_interval: Duration,
+    pub shared_call: bool,
 }
 
 /// What is shared with servers, whatever the account.
@@ -43,6 +44,7 @@ impl Settings {
             advice_of_charge: value("advice_of_charge").bool(),
             acd: value("acd").bool(),
             acd_interval: value("acd_interval").seconds(),
+            shared_call: value("shared_call").bool(),
         }
     }
 

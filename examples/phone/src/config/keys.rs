@@ -7,6 +7,7 @@ use sidetone_hal::keypad::Key;
 use sidetone_provisioning::{KeySettings, KeysSettings, Settings};
 use sidetone_sip_ua::feature::auto_answer::IntercomForm;
 use sidetone_sip_ua::package::blf::{BlfKey, BlfKind};
+use sidetone_sip_ua::package::call_info::MAX_APPEARANCES;
 
 /// What the keys do beside being lines, and what they need for it.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +26,9 @@ impl Keys {
     pub(super) fn from_file(settings: &Settings, model: &Model) -> Result<Self, String> {
         let read = settings.phone().keys;
         let set = read.keys.iter().filter(|key| key.function != "line" || key.account.is_some());
-        let keys = set.map(|key| key_of(key, &read, settings, model)).collect::<Result<_, String>>()?;
+        let mut keys: Vec<KeyConfig> =
+            set.map(|key| key_of(key, &read, settings, model)).collect::<Result<_, String>>()?;
+        share_lines(&mut keys, settings, model)?;
         let lists = settings.accounts().map(|(_, account)| account.blf_list.uri).collect();
         Ok(Self { keys, lists, page_codec: sidetone_codecs::find(read.page_codec, 8000, 1) })
     }
@@ -48,6 +51,31 @@ fn key_of(
     let mut config = KeyConfig::new(place, function).with_label(&key.label);
     config.account = account;
     Ok(config)
+}
+
+/// The line keys of accounts whose lines their server controls (shared call): one for each appearance.
+fn share_lines(keys: &mut Vec<KeyConfig>, settings: &Settings, model: &Model) -> Result<(), String> {
+    let accounts: Vec<_> = settings.accounts().take(model.accounts).collect();
+    let Ok(count @ 1..) = u8::try_from(accounts.len()) else { return Ok(()) };
+    let each = (model.lines / count).min(model.lines_per_account).max(1);
+    for (place, (number, account)) in (0_u8..).zip(&accounts) {
+        if !account.server.shared_call {
+            continue;
+        }
+        if account.server.feature_sync.unwrap_or(settings.phone().server.feature_sync) {
+            return Err(format!("account.{number}.shared_call: not together with feature_sync"));
+        }
+        for appearance in 1..=each {
+            let line = place.saturating_mul(each).saturating_add(appearance);
+            let key = Key::Line(line);
+            if line <= model.lines && !keys.iter().any(|known| known.key == key) {
+                let appearance = Some(appearance.into());
+                let function = KeyFunction::SharedLine { number: String::new(), appearance };
+                keys.push(KeyConfig { account: Some(place.into()), ..KeyConfig::new(key, function) });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a word of the schema means.
@@ -75,6 +103,7 @@ fn function_of(key: &KeySettings, keys: &KeysSettings, settings: &Settings) -> R
             let key = BlfKey::new("").with_pickup_code(first(&pickup, &pickup_code()));
             KeyFunction::BlfList(key.with_barge_in_code(first(&barge_in, &keys.barge_in_code)))
         }
+        "shared-line" => shared(&value()?)?,
         "speed-dial" => KeyFunction::SpeedDial(value()?),
         "prefix" => KeyFunction::Prefix(digits(value()?)?),
         "dtmf" => KeyFunction::Dtmf(digits(value()?)?),
@@ -123,6 +152,22 @@ fn form_of(code: &str, word: &str) -> IntercomForm {
         "uri-param" => IntercomForm::UriParam,
         _ => IntercomForm::CallInfo,
     }
+}
+
+/// A line's number, and which of its appearances: `500`, or `500/2`.
+fn shared(text: &str) -> Result<KeyFunction, String> {
+    let wrong = || format!("value: {text:?}: expected a number, or a number and an appearance as 500/2");
+    let (number, appearance) = match text.split_once('/') {
+        Some((number, appearance)) => {
+            let appearance = appearance.trim().parse().ok().filter(|at| (1..=MAX_APPEARANCES).contains(at));
+            (number.trim(), Some(appearance.ok_or_else(wrong)?))
+        }
+        None => (text, None),
+    };
+    if number.is_empty() {
+        return Err(wrong());
+    }
+    Ok(KeyFunction::SharedLine { number: number.to_owned(), appearance })
 }
 
 /// Keys of the dial pad.

@@ -5,7 +5,7 @@ use crate::audio::MixerHandle;
 use crate::firmware::{CallRef, Ended, EndedBy, Quality, Signal, TransferProgress};
 use sidetone_media::StreamStats;
 use sidetone_media::process::AudioProcessing;
-use sidetone_sip_core::{StatusCode, Uri};
+use sidetone_sip_core::{Headers, StatusCode, Uri};
 use sidetone_sip_ua::feature::anonymity::Presented;
 use sidetone_sip_ua::feature::cause::{Cancelled, EndReason};
 use sidetone_sip_ua::package::conference_info::User;
@@ -25,6 +25,8 @@ pub(super) enum Order {
     Hold,
     Resume,
     Dtmf(char),
+    /// What re-INVITEs from now on say of the hold of a call on a shared line.
+    MarkHold(Headers),
     /// What is done to the microphone's sound from now on.
     Process(AudioProcessing),
 }
@@ -154,7 +156,7 @@ async fn decide(
                 let _ = call.reject(StatusCode::BUSY_HERE).await;
                 return local();
             }
-            Some(Order::Hold | Order::Resume | Order::Dtmf(_) | Order::Process(_)) => {}
+            Some(Order::Hold | Order::Resume | Order::MarkHold(_) | Order::Dtmf(_) | Order::Process(_)) => {}
         }
     }
 }
@@ -246,6 +248,7 @@ async fn attend(
                         }
                         Ok(())
                     }
+                    Order::MarkHold(headers) => handle.set_offer_headers(headers).await,
                     Order::Process(processing) => handle.set_audio_processing(processing).await,
                     Order::HangUp | Order::Reject(_) => handle.hangup().await,
                     Order::Withdraw => handle.hangup_because(EndReason::CompletedElsewhere).await,

@@ -225,7 +225,10 @@ impl Firmware {
             return Some(None);
         }
         let taken = |line: u8| self.calls.iter().any(|call| call.line == Some(line));
-        (1..=self.model.lines).find(|line| self.account_of(*line) == Some(account) && !taken(*line)).map(Some)
+        let own =
+            (1..=self.model.lines).find(|line| self.account_of(*line) == Some(account) && !taken(*line));
+        let shared = |line: &u8| self.shares_line(account, *line) && !taken(*line);
+        own.or_else(|| (1..=self.model.lines).find(shared)).map(Some)
     }
 
     /// The account that a line key belongs to. The keys are dealt out evenly, in the accounts' order.
@@ -288,18 +291,25 @@ impl Firmware {
     pub(super) fn call(&mut self, now: Instant, number: String) {
         let chosen = self.dialler.line();
         let account = chosen.and_then(|line| self.account_of(line)).unwrap_or(self.account);
+        let account = self.line_account_of_dial().unwrap_or(account);
         self.redial.stop();
         self.place(now, account, number);
     }
 
     /// Calls a number.
     pub(super) fn place(&mut self, now: Instant, account: usize, number: String) {
-        if let Some(call) = self.take_line(now, account, number.clone()) {
+        if self.seize_for(now, account, &number) {
+            return;
+        }
+        let dial = self.line_dial.take();
+        let Some(call) = self.take_line(now, account, number.clone()) else { return self.give_back(dial) };
+        {
             self.last_number = Some(number.clone());
             self.change(call, |call| call.dialled = Some(number.clone()));
             self.consult(call);
             self.show(call);
-            self.command(Command::Call { call, account, number });
+            let command = self.call_on_line(dial, call, account, number);
+            self.command(command);
         }
     }
 
@@ -506,6 +516,7 @@ impl Firmware {
         self.timers.stop(Timer::Ended);
         self.timers.stop(Timer::BusyTone);
         self.dialler.close();
+        self.leave_line();
         self.drop_dialled_transfer();
         self.entry = None;
         self.hotline.stop();

@@ -28,6 +28,7 @@ pub(super) enum Soft {
     Silence,
     Reject,
     Hold,
+    PrivateHold,
     Resume,
     NewCall,
     Swap,
@@ -77,6 +78,7 @@ impl Soft {
             Self::Silence => "Silence",
             Self::Reject => "Reject",
             Self::Hold => "Hold",
+            Self::PrivateHold => "Private hold",
             Self::Resume => "Resume",
             Self::NewCall => "New call",
             Self::Swap => "Swap",
@@ -187,6 +189,9 @@ impl Firmware {
             return [Some(Soft::Answer), Some(Soft::Reject), Some(hold), Some(Soft::End)];
         }
         let mut keys = vec![hold];
+        if hold == Soft::Hold && self.is_on_line(call.id) {
+            keys.push(Soft::PrivateHold);
+        }
         if self.conference.contains(&call.id) {
             keys.push(Soft::Split);
         }
@@ -307,6 +312,9 @@ impl Firmware {
 
     /// Opens the line for dialling.
     pub(super) fn dial_tone(&mut self, now: Instant) {
+        if self.seize_first(now) {
+            return;
+        }
         self.timers.stop(Timer::Ended);
         self.timers.stop(Timer::BusyTone);
         self.open_path();
@@ -583,6 +591,7 @@ impl Firmware {
                 }
             }
             (Soft::Hold | Soft::Resume, Some(call)) => self.toggle_hold(call),
+            (Soft::PrivateHold, Some(call)) => self.hold_privately(call),
             (Soft::Swap, Some(call)) => {
                 if let Some(other) = self.other_held(call) {
                     self.toggle_hold(other);
@@ -593,8 +602,8 @@ impl Firmware {
             (Soft::CallFree, _) => self.call_free(now),
             (Soft::Forget, _) => self.stop_waiting(now),
             (Soft::Blind | Soft::Consult | Soft::Beside | Soft::Back, _) => self.answer_question(now, soft),
-            (Soft::Hold | Soft::Resume | Soft::Swap | Soft::End, None) | (Soft::More | Soft::Given(_), _) => {
-            }
+            (Soft::Hold | Soft::PrivateHold | Soft::Resume | Soft::Swap | Soft::End, None)
+            | (Soft::More | Soft::Given(_), _) => {}
         }
     }
 

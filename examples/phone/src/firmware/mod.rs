@@ -21,6 +21,7 @@ mod policy;
 mod programmable;
 mod screen;
 mod served;
+mod shared;
 mod signal;
 mod texts;
 mod transfer;
@@ -46,6 +47,8 @@ use completion::Wanted;
 use dial::Dialler;
 use entry::Entry;
 use programmable::Programmed;
+use shared::SharedLine;
+pub use shared::{LineTold, SharedLineConfig, shared_lines};
 use sidetone_dialplan::{CollectorConfig, Hotline};
 use sidetone_hal::Event;
 use sidetone_hal::audio::AudioPath;
@@ -232,6 +235,13 @@ pub struct Firmware {
     completion: CallCompletion,
     /// Whom a call is wanted with, once they are free.
     wanted: Option<Wanted>,
+    /// The lines that keys share with other telephones.
+    shared: Vec<SharedLine>,
+    /// The appearance whose dial tone there is, by line and number.
+    line_dial: Option<(usize, u16)>,
+    /// The appearance that the server was asked for, and what account and number are called once it is ours.
+    line_wait: Option<(usize, u16)>,
+    line_number: Option<(usize, String)>,
     /// A server wants that, by restarting or not.
     reload: Option<bool>,
     policy: CallPolicy,
@@ -289,6 +299,10 @@ impl Firmware {
             conference: Vec::new(),
             network: None,
             after_hold: Vec::new(),
+            shared: shared_lines(&config.keys).into_iter().map(SharedLine::new).collect(),
+            line_dial: None,
+            line_wait: None,
+            line_number: None,
             keys: config.keys.into_iter().map(Programmed::new).collect(),
             question: None,
             completion: CallCompletion::new(config.policy.completion.clone()),
@@ -361,7 +375,9 @@ impl Firmware {
 
     /// The user agent reports something. Signals about calls that are gone are ignored.
     pub fn handle_signal(&mut self, now: Instant, signal: Signal) {
+        self.follow_on_line(&signal);
         match signal {
+            Signal::Line { line, told } => self.line_told(now, line, *told),
             Signal::Registration { account, state } => {
                 self.reachable(now, account, state == Registration::Registered);
                 if let Some(account) = self.accounts.get_mut(account) {
@@ -449,6 +465,7 @@ impl Firmware {
         self.handle_waiting(now);
         self.handle_agents(now);
         self.send_texts(now);
+        self.handle_lines(now);
         self.handle_hotline(now);
         self.handle_completion(now);
         if self.redial.deadline().is_some_and(|due| due <= now) {
@@ -480,6 +497,7 @@ impl Firmware {
         timer
             .soonest(dial)
             .soonest(self.hotline.deadline().map(|at| (at, Reason::Dial)))
+            .soonest(self.lines_due().map(|at| (at, Reason::Dial)))
             .soonest(calls.map(|at| (at, Reason::Ringing)))
             .soonest(self.texts.deadline().map(|at| (at, Reason::Text)))
             .soonest(self.agent_deadline().map(|at| (at, Reason::Agent)))
@@ -605,11 +623,13 @@ impl Firmware {
 
     fn command(&mut self, command: Command) {
         if self.commands.len() < MAX_COMMANDS {
+            self.commands.extend(self.before_on_line(&command));
             self.commands.push_back(command);
         }
     }
 
     fn show(&mut self, call: CallRef) {
+        self.leave_line();
         self.drop_dialled_transfer();
         self.entry = None;
         self.hotline.stop();

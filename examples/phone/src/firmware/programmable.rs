@@ -64,6 +64,13 @@ pub enum KeyFunction {
     /// The same for the next member of the list that the account's server keeps (DIN-092). The extension is that of the
     /// member; the key has the codes.
     BlfList(BlfKey),
+    /// A line that other telephones share.
+    SharedLine {
+        /// Its number; an empty one is the account's own, and every call of the account is one of the line.
+        number: String,
+        /// Which of its appearances, from 1; `None` stands for all of them.
+        appearance: Option<u16>,
+    },
     /// Calls a number or a URI.
     SpeedDial(String),
     /// Puts digits in front of the number that is dialled (YLC-338).
@@ -181,6 +188,12 @@ impl Firmware {
         match function {
             KeyFunction::Line | KeyFunction::Nothing => dark(""),
             KeyFunction::Blf(watched) => self.watched_face(&named(&watched.extension), &key.state),
+            KeyFunction::SharedLine { number, appearance } => {
+                let account = key.config.account.unwrap_or(0);
+                let own = self.accounts.get(account).map(|account| account.label.as_str());
+                let name = if number.is_empty() { own.unwrap_or_default() } else { number };
+                self.shared_face(&named(name), account, number, *appearance)
+            }
             KeyFunction::BlfList(_) => match &key.member {
                 Some(member) => self.watched_face(&named(member.label()), &key.state),
                 None => dark(""),
@@ -264,6 +277,11 @@ impl Firmware {
             KeyFunction::Park(park) => self.press_park(now, account, &park, &state),
             KeyFunction::Intercom { number, form } => self.call_intercom(now, account, number, form),
             KeyFunction::Paging(address) => self.toggle_page(now, account, address),
+            KeyFunction::SharedLine { number, appearance } => {
+                // Whose calls these are does not depend on what is chosen on the screen.
+                let account = self.programmed(key).and_then(|known| known.config.account).unwrap_or(0);
+                self.press_shared(now, account, &number, appearance);
+            }
             KeyFunction::SpeedDial(number)
             | KeyFunction::GroupPickup(number)
             | KeyFunction::Retrieve(number) => self.call_beside(now, account, number),

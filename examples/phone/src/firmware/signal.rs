@@ -1,6 +1,6 @@
 //! What passes between the telephone and its user agent: signals in, commands out; and the sounds it makes.
 
-use super::{CallRef, Ended, Member, Peer, Quality, TransferProgress};
+use super::{CallRef, Ended, LineTold, Member, Peer, Quality, TransferProgress};
 use core::time::Duration;
 use sidetone_hal::keypad::Key;
 use sidetone_media::page::PageAddress;
@@ -217,6 +217,13 @@ pub enum Signal {
         /// Why.
         cause: Ended,
     },
+    /// Something is heard of a shared line.
+    Line {
+        /// Which, by its place in [`shared_lines`](super::shared_lines).
+        line: usize,
+        /// What.
+        told: Box<LineTold>,
+    },
     /// A multicast page plays, under this title; `None`: none does any more.
     Page(Option<String>),
 }
@@ -232,6 +239,45 @@ pub enum Command {
         account: usize,
         /// What was dialled.
         number: String,
+    },
+    /// The same on an appearance of a shared line, which the INVITE names: one that was seized, or, with the line's own
+    /// number, one whose held call is taken.
+    CallOnLine {
+        /// The new call's name in signals to come.
+        call: CallRef,
+        /// On which account, counted from 0.
+        account: usize,
+        /// What was dialled.
+        number: String,
+        /// Which line.
+        line: usize,
+        /// Which of its appearances, from 1.
+        index: u16,
+    },
+    /// Seize an appearance of a shared line before it is dialled on (`line-seize`).
+    SeizeLine {
+        /// Which line.
+        line: usize,
+        /// Which of its appearances, from 1.
+        index: u16,
+    },
+    /// Nobody dials on it: end that subscription, if there is one.
+    ReleaseLine {
+        /// Which line.
+        line: usize,
+        /// Which of its appearances, from 1.
+        index: u16,
+    },
+    /// Comes before [`Command::Hold`] and [`Command::Resume`] of a call on a shared line: what its re-INVITE says of it.
+    MarkHold {
+        /// Which call.
+        call: CallRef,
+        /// On which line.
+        line: usize,
+        /// On which of its appearances, from 1.
+        index: u16,
+        /// Held for ourselves, or so that everybody may take it; `None` when it is taken back.
+        private: Option<bool>,
     },
     /// Take the call.
     Answer(CallRef),

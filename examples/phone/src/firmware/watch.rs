@@ -13,7 +13,12 @@ use sidetone_sip_ua::package::blf::{BlfAction, BlfKey, BlfState, Blink, Colour, 
 
 /// The light of a watched extension on a telephone with this table.
 fn light(table: &LampTable, state: &BlfState) -> LampState {
-    let Lamp { colour: Some(colour), blink } = table.lamp(state) else { return LampState::Off };
+    lamp_state(table.lamp(state))
+}
+
+/// A light of the user agent's as one of the hardware.
+pub(super) fn lamp_state(lamp: Lamp) -> LampState {
+    let Lamp { colour: Some(colour), blink } = lamp else { return LampState::Off };
     let color = match colour {
         Colour::Green => LampColor::Green,
         Colour::YellowGreen => LampColor::YellowGreen,

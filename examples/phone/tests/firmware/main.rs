@@ -21,6 +21,7 @@ mod policy;
 mod screens;
 mod serving;
 mod several;
+mod shared;
 mod texts;
 mod told;
 mod transfer;

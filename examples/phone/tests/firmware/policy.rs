@@ -15,6 +15,11 @@ use sidetone_sip_ua::Refusal;
 
 /// The set-up of this account and these lines in the settings file.
 pub(crate) fn config(settings: &str, account: &str) -> Config {
+    try_config(settings, account).unwrap_or_else(|error| panic!("{settings}: {error}"))
+}
+
+/// The same, or what is wrong with it.
+pub(crate) fn try_config(settings: &str, account: &str) -> Result<Config, String> {
     use clap::Parser as _;
     use core::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -23,7 +28,7 @@ pub(crate) fn config(settings: &str, account: &str) -> Config {
     std::fs::write(&path, format!("account.1.aor = {account}\n{settings}")).expect("written");
     let cli =
         Cli::try_parse_from(["sidetone-phone", "--config", &path.display().to_string()]).expect("valid");
-    let config = Config::load(&cli).unwrap_or_else(|error| panic!("{settings}: {error}"));
+    let config = Config::load(&cli).map_err(|error| error.to_string());
     std::fs::remove_file(path).expect("removed");
     config
 }

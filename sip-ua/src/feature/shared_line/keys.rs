@@ -33,6 +33,8 @@ pub struct LineKeys {
     appearances: u16,
     line: SharedLine,
     known: bool,
+    /// How long a seizure holds; `None` without end.
+    seized_for: Option<Duration>,
     own: BTreeMap<u16, Own>,
 }
 
@@ -42,7 +44,7 @@ enum Own {
     /// The server was asked.
     Seizing { until: Instant },
     /// There is a dial tone.
-    Seized { until: Instant },
+    Seized { until: Option<Instant> },
     /// A call of ours.
     Call(AppearanceState),
     /// The held call of somebody else, which we have asked for.
@@ -96,8 +98,16 @@ impl LineKeys {
             appearances: appearances.clamp(1, MAX_APPEARANCES),
             line: SharedLine::default(),
             known: false,
+            seized_for: Some(Duration::from_secs(u64::from(SEIZE_EXPIRES))),
             own: BTreeMap::new(),
         }
+    }
+
+    /// The same where a seizure holds until it is given back, as with [bridged lines](super::BridgedLine).
+    #[must_use]
+    pub const fn without_seizure_time(mut self) -> Self {
+        self.seized_for = None;
+        self
     }
 
     /// How many appearances it has.
@@ -182,7 +192,7 @@ impl LineKeys {
         }
         match self.line.state(index) {
             State::Idle => {
-                let until = now + Duration::from_secs(u64::from(SEIZE_EXPIRES)) + PATIENCE;
+                let until = now + self.seized_for.unwrap_or_default() + PATIENCE;
                 self.own.insert(index, Own::Seizing { until });
                 LineAction::Seize(index)
             }
@@ -218,7 +228,7 @@ impl LineKeys {
                     return LineAction::Release(index);
                 }
                 self.own.remove(&index);
-                let until = now + Duration::from_secs(u64::from(SEIZE_EXPIRES));
+                let until = self.seized_for.map(|time| now + time);
                 self.own.insert(got, Own::Seized { until });
                 if begins { LineAction::DialTone(got) } else { LineAction::None }
             }
@@ -326,7 +336,8 @@ impl LineKeys {
 impl Own {
     const fn until(&self) -> Option<Instant> {
         match self {
-            Self::Seizing { until } | Self::Seized { until } => Some(*until),
+            Self::Seizing { until } => Some(*until),
+            Self::Seized { until } => *until,
             Self::Call(_) | Self::Retrieving => None,
         }
     }

@@ -6,6 +6,8 @@
 //!
 //! - [`LineKeys`]: the telephone's side of BroadSoft's shared call appearances (BroadWorks SIP Access Side Extensions,
 //!   §2 to §4), which Panasonic's and Yealink's telephones have too. A key press becomes a [`LineAction`].
+//! - [`BridgedLine`]: what the same keys hear and say where the line is one of bridged appearances
+//!   (draft-anil-sipping-bla, the package `dialog` with `sla`).
 //! - [`AppearanceTable`]: the server's side of any of them: who has which appearance, one winner for each.
 //!
 //! Nothing here sends anything. The messages, in their order:
@@ -21,10 +23,12 @@
 //!   (key at another telephone) INVITE sip:500@server, Call-Info: …;appearance-index=1    the held call moves there
 //! ```
 
+mod bridged;
 mod keys;
 mod lamps;
 mod table;
 
+pub use bridged::{BridgedLine, Takeover, event as bridged_event};
 pub use keys::{LineAction, LineKeys, Refused};
 pub use lamps::{AppearanceView, LineLamps};
 pub use table::{AppearanceTable, MAX_HOLDER, Taken};
