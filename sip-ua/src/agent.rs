@@ -395,7 +395,9 @@ impl Agent {
                 let Some(call) = self.calls.get_mut(id) else { return };
                 call.shared = self.subscriptions.shares(id);
                 match owner {
-                    Owner::Prack(_, early) => call.handle_prack_outcome(context, now, early, result),
+                    Owner::Prack(_, early) => {
+                        call.handle_prack_outcome(context, now, exchange, early, result);
+                    }
                     Owner::Update(_, early) => {
                         call.handle_update_outcome(context, now, exchange, early, result);
                     }

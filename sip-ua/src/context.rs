@@ -54,7 +54,7 @@ pub(crate) enum Timer {
     Publish(PublicationId),
     /// A request was not answered by the user.
     Unanswered(IncomingId),
-    /// Repeat a reliable provisional response, or give up waiting for its PRACK.
+    /// Repeat a reliable provisional response, or give up waiting for its PRACK; or send one that waited for an offer.
     Reliable(CallId),
     /// Refresh a session, or end it.
     Session(CallId),

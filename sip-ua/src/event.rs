@@ -33,7 +33,7 @@ pub struct EarlyDialogId(pub(crate) u32);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// An account's registration changed.
+    /// An account's registration changed. [`RegistrationState`] has the messages of each state.
     Registration {
         /// Whose.
         account: AccountId,
@@ -41,7 +41,7 @@ pub enum Event {
         state: RegistrationState,
     },
     /// One of the bindings of an account with several servers or flows changed: told beside [`Event::Registration`], which
-    /// says how the account stands as a whole, and before it.
+    /// says how the account stands as a whole, and before it: the same messages, of one server or flow.
     Binding {
         /// Whose.
         account: AccountId,
@@ -57,14 +57,16 @@ pub enum Event {
         /// Seconds since 1970-01-01 00:00:00 GMT.
         time: u64,
     },
-    /// Keep-alives found out that the registrar does not reach an account any more; it registers anew by itself.
+    /// Keep-alives found out that the registrar does not reach an account any more: no `200` to an `OPTIONS`, no pong, no
+    /// answer to a STUN Binding. It registers anew by itself: a `REGISTER` within 2 s.
     FlowFailed {
         /// Whose.
         account: AccountId,
         /// How that was found out.
         cause: FlowFailure,
     },
-    /// An account's public address was found out, or is another one now. The account registers anew by itself; session
+    /// An account's public address was found out, or is another one now: by a STUN Binding response, or by the `received` and
+    /// `rport` of a `200` to an `OPTIONS`. The account registers anew by itself; session
     /// descriptions of calls that begin from now on should name it.
     PublicAddress {
         /// Whose.
@@ -72,14 +74,14 @@ pub enum Event {
         /// The address of its SIP socket, as others see it.
         address: SocketAddr,
     },
-    /// The answer to [`Agent::find_next_hop`](crate::Agent::find_next_hop).
+    /// The answer to [`Agent::find_next_hop`](crate::Agent::find_next_hop), by DNS alone: no SIP message goes out.
     NextHop {
         /// Which look-up.
         lookup: LookupId,
         /// What is tried first comes first; none when there is no server, or none was found in time.
         addresses: Vec<SocketAddr>,
     },
-    /// Somebody calls. Until [`answer`](crate::Agent::answer) or [`reject`](crate::Agent::reject) the call waits.
+    /// Somebody calls: `INVITE` outside of any dialog, which was answered by nothing yet but perhaps `100`. Until [`answer`](crate::Agent::answer) or [`reject`](crate::Agent::reject) the call waits.
     Incoming {
         /// The new call.
         call: CallId,
@@ -88,7 +90,8 @@ pub enum Event {
         /// What the caller says.
         invite: Box<Invite>,
     },
-    /// An outgoing call makes progress: 180, 183 and the like (100 is not reported).
+    /// An outgoing call makes progress: `INVITE` – `180`, `183` and the like (100 is not reported). One that was sent reliably
+    /// is followed by `PRACK` – `200` without an event; what comes twice or out of its order is not told.
     Progress {
         /// Which call.
         call: CallId,
@@ -117,21 +120,25 @@ pub enum Event {
         /// [`hangup`](crate::Agent::hangup).
         ask: bool,
     },
-    /// One of the places that rang gave up, and others may ring on (199, RFC 6228).
+    /// One of the places that rang gave up, and others may ring on: `INVITE` – `199` (RFC 6228), or a `PRACK` or `UPDATE` of
+    /// that early dialog – `404`, `481` and others that say that nobody is there.
     EarlyDialogEnded {
         /// Which call.
         call: CallId,
         /// Which of its early dialogs.
         early: EarlyDialogId,
     },
-    /// The other side is, or says to be, somebody else than before (RFC 4916, RFC 3325): as when it was transferred.
+    /// The other side is, or says to be, somebody else than before (RFC 4916, RFC 3325), as when it was transferred: a `1xx`
+    /// or `2xx` of a call of ours, or an `INVITE` or `UPDATE` within a call, with a P-Asserted-Identity, Remote-Party-ID or
+    /// From that is another one.
     RemoteIdentity {
         /// Which call.
         call: CallId,
         /// Who, as far as it was told.
         identity: Box<RemoteIdentity>,
     },
-    /// An outgoing call was answered. `body` is the answer to our offer; when we sent none it is an offer, and
+    /// An outgoing call was answered: `INVITE` – `2xx`, the first of those that may come. With an answer, or none, the `ACK`
+    /// went out with it. `body` is the answer to our offer; when we sent none it is an offer, and
     /// [`answer_offer`](crate::Agent::answer_offer) must follow, which sends the ACK.
     Answered {
         /// Which call.
@@ -139,12 +146,15 @@ pub enum Event {
         /// The session description in the 2xx.
         body: Option<Bytes>,
     },
-    /// The ACK to our 2xx arrived: both sides know that the call is up.
+    /// The ACK to our 2xx arrived: `INVITE` – `2xx` – `ACK`, or another request of the caller that shows that the 2xx is
+    /// there. Both sides know that the call is up.
     Confirmed {
         /// Which call.
         call: CallId,
     },
-    /// The other side offers a change of the session. Answer with [`answer_offer`](crate::Agent::answer_offer) or
+    /// The other side offers a change of the session: an `INVITE` or `UPDATE` within the call, a `PRACK` with an offer, a
+    /// reliable `1xx` with one to an INVITE without (our answer goes in the `PRACK`), or the `2xx` to the re-INVITE of
+    /// [`ask_offer`](crate::Agent::ask_offer) (it goes in the `ACK`). Answer with [`answer_offer`](crate::Agent::answer_offer) or
     /// [`reject_offer`](crate::Agent::reject_offer). It may come before a call is answered too.
     Offer {
         /// Which call.
@@ -152,19 +162,22 @@ pub enum Event {
         /// The offer; `None` asks us to make one, in [`answer_offer`](crate::Agent::answer_offer).
         body: Option<Bytes>,
     },
-    /// The other side took back the offer of the last [`Event::Offer`].
+    /// The other side took back the offer of the last [`Event::Offer`]: re-INVITE – `CANCEL`, which was answered `200` and
+    /// `487`; or the early dialog that it came in is over.
     OfferWithdrawn {
         /// Which call.
         call: CallId,
     },
-    /// The answer to an offer of ours arrived.
+    /// The answer to an offer of ours arrived: re-INVITE – `2xx`, `UPDATE` – `2xx`, `PRACK` – `2xx`; or in the `ACK` or `PRACK`
+    /// to a 2xx or reliable 1xx of ours that offered.
     Answer {
         /// Which call.
         call: CallId,
         /// The answer.
         body: Option<Bytes>,
     },
-    /// Our offer was refused; the session stays as it was (RFC 3261 §14.1).
+    /// Our offer was refused; the session stays as it was (RFC 3261 §14.1): re-INVITE, `UPDATE` or `PRACK` – `4xx`, `5xx` or
+    /// `6xx` that does not end the call, or it could not be sent.
     OfferRejected {
         /// Which call.
         call: CallId,
@@ -173,18 +186,21 @@ pub enum Event {
         /// Whether [`Event::OfferDue`] will tell when it may be made again, as after a 491.
         again: bool,
     },
-    /// An offer that had to wait (after a 491, or because another exchange was under way) can be made now with
+    /// An offer that had to wait (after a `491`, or because another exchange was under way) can be made now: the time of RFC
+    /// 3261 §14.1 is over, or the `2xx`, `ACK` or `PRACK` that was missing has come. It is made with
     /// [`reoffer`](crate::Agent::reoffer), if it is still wanted.
     OfferDue {
         /// Which call.
         call: CallId,
     },
-    /// The other side took the body of the oldest [`send_info`](crate::Agent::send_info) that had no answer yet.
+    /// The other side took the body of the oldest [`send_info`](crate::Agent::send_info) that had no answer yet: `INFO` –
+    /// `2xx`.
     InfoAccepted {
         /// Which call.
         call: CallId,
     },
-    /// The other side did not take the body of the oldest [`send_info`](crate::Agent::send_info), or did not answer. All
+    /// The other side did not take the body of the oldest [`send_info`](crate::Agent::send_info), or did not answer: `INFO` –
+    /// `4xx`, `5xx`, `6xx`, or nothing for 64·T1. All
     /// that waited behind it are given up too.
     InfoRefused {
         /// Which call.
@@ -192,7 +208,7 @@ pub enum Event {
         /// Why; 408 stands for silence, 503 for what could not be sent. After a 481 the call is over.
         status: StatusCode,
     },
-    /// The other side sent a key press in an INFO request (`application/dtmf-relay`, `application/dtmf` or
+    /// The other side sent a key press: `INFO` – our `200` (`application/dtmf-relay`, `application/dtmf` or
     /// `audio/telephone-event`). Without the feature `media`, which reads these bodies, they are answered 415.
     Dtmf {
         /// Which call.
@@ -202,7 +218,8 @@ pub enum Event {
         /// How long it was pressed, if told.
         duration: Option<Duration>,
     },
-    /// The other side of a call, or somebody else, wants us to call somebody by a REFER (RFC 3515): a transfer. Answer with
+    /// The other side of a call, or somebody else, wants us to call somebody: `REFER`, within a call or outside (RFC 3515).
+    /// Answer with
     /// [`accept_refer`](crate::Agent::accept_refer) or [`reject_refer`](crate::Agent::reject_refer).
     Referred {
         /// Names the progress that the sender of the REFER hears of.
@@ -214,7 +231,7 @@ pub enum Event {
         /// Whom to call.
         target: Box<ReferTarget>,
     },
-    /// What became of a REFER of ours.
+    /// What became of a REFER of ours. [`ReferProgress`] has the messages.
     Refer {
         /// Which.
         refer: ReferId,
@@ -223,28 +240,31 @@ pub enum Event {
         /// How far it is.
         progress: ReferProgress,
     },
-    /// A subscription of ours changed. Its states are told in the order in which they come about.
+    /// A subscription of ours changed. Its states are told in the order in which they come about; [`SubscriptionState`] has
+    /// the messages.
     Subscription {
         /// Which.
         subscription: SubscriptionId,
         /// To what.
         state: SubscriptionState,
     },
-    /// The state that was subscribed to: a NOTIFY came, and was answered 200.
+    /// The state that was subscribed to: a `NOTIFY` of the subscription came in its order, and was answered `200`. It may come
+    /// before the 200 to the SUBSCRIBE.
     Notify {
         /// The subscription.
         subscription: SubscriptionId,
         /// The NOTIFY: Content-Type, body, and whatever else it says.
         request: Box<Request>,
     },
-    /// A publication of ours changed.
+    /// A publication of ours changed. [`PublicationState`] has the messages.
     Publication {
         /// Which.
         publication: PublicationId,
         /// To what.
         state: PublicationState,
     },
-    /// Somebody subscribes here, refreshes a subscription, or ends it.
+    /// Somebody subscribes here, refreshes a subscription, or ends it: `SUBSCRIBE` to a package of ours. [`SubscribeKind`] says
+    /// what was answered already.
     Subscribe {
         /// The subscription.
         watcher: WatcherId,
@@ -255,15 +275,17 @@ pub enum Event {
         /// The SUBSCRIBE: Event, Accept, From, body.
         request: Box<Request>,
     },
-    /// The subscription of somebody is over.
+    /// The subscription of somebody is over: its last `NOTIFY` (`terminated`) – `200`, or one that was refused or met silence,
+    /// or it was never decided on.
     Unsubscribed {
         /// The subscription.
         watcher: WatcherId,
         /// The status of the NOTIFY that failed; `None` when it ended as it should.
         status: Option<StatusCode>,
     },
-    /// A request came that is the user's to answer, by [`respond`](crate::Agent::respond); within 30 s, or it is
-    /// answered 500.
+    /// A request came that is the user's to answer: one of a method or event package that
+    /// [`AgentConfig`](crate::AgentConfig) names, such as `MESSAGE`, in a call or outside. It is answered
+    /// by [`respond`](crate::Agent::respond) within 30 s, or else by 500.
     Request {
         /// Which.
         id: IncomingId,
@@ -274,7 +296,7 @@ pub enum Event {
         /// What it says, and where it came from.
         incoming: Box<IncomingRequest>,
     },
-    /// A [`request`](crate::Agent::request) has its final response.
+    /// A [`request`](crate::Agent::request) has its final response: `2xx` to `6xx`, after 401 or 407 were answered.
     Response {
         /// Which.
         request: RequestId,
@@ -283,7 +305,9 @@ pub enum Event {
         /// The response, if there was one.
         response: Option<Box<Response>>,
     },
-    /// The call is over. The last event of a call; what is left to be said on the wire is said in the background.
+    /// The call is over: `BYE` from either side, `CANCEL`, a final response of `300` or above to the INVITE, no response, no
+    /// ACK, no refresh, or a request within the call – `481` and the like. [`EndCause`] says which. The last event of a call;
+    /// what is left to be said on the wire is said in the background.
     Ended {
         /// Which call.
         call: CallId,
@@ -387,17 +411,19 @@ impl RegistrationState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CallState {
-    /// Outgoing, nothing heard yet but perhaps 100.
+    /// Outgoing, nothing heard yet: `INVITE`, perhaps `100`; after a 3xx again.
     Calling,
-    /// Outgoing, the other side makes progress.
+    /// Outgoing, the other side makes progress: `INVITE` – `180`, `183` or another provisional response.
     Ringing,
-    /// Incoming, not answered yet.
+    /// Incoming, not answered yet: their `INVITE`, perhaps our `180` or `183`.
     Incoming,
-    /// Answered by us, the ACK has not come yet; or answered by the other side, which waits for our SDP in the ACK.
+    /// Answered by us, the ACK has not come yet (their `INVITE` – our `2xx`); or answered by the other side, which waits for our
+    /// SDP in the ACK (`INVITE` without an offer – `2xx` with one).
     Answered,
-    /// Up.
+    /// Up: `INVITE` – `2xx` – `ACK`, whoever called.
     Established,
-    /// Over for the user, being taken down on the wire.
+    /// Over for the user, being taken down on the wire: `CANCEL` – `487` – `ACK`, `BYE` – `200`, or a refusal whose `ACK` has
+    /// not come.
     Ending,
 }
 

@@ -57,19 +57,20 @@ impl PublishRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublicationState {
-    /// The server has the state as it was told last.
+    /// The server has the state as it was told last: `PUBLISH` – `200` with SIP-ETag. Told after each refresh and change too.
     Published {
         /// How long it keeps it, from now; it is refreshed in time.
         expires: Duration,
     },
-    /// The server refused, or did not answer (408); it is tried again.
+    /// The server refused, or did not answer (408); it is tried again: `PUBLISH` – `4xx`, `5xx`. A `412` or `423` is seen to
+    /// without an event.
     Waiting {
         /// Its status.
         status: StatusCode,
         /// When it is tried again.
         retry_at: Instant,
     },
-    /// Over: taken back, or refused for good with this status. The last that is heard of it.
+    /// Over: taken back (`PUBLISH` with `Expires: 0` – `200`), or refused for good with this status. The last that is heard of it.
     Ended {
         /// Its status; `None` when it was taken back.
         status: Option<StatusCode>,

@@ -200,14 +200,27 @@ impl Agent {
 
     /// Offers a change of the session: of an established call in a re-INVITE, for the other side's user may have to
     /// decide; before the call is answered in an UPDATE, which is possible once an offer and its answer went through in
-    /// reliable responses (RFC 3311 §5.1). [`Event::Answer`](crate::Event::Answer) or [`Event::OfferRejected`](crate::Event::OfferRejected) follows.
+    /// reliable responses (RFC 3311 §5.1), or in the PRACK of that answer, where it waits for one
+    /// ([`SessionConfig::offer_in_prack`](crate::SessionConfig::offer_in_prack)). [`Event::Answer`](crate::Event::Answer) or [`Event::OfferRejected`](crate::Event::OfferRejected) follows.
     ///
     /// # Errors
     /// [`CommandError::Unsupported`] when an UPDATE would be needed and the other side does not take it,
     /// [`CommandError::OfferPending`]: [`Event::OfferDue`](crate::Event::OfferDue) tells when it can be made. [`CommandError::NoSuchCall`],
     /// [`CommandError::WrongState`].
     pub fn reoffer(&mut self, now: Instant, call: CallId, offer: Bytes) -> Result<(), CommandError> {
-        self.command(now, call, |call, context| call.reoffer(context, now, offer))
+        self.command(now, call, |call, context| call.reoffer(context, now, Some(offer)))
+    }
+
+    /// Asks the other side of an established call to offer, by a re-INVITE without a session description (RFC 3261 §14.1):
+    /// as when one call's media are to be given to another. [`Event::Offer`](crate::Event::Offer) follows, whose answer
+    /// goes in the ACK and cannot be refused: [`reject_offer`](Self::reject_offer) ends the call. Or
+    /// [`Event::OfferRejected`](crate::Event::OfferRejected) follows, or [`Event::Answer`](crate::Event::Answer) without a
+    /// body where the other side offers nothing.
+    ///
+    /// # Errors
+    /// As [`reoffer`](Self::reoffer); [`CommandError::WrongState`] before the call is answered.
+    pub fn ask_offer(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
+        self.command(now, call, |call, context| call.reoffer(context, now, None))
     }
 
     /// Gives the re-INVITEs of a call further headers from now on, in place of those of an earlier call of this: as the

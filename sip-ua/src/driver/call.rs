@@ -17,37 +17,40 @@ use tokio::sync::{mpsc, oneshot};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CallEvent {
-    /// The other side rings (180), or plays something before it answers.
+    /// The other side rings, or plays something before it answers: `INVITE` – `180`, `183` and the like
+    /// ([`Event::Progress`](crate::Event::Progress)).
     Ringing {
         /// Whether sound from the other side is already heard; without it the caller should hear a ring-back tone.
         early_media: bool,
     },
-    /// The call is answered, and sound flows both ways.
+    /// The call is answered, and sound flows both ways: `INVITE` – `2xx` – `ACK`, and a codec was agreed on.
     Established,
-    /// The other side put us on hold.
+    /// The other side put us on hold: re-INVITE or `UPDATE` with `sendonly`, `inactive` or the address 0.0.0.0 – our `200`.
     RemoteHold,
-    /// The other side took us back.
+    /// The other side took us back: re-INVITE or `UPDATE` with `sendrecv` – our `200`.
     RemoteResume,
-    /// Our hold took effect.
+    /// Our hold took effect: re-INVITE with `sendonly` – `200` – `ACK`.
     Held,
-    /// Our resume took effect.
+    /// Our resume took effect: re-INVITE with `sendrecv` – `200` – `ACK`.
     Resumed,
     /// A music server plays to the other side while we hold it (`true`), or does not any more.
     MusicOnHold(bool),
     /// The other side pressed a key, and let it go: told by an RFC 4733 event, an INFO, or a tone in the speech.
     Dtmf(char),
-    /// How far a transfer that we asked for is. Nothing to do about it: [`CallHandle::transfer`] sees to the rest.
+    /// How far a transfer that we asked for is: `REFER` – `2xx`, then each `NOTIFY`
+    /// ([`ReferProgress`](crate::ReferProgress)). Nothing to do about it: [`CallHandle::transfer`] sees to the rest.
     Transfer(crate::ReferProgress),
-    /// The other side sends the call elsewhere (a 3xx).
+    /// The other side sends the call elsewhere: `INVITE` – `3xx` ([`Event::Redirected`](crate::Event::Redirected)).
     Redirected {
         /// Who is called next, in this order, each when the one before did not take the call.
         targets: Vec<Uri>,
         /// Whether it waits for [`CallHandle::follow_redirect`], as the account's settings say.
         ask: bool,
     },
-    /// The other side is somebody else than before, or the network says who it is.
+    /// The other side is somebody else than before, or the network says who it is
+    /// ([`Event::RemoteIdentity`](crate::Event::RemoteIdentity)).
     RemoteIdentity(Box<RemoteIdentity>),
-    /// The call is over: the last event.
+    /// The call is over: the last event ([`Event::Ended`](crate::Event::Ended)).
     Ended(EndCause),
 }
 

@@ -34,9 +34,9 @@ pub(super) struct SubscriptionSender {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SubscriptionEvent {
-    /// It is in another state now. States that passed while nobody looked are left out.
+    /// It is in another state now; [`SubscriptionState`] has the messages of each. States that passed while nobody looked are left out.
     State(SubscriptionState),
-    /// The state that was subscribed to: Content-Type and body are the package's.
+    /// The state that was subscribed to: `NOTIFY` – `200`. Content-Type and body are the package's.
     Notify(Box<Request>),
 }
 

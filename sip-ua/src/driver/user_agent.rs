@@ -33,14 +33,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum UserAgentEvent {
-    /// An account's registration changed.
+    /// An account's registration changed; [`RegistrationState`] has the messages of each state.
     Registration {
         /// Whose.
         account: AccountId,
         /// To what.
         state: RegistrationState,
     },
-    /// One of the bindings of an account with several servers or flows changed.
+    /// One of the bindings of an account with several servers or flows changed
+    /// ([`Event::Binding`](crate::Event::Binding)).
     Binding {
         /// Whose.
         account: AccountId,
@@ -49,14 +50,15 @@ pub enum UserAgentEvent {
         /// To what.
         state: RegistrationState,
     },
-    /// A registrar said what time it is, in its 2xx to a REGISTER.
+    /// A registrar said what time it is: `REGISTER` – `2xx` with a Date.
     ServerTime {
         /// Whose registrar.
         account: AccountId,
         /// Seconds since 1970-01-01 00:00:00 GMT.
         time: u64,
     },
-    /// Keep-alives found out that the registrar does not reach an account any more; it registers anew by itself.
+    /// Keep-alives found out that the registrar does not reach an account any more; it registers anew by itself
+    /// ([`Event::FlowFailed`](crate::Event::FlowFailed)).
     FlowFailed {
         /// Whose.
         account: AccountId,
@@ -71,14 +73,14 @@ pub enum UserAgentEvent {
         /// The address of its SIP socket, as others see it.
         address: SocketAddr,
     },
-    /// Somebody calls.
+    /// Somebody calls: `INVITE` outside of any dialog, with an offer that fits or none.
     Incoming(IncomingCall),
-    /// Somebody wants us to call somebody: a transfer.
+    /// Somebody wants us to call somebody: `REFER`, in a call or, where the settings take that, outside.
     Referred(IncomingRefer),
-    /// A request came whose method or event package was asked for ([`AgentConfig::methods`],
+    /// A request came whose method or event package was asked for, as `MESSAGE` or a `NOTIFY` without a subscription ([`AgentConfig::methods`],
     /// [`AgentConfig::unsolicited`]).
     Request(ReceivedRequest),
-    /// Somebody subscribes to a package that we offer ([`AgentConfig::packages`]).
+    /// Somebody subscribes to a package that we offer ([`AgentConfig::packages`]): `SUBSCRIBE` outside of a subscription.
     Subscribe(IncomingSubscription),
 }
 

@@ -35,10 +35,10 @@ pub struct Watcher {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum WatcherEvent {
-    /// It was refreshed, or is about to end ([`SubscribeKind::Final`]): tell the whole state by [`Watcher::notify`]. The
+    /// It was refreshed, or is about to end: `SUBSCRIBE` within it, answered `200` ([`SubscribeKind::Final`]): tell the whole state by [`Watcher::notify`]. The
     /// SUBSCRIBE may have a body that says something.
     Refreshed(SubscribeKind, Box<Request>),
-    /// It is over, by this status if a NOTIFY was refused.
+    /// It is over: the last `NOTIFY` – `200`, or by this status if a NOTIFY was refused or met silence.
     Ended(Option<StatusCode>),
 }
 

@@ -1,6 +1,7 @@
 //! 2xx and ACK: the server repeats the one until the other comes (RFC 3261 §13.3.1.4), the client sends the other
 //! for every one (§13.2.2.4).
 
+use super::invite_uac::MAX_FORKS;
 use super::reliable::Reliable;
 use super::{Bye, Session, body_of};
 use crate::call::{Call, Phase};
@@ -58,7 +59,8 @@ impl SentAck {
 /// What the ACK to a 2xx repeats of its INVITE (RFC 3261 §22.1).
 const CREDENTIALS: [HeaderName; 2] = [HeaderName::AUTHORIZATION, HeaderName::PROXY_AUTHORIZATION];
 
-/// ACKs kept for repetition; older ones are not asked for any more.
+/// ACKs of a call's own dialog that are kept for repetition; older ones are not asked for any more. Beside them there is one
+/// for each fork that was taken down.
 const MAX_ACKS: usize = 8;
 
 impl Call {
@@ -191,8 +193,14 @@ impl Session {
     }
 
     fn push_ack(&mut self, ack: SentAck) {
-        if self.acks.len() >= MAX_ACKS {
-            self.acks.remove(0);
+        let tag = self.dialog.remote_tag();
+        let is_own = |sent: &SentAck| sent.whole.as_ref().is_none_or(|whole| *whole.remote_tag == *tag);
+        let own = is_own(&ack);
+        let most = if own { MAX_ACKS } else { usize::from(MAX_FORKS) };
+        let mut alike = self.acks.iter().enumerate().filter(|(_, sent)| is_own(sent) == own);
+        let oldest = alike.next().map(|(at, _)| at);
+        if let Some(oldest) = oldest.filter(|_| alike.count() + 1 >= most) {
+            self.acks.remove(oldest);
         }
         // One is what most calls ever have.
         self.acks.reserve_exact(1);

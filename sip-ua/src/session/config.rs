@@ -102,6 +102,10 @@ pub struct SessionConfig {
     /// Reliable provisional responses (RFC 3262): on, every one but 100 is sent reliably to a caller that can take that.
     /// Off by default. What others send reliably in spite of that is acknowledged all the same.
     pub reliable: ExtensionUse,
+    /// Whether the PRACK of a reliable answer to our offer waits for T1/2 for another offer of ours
+    /// ([`reoffer`](crate::Agent::reoffer)), which then goes in it (RFC 3262 §5): to settle on one codec, or to hold, with
+    /// who does not take UPDATE. Off by default: PRACKs go at once, and offers by UPDATE.
+    pub offer_in_prack: bool,
     /// Whether our requests say that a changed From or To is understood (RFC 4916 `from-change`). On by default.
     pub connected_identity: bool,
     /// Whether a call to a `sips` address that is refused for its scheme (416) is tried again as `sip`, which nothing
@@ -114,6 +118,7 @@ impl Default for SessionConfig {
         Self {
             timer: SessionTimerConfig::default(),
             reliable: ExtensionUse::Off,
+            offer_in_prack: false,
             connected_identity: true,
             sips_fallback: false,
         }
@@ -132,6 +137,13 @@ impl SessionConfig {
     #[must_use]
     pub const fn with_reliable(mut self, reliable: ExtensionUse) -> Self {
         self.reliable = reliable;
+        self
+    }
+
+    /// The same, PRACKs waiting for offers of ours.
+    #[must_use]
+    pub const fn with_offer_in_prack(mut self) -> Self {
+        self.offer_in_prack = true;
         self
     }
 

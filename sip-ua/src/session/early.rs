@@ -1,14 +1,15 @@
 //! Early dialogs of a call of ours: one for each place that rings, each with its own order of reliable provisional
 //! responses (RFC 3261 §12.1, RFC 3262 §4), its own offers (RFC 6337 §3), and its own end (RFC 6228).
 
-use super::offers::Offers;
+use super::offers::{Offering, Offers};
 use super::{Peer, RELIABLE, body_of};
 use crate::call::{Call, Phase};
-use crate::context::{Context, names_option};
+use crate::context::{Context, Timer, names_option};
 use crate::dialog::{Dialog, Reach};
 use crate::event::{EarlyDialogId, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use bytes::Bytes;
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::header::{CSeq, ContentType, RAck, RSeq, Require, To};
@@ -40,6 +41,8 @@ pub(super) struct Early {
     pracks: u8,
     /// An offer whose PRACK waits for our answer.
     pub(super) owed: Option<Owed>,
+    /// The PRACK of an answer, which waits a moment for an offer of ours.
+    pub(super) held: Option<RAck>,
     /// It rings no more.
     pub(super) ended: bool,
 }
@@ -81,6 +84,7 @@ impl Call {
         let Phase::Outgoing(outgoing) = &mut self.phase else { return };
         outgoing.ringing = true;
         let offered = outgoing.offered;
+        let holds = !self.ended && context.session_config(self.account).offer_in_prack;
         let body = body_of(&response.body);
         let call = self.id;
         let Some(early) = outgoing.early_of(&self.call_id, &invite, response) else {
@@ -89,7 +93,7 @@ impl Call {
             return self.tell(context, Event::Progress { call, status, early: None, early_media, body });
         };
         let id = early.id;
-        let mut rack = None;
+        let (mut rack, mut before) = (None, None);
         if let Some(Ok(RSeq(rseq))) = response.headers.get::<RSeq>()
             && names_option::<Require>(&response.headers, RELIABLE)
         {
@@ -98,6 +102,7 @@ impl Call {
                 return;
             }
             early.rseq = Some(rseq);
+            before = early.held.take();
             rack = Some(RAck { rseq, cseq: early.invite, method: Method::INVITE });
         }
         early.peer.hear(&response.headers);
@@ -105,11 +110,15 @@ impl Call {
         match (body, &rack) {
             // What is settled is repeated at most.
             (Some(_), _) if early.settled || early.owed.is_some() => {}
-            (Some(body), rack) if offered => {
+            (Some(body), _) if offered => {
                 early.media = true;
                 if rack.is_some() {
                     early.settled = true;
                     early.answer = Some(body.clone());
+                    if holds && status != StatusCode::EARLY_DIALOG_TERMINATED {
+                        early.held = rack.take();
+                        context.deadlines.set(Timer::Reliable(call), now + context.t1() / 2);
+                    }
                 }
                 told = Some(body);
             }
@@ -121,7 +130,7 @@ impl Call {
             _ => {}
         }
         let early_media = early.media;
-        if let Some(rack) = rack {
+        for rack in before.into_iter().chain(rack) {
             self.send_prack(context, now, id, rack, None);
         }
         if status == StatusCode::EARLY_DIALOG_TERMINATED {
@@ -138,16 +147,45 @@ impl Call {
         now: Instant,
         id: EarlyDialogId,
         rack: RAck,
-        answer: Option<Bytes>,
-    ) {
-        let Some(early) = self.early(id) else { return };
+        body: Option<Bytes>,
+    ) -> Option<ExchangeId> {
+        let early = self.early(id)?;
         early.pracks = early.pracks.saturating_add(1);
         let mut prack = early.dialog.request(Method::PRACK);
         prack.request.headers.push(&rack);
-        if let Some(answer) = answer {
-            prack.request.set_body(&ContentType::SDP, answer);
+        if let Some(body) = body {
+            prack.request.set_body(&ContentType::SDP, body);
         }
-        context.start(now, Owner::Prack(self.id, id), self.account, prack, self.protocol, false);
+        Some(context.start(now, Owner::Prack(self.id, id), self.account, prack, self.protocol, false))
+    }
+
+    /// Sends the PRACKs that waited for an offer of ours: none came, or none is to come any more.
+    pub(super) fn send_held(&mut self, context: &mut Context, now: Instant) {
+        let Phase::Outgoing(outgoing) = &mut self.phase else { return };
+        context.deadlines.stop(Timer::Reliable(self.id));
+        let held = |early: &mut Early| Some((early.id, early.held.take()?));
+        // There are 16 at most.
+        let held: Vec<(EarlyDialogId, RAck)> = outgoing.early.iter_mut().filter_map(held).collect();
+        for (id, rack) in held {
+            self.send_prack(context, now, id, rack, None);
+        }
+    }
+
+    /// Sends our offer in the PRACK that waits for one (RFC 3262 §5). Whether there is one.
+    pub(super) fn offer_in_prack(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        id: EarlyDialogId,
+        offer: &Bytes,
+    ) -> bool {
+        let Some(early) = self.early(id).filter(|early| early.offers.is_idle()) else { return false };
+        let Some(rack) = early.held.take() else { return false };
+        let sent = self.send_prack(context, now, id, rack, Some(offer.clone()));
+        if let (Some(early), Some(exchange)) = (self.early(id), sent) {
+            early.offers.offering = Offering::Sent(exchange);
+        }
+        true
     }
 
     /// What became of our PRACK. The INVITE goes on whatever it is; who does not know the response any more (481) has
@@ -156,23 +194,57 @@ impl Call {
         &mut self,
         context: &mut Context,
         now: Instant,
+        exchange: ExchangeId,
         id: EarlyDialogId,
         result: Result<(Response, Source), Failure>,
     ) {
-        let status = match result {
-            Ok((response, _)) => response.status,
-            Err(failure) => failure.status(),
-        };
+        let status = result.as_ref().map_or_else(|failure| failure.status(), |(response, _)| response.status);
         if status.is_provisional() {
             return;
         }
         if let Some(early) = self.early(id) {
             early.pracks = early.pracks.saturating_sub(1);
         }
+        let side = self.side(Some(id));
+        let offered = side.is_some_and(|side| side.offers.offering == Offering::Sent(exchange));
         if !status.is_success() && Reach::of(status, &Method::PRACK).ends_usage() {
             self.early_ended(context, now, id);
         }
+        if offered {
+            self.prack_offer_over(context, now, exchange, id, result);
+        }
         self.settle(context);
+    }
+
+    /// The offer in our PRACK was answered in its 200, or refused.
+    fn prack_offer_over(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        exchange: ExchangeId,
+        id: EarlyDialogId,
+        result: Result<(Response, Source), Failure>,
+    ) {
+        match result {
+            Ok((response, _)) if response.status.is_success() => {
+                if let Some(side) = self.side(Some(id)) {
+                    side.offers.offering = Offering::Idle;
+                }
+                if let Some(early) = self.early(id) {
+                    early.answer = None;
+                }
+                if let Some(prack) = context.exchanges.get(&exchange).map(|known| known.request.body.clone())
+                {
+                    self.keep_local(&prack);
+                }
+                self.tell(context, Event::Answer { call: self.id, body: body_of(&response.body) });
+            }
+            Ok((response, _)) => match self.wait_to_offer(context, &response) {
+                Some(wait) => self.offer_waits(context, now, Some(id), response.status, wait),
+                None => self.offer_rejected(context, Some(id), response.status),
+            },
+            Err(failure) => self.offer_rejected(context, Some(id), failure.status()),
+        }
     }
 
     /// One of the places that rang gave up.
@@ -239,6 +311,7 @@ impl Call {
 
     /// The user gave the call up: what the other side asked meanwhile is answered.
     pub(super) fn drop_early_offers(&mut self, context: &mut Context, now: Instant) {
+        self.send_held(context, now);
         let Phase::Outgoing(outgoing) = &mut self.phase else { return };
         outgoing.asking = None;
         for early in &mut outgoing.early {
@@ -299,6 +372,7 @@ impl super::Outgoing {
             local: None,
             pracks: 0,
             owed: None,
+            held: None,
             ended: false,
         });
         self.early.last_mut()

@@ -22,7 +22,7 @@ use sidetone_sip_core::header::{CSeq, CallId as CallIdHeader, Contact, ContentTy
 use sidetone_sip_core::{Headers, Method, NameAddr, Request, Response, Source, StatusCode};
 
 /// Forks that answer beside the one that has the call, and are taken down; further ones are left to their timers.
-const MAX_FORKS: u8 = 16;
+pub(super) const MAX_FORKS: u8 = 16;
 
 /// Our INVITE is out.
 pub(crate) struct Outgoing {
@@ -206,6 +206,7 @@ impl Call {
         response: &Response,
         source: &Source,
     ) {
+        self.send_held(context, now);
         let Phase::Outgoing(outgoing) = &mut self.phase else { return };
         let offered = outgoing.offered;
         let Some(invite) = context.exchanges.get(&exchange).map(|exchange| exchange.request.clone()) else {

@@ -18,14 +18,15 @@ use sidetone_sip_core::header::{Accept, CSeq, ContentType, RetryAfter, To};
 use sidetone_sip_core::{Method, Request, Response, Source, StatusCode, TransactionId};
 
 impl Call {
-    /// Offers a change of the session.
+    /// Offers a change of the session, or asks the other side for an offer.
     pub(crate) fn reoffer(
         &mut self,
         context: &mut Context,
         now: Instant,
-        offer: Bytes,
+        offer: Option<Bytes>,
     ) -> Result<(), CommandError> {
         if !self.ended && matches!(self.phase, Phase::Outgoing(_) | Phase::Incoming(_)) {
+            let offer = offer.ok_or(CommandError::WrongState)?;
             return self.offer_early(context, now, offer);
         }
         let session = self.session()?;
@@ -41,7 +42,9 @@ impl Call {
         if let Some(further) = &self.offer_headers {
             append(&mut invite.request.headers, further);
         }
-        invite.request.set_body(&ContentType::SDP, offer);
+        if let Some(offer) = offer {
+            invite.request.set_body(&ContentType::SDP, offer);
+        }
         let exchange =
             context.start(now, Owner::Reinvite(self.id), self.account, invite, self.protocol, true);
         self.session()?.offers.offering = Offering::Sent(exchange);
@@ -69,13 +72,26 @@ impl Call {
                     session.offers.offering = Offering::Idle;
                     session.dialog.refresh_target(&response.headers);
                     session.peer.hear(&response.headers);
-                    self.acknowledge(context, now, &invite, None);
+                    let asked = body_of(&response.body).filter(|_| invite.body.is_empty());
+                    if asked.is_some() {
+                        // Its ACK takes our answer.
+                        session.delayed = Some(Box::new(invite.clone()));
+                    } else {
+                        self.acknowledge(context, now, &invite, None);
+                    }
                     let refresh = self.take_refresh(exchange);
                     self.hear_timer(context, now, &invite.headers, &response.headers);
                     self.keep_local(&invite.body);
                     self.hear_identity(context, &response.headers, None);
-                    if !refresh {
-                        self.tell(context, Event::Answer { call: self.id, body: body_of(&response.body) });
+                    match asked {
+                        Some(_) => self.tell(context, Event::Offer { call: self.id, body: asked }),
+                        None if !refresh => {
+                            self.tell(
+                                context,
+                                Event::Answer { call: self.id, body: body_of(&response.body) },
+                            );
+                        }
+                        None => {}
                     }
                     self.settle(context);
                 } else {

@@ -156,6 +156,9 @@ impl Call {
 
     /// No PRACK has come yet.
     pub(crate) fn repeat_reliable(&mut self, context: &mut Context, now: Instant) {
+        if matches!(self.phase, Phase::Outgoing(_)) {
+            return self.send_held(context, now);
+        }
         let Phase::Incoming(incoming) = &mut self.phase else { return };
         let transaction = incoming.transaction;
         let Some(pending) = incoming.reliable.as_mut().and_then(|reliable| reliable.pending.as_mut()) else {

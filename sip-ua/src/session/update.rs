@@ -67,6 +67,11 @@ impl Call {
             Phase::Incoming(incoming) if incoming.is_settled() || incoming.is_answering() => None,
             _ => return Err(CommandError::WrongState),
         };
+        if let Some(id) = early
+            && self.offer_in_prack(context, now, id, &offer)
+        {
+            return Ok(());
+        }
         let waits = match (&self.phase, early) {
             // Its 200 waits for a PRACK.
             (Phase::Incoming(incoming), _) => incoming.is_answering(),
@@ -84,9 +89,6 @@ impl Call {
         let exchange = self.send_update(context, now, early, Some(offer)).ok_or(CommandError::WrongState)?;
         if let Some(side) = self.side(early) {
             side.offers.offering = Offering::Sent(exchange);
-        }
-        if let Some(early) = early.and_then(|id| self.early(id)) {
-            early.answer = None;
         }
         Ok(())
     }
@@ -127,6 +129,9 @@ impl Call {
                     }
                 }
                 self.hear_identity(context, &response.headers, None);
+                if let Some(early) = early.filter(|_| offered).and_then(|id| self.early(id)) {
+                    early.answer = None;
+                }
                 if offered {
                     self.tell(context, Event::Answer { call: self.id, body: body_of(&response.body) });
                 }

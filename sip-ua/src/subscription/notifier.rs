@@ -27,12 +27,12 @@ use sidetone_sip_core::{Headers, Method, Request, Response, Source, StatusCode, 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscribeKind {
-    /// A new one, which waits for [`accept_subscription`](Agent::accept_subscription) or
+    /// A new one: `SUBSCRIBE` outside of its dialog, which waits for [`accept_subscription`](Agent::accept_subscription) or
     /// [`reject_subscription`](Agent::reject_subscription); within 30 s, or it is answered 480.
     New,
-    /// A refresh, answered 200 already: the whole state is due in a [`notify`](Agent::notify).
+    /// A refresh: `SUBSCRIBE` within it, answered `200` already: the whole state is due in a [`notify`](Agent::notify).
     Refresh,
-    /// The end, or a question that is asked once: the whole state is due in a [`notify`](Agent::notify), which says that the
+    /// The end (`SUBSCRIBE` with `Expires: 0`), or a question that is asked once (the same as a first one): the whole state is due in a [`notify`](Agent::notify), which says that the
     /// subscription is over; without one it ends in 32 s.
     Final,
 }
@@ -41,9 +41,9 @@ pub enum SubscribeKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WatcherState {
-    /// Nobody has allowed it yet.
+    /// Nobody has allowed it yet: `NOTIFY` with `Subscription-State: pending`.
     Pending,
-    /// It gets the state.
+    /// It gets the state: `NOTIFY` with `Subscription-State: active`.
     Active,
 }
 

@@ -112,19 +112,21 @@ impl ResubscribeRule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscriptionState {
-    /// A SUBSCRIBE is on its way, or its NOTIFY is waited for.
+    /// A SUBSCRIBE is on its way, or its NOTIFY is waited for: `SUBSCRIBE`, perhaps `401` and one with credentials, `423` and a
+    /// longer one, `200`. A refresh is no news.
     Subscribing,
-    /// A NOTIFY said `pending`: somebody still has to allow it. Its body, if there is one, may be neutral.
+    /// `SUBSCRIBE` – `200` – `NOTIFY` with `Subscription-State: pending` – `200`, in whatever order: somebody still has to allow it. Its body, if there is one, may be neutral.
     Pending {
         /// How long it lasts from now; it is refreshed in time.
         expires: Duration,
     },
-    /// A NOTIFY said `active`.
+    /// The same with `Subscription-State: active`; told anew when a refresh or a NOTIFY gives another lifetime.
     Active {
         /// How long it lasts from now; it is refreshed in time.
         expires: Duration,
     },
-    /// It failed, or a NOTIFY ended it, and it is tried again.
+    /// It failed (`SUBSCRIBE` – `4xx`, `5xx`, nothing, or a 200 without a NOTIFY for 64·T1), or a `NOTIFY` ended it
+    /// (`terminated`), and it is tried again.
     Waiting {
         /// The status that refused it; 408 stands for silence.
         status: Option<StatusCode>,
@@ -133,7 +135,8 @@ pub enum SubscriptionState {
         /// When it is tried again.
         retry_at: Instant,
     },
-    /// It is over for good: the last that is heard of it.
+    /// It is over for good: `SUBSCRIBE` with `Expires: 0` – `200` – `NOTIFY` with `terminated`; a refusal or a reason after which
+    /// nothing is tried again. The last that is heard of it.
     Ended {
         /// The status that refused it; `None` when it was ended by us, or by a NOTIFY.
         status: Option<StatusCode>,

@@ -74,20 +74,21 @@ impl ReferRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReferProgress {
-    /// The other side takes it: a 2xx to the REFER.
+    /// The other side takes it: `REFER` – `2xx`.
     Accepted {
         /// Whether the other side will tell how it goes on. Without (`Refer-Sub: false`, by our wish or its own) this is the
         /// last.
         more: bool,
     },
-    /// A NOTIFY: the referred call is under way, with this provisional status.
+    /// The referred call is under way: `NOTIFY` with a `message/sipfrag` of this provisional status – `200`.
     Trying(StatusCode),
-    /// The last: the referred call has this final status. After a 2xx the transfer has succeeded and our call with the
+    /// The last: the referred call has this final status, as a `NOTIFY` says, whose subscription is over. After a 2xx the transfer has succeeded and our call with the
     /// other side has no more use; after another one, the call is ours again.
     Done(StatusCode),
-    /// The last: the other side refused the REFER, with this status. 408 stands for silence, 503 for what could not be sent.
+    /// The last: the other side refused: `REFER` – `3xx` to `6xx`. 408 stands for silence, 503 for what could not be sent.
     Refused(StatusCode),
-    /// The last: nothing more is heard of it: the other side hung up or ended the subscription without a word.
+    /// The last: nothing more is heard of it: a `BYE` of the other side, a `NOTIFY` that ends the subscription without a final
+    /// status, or none for too long.
     Lost,
 }
 

@@ -7,7 +7,7 @@ use sidetone_sip_ua::{
     AccountConfig, CallId, CallState, EarlyDialogId, EndedBy, Event, ExtensionUse, SessionConfig,
 };
 
-fn calling_with(usage: ExtensionUse, offer: bool) -> (Harness, CallId, Request) {
+pub fn calling_with(usage: ExtensionUse, offer: bool) -> (Harness, CallId, Request) {
     let mut harness = Harness::new();
     let config = AccountConfig::parse("sip:alice:secret@192.0.2.2").unwrap();
     let account = harness.account_with(config.with_session(SessionConfig::default().with_reliable(usage)));
@@ -27,7 +27,7 @@ fn with_sdp(mut response: Response) -> Response {
 }
 
 /// A reliable provisional response.
-fn reliable(invite: &Request, code: u16, tag: &str, rseq: u32) -> Response {
+pub fn reliable(invite: &Request, code: u16, tag: &str, rseq: u32) -> Response {
     let mut response = reply(invite, code, tag);
     response.headers.push(&RSeq(rseq));
     response.headers.push_raw(HeaderName::REQUIRE, "100rel").unwrap();
@@ -40,7 +40,7 @@ fn tag(request: &Request) -> String {
 }
 
 #[track_caller]
-fn prack(harness: &mut Harness, invite: &Request, rseq: u32, to: &str) -> Request {
+pub fn prack(harness: &mut Harness, invite: &Request, rseq: u32, to: &str) -> Request {
     let prack = harness.request(Method::PRACK);
     let rack: RAck = prack.headers.require().unwrap();
     assert_eq!(rack, RAck { rseq, cseq: seq(invite), method: Method::INVITE });

@@ -9,7 +9,7 @@ use sidetone_sip_ua::{
 };
 
 /// A call to us by one who supports 100rel, with an offer or without.
-fn called_with(usage: ExtensionUse, offer: bool, header: HeaderName) -> (Harness, CallId, Request) {
+pub fn called_with(usage: ExtensionUse, offer: bool, header: HeaderName) -> (Harness, CallId, Request) {
     let mut harness = Harness::new();
     let config = AccountConfig::parse("sip:alice:secret@192.0.2.2").unwrap();
     harness.account_with(config.with_session(SessionConfig::default().with_reliable(usage)));
@@ -29,7 +29,7 @@ fn called(offer: bool) -> (Harness, CallId, Request) {
 }
 
 #[track_caller]
-fn reliable(harness: &mut Harness, code: u16) -> (Response, u32) {
+pub fn reliable(harness: &mut Harness, code: u16) -> (Response, u32) {
     let response = harness.response(code);
     assert!(response.headers.require::<Require>().unwrap().has("100rel"));
     let RSeq(rseq) = response.headers.require().unwrap();
@@ -37,7 +37,7 @@ fn reliable(harness: &mut Harness, code: u16) -> (Response, u32) {
 }
 
 /// The caller's PRACK to a response of ours.
-fn prack(harness: &mut Harness, invite: &Request, response: &Response, rseq: u32, seq: u32) -> Request {
+pub fn prack(harness: &mut Harness, invite: &Request, response: &Response, rseq: u32, seq: u32) -> Request {
     let mut prack = harness.peer_in_dialog(invite, response, Method::PRACK, seq);
     prack.headers.push(&RAck { rseq, cseq: 10, method: Method::INVITE });
     prack

@@ -287,6 +287,7 @@ mod tests {
     use sidetone_media::stream::SilenceSuppression;
     use sidetone_media::tone::{Country, ToneKind};
     use sidetone_sip_core::header::Refresher;
+    use sidetone_sip_ua::feature::redirect::Follow;
     use sidetone_sip_ua::{AudioConfig, Detection, KeepAliveKind, StunServer};
     use sidetone_sip_ua::{ExtensionUse, RedundancyMode};
 
@@ -378,7 +379,8 @@ mod tests {
         let config = settings(
             "kept",
             "account.1.session_timer = yes\naccount.1.session_expires = 600\naccount.1.session_refresher = uas\n\
-             account.1.reliable = yes\naccount.1.server2 = sip:second.example.org:5070\n\
+             account.1.reliable = yes\naccount.1.redirect = never\n\
+             account.1.redirect_call_id = same\naccount.1.server2 = sip:second.example.org:5070\n\
              account.1.redundancy = concurrent\naccount.1.outbound_proxy2 = sip:proxy2.example.org\n",
         );
         let account = config.expect("valid").accounts.pop().expect("one");
@@ -389,11 +391,14 @@ mod tests {
         );
         assert_eq!(session.timer.expires.as_secs(), 600);
         assert_eq!(session.timer.refresher, Some(Refresher::Uas));
+        let redirect = &account.redirect;
+        assert_eq!((redirect.follow, redirect.new_call_id), (Follow::Never, false));
         let redundancy = &account.redundancy;
         assert_eq!((redundancy.servers.len(), redundancy.mode), (2, RedundancyMode::Concurrent));
         assert_eq!(redundancy.backup_proxies.len(), 1);
         let plain = settings("plain", "").expect("valid").accounts.pop().expect("one");
         assert_eq!(plain.session.timer.usage, ExtensionUse::Off);
+        assert_eq!((plain.redirect.follow, plain.redirect.new_call_id), (Follow::Always, true));
         let wrong = settings("wrong", "account.1.server2 = tel:5\n").expect_err("no server").to_string();
         assert!(wrong.contains("server2"), "{wrong}");
     }

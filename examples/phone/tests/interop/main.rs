@@ -25,6 +25,7 @@ mod peers;
 mod plug_and_play;
 mod presence;
 mod sdp;
+mod session_timer;
 mod several;
 mod sipp;
 mod srtp;
@@ -37,7 +38,7 @@ use std::process::ExitCode;
 /// `cargo test -p sidetone-phone --test interop -- sipp` runs one subject.
 fn main() -> ExitCode {
     // Those that take little of the machine are together: beside one that takes much, they would leave room unused.
-    let subjects: [(&str, Vec<Trial>); 19] = [
+    let subjects: [(&str, Vec<Trial>); 20] = [
         ("ffmpeg", ffmpeg::trials()),
         ("chromium", chromium::trials()),
         ("two_phones", two_phones::trials()),
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         ("lists", lists::trials()),
         ("plug_and_play", plug_and_play::trials()),
         ("odd", odd::trials()),
+        ("session_timer", session_timer::trials()),
         ("sipp", sipp::trials()),
     ];
     let named = |(subject, trials): (&'static str, Vec<Trial>)| {

@@ -26,6 +26,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     const NEEDS: &[Needs] = &[SIPP];
     let light = |name, run| trial_with_share(WAITING, name, NEEDS, run);
     vec![
+        light("a_200_that_comes_again_and_again_is_one_answer", |stage| run(double_200(stage))),
+        light("a_loop_of_redirections_ends", |stage| run(redirections(stage))),
         light("a_call_rings_at_a_thousand_places", |stage| run(forks(stage))),
         light("reliable_responses_and_an_update_in_and_out_of_order", |stage| run(reliable(stage))),
         light("wrong_pracks_are_refused", |stage| run(prack(stage))),
@@ -129,6 +131,34 @@ async fn forks(stage: &Stage) -> Outcome {
     check(ours.messages("\nSIP/2.0 180") == 1000, "a thousand rang")?;
     call.hangup().await?;
     ended(&mut call).await?;
+    serve(&mut ours, sipp, async |_| Ok(())).await?;
+    clean(ours, stage).await
+}
+
+async fn double_200(stage: &Stage) -> Outcome {
+    let port = free_port();
+    let sipp = Sipp::start(stage, "uas_double_200.xml", port, None, &["-m", "1"])?;
+    let mut ours = ours(stage).await?;
+    let mut call = ours.account.call(format!("sip:twice@127.0.0.1:{port}"), any_port()).await?;
+    call_event(&mut call, "answer", |event| *event == CallEvent::Established).await?;
+    until(&ours, "three ACK", |ours| ours.messages("\nACK sip:") == 3).await?;
+    call.hangup().await?;
+    let cause = ended(&mut call).await?;
+    check(cause.by == EndedBy::Local, cause)?;
+    serve(&mut ours, sipp, async |_| Ok(())).await?;
+    check(ours.messages("\nBYE sip:") == 1, "the call alone was hung up")?;
+    clean(ours, stage).await
+}
+
+/// Each place names one that was not called yet, and where the call began: after five of them it is enough.
+async fn redirections(stage: &Stage) -> Outcome {
+    const CALLED: usize = 6;
+    let port = free_port();
+    let sipp = Sipp::start(stage, "uas_redirect.xml", port, None, &["-m", &CALLED.to_string()])?;
+    let mut ours = ours(stage).await?;
+    let mut call = ours.account.call(format!("sip:redirect@127.0.0.1:{port}"), any_port()).await?;
+    ended_by(&mut call, 302).await?;
+    check(ours.messages("\nINVITE sip:") == CALLED, format!("{} INVITE", ours.messages("\nINVITE sip:")))?;
     serve(&mut ours, sipp, async |_| Ok(())).await?;
     clean(ours, stage).await
 }
