@@ -541,6 +541,9 @@ impl Context {
         };
         exchange.done = false;
         edit(&mut exchange.request);
+        if let Some(account) = exchange.account.and_then(|account| self.accounts.get_mut(&account)) {
+            account.renew(&mut exchange.request);
+        }
         self.resend(now, id, seq);
         true
     }

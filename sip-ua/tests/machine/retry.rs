@@ -2,8 +2,10 @@
 
 use crate::support::*;
 use sidetone_hal::time::Duration;
-use sidetone_sip_core::header::{HeaderName, Require, RetryAfter, Supported, Unsupported};
-use sidetone_sip_core::{Method, Request};
+use sidetone_sip_core::header::{
+    HeaderName, MinSe, ProxyAuthorization, Require, RetryAfter, Supported, Unsupported,
+};
+use sidetone_sip_core::{Method, Request, StatusCode};
 use sidetone_sip_ua::{AccountConfig, EndedBy, Event, ExtensionUse, SessionConfig, SessionTimerConfig};
 
 fn calling(config: SessionConfig, to: &str) -> (Harness, Request) {
@@ -109,4 +111,28 @@ fn what_a_bye_says_of_why_is_told() {
     harness.response(200);
     let Event::Ended { cause, .. } = harness.event() else { panic!("expected the end") };
     assert_eq!((cause.reason.as_str(), cause.header.unwrap().cause()), ("Terminated", Some(16)));
+}
+
+#[test]
+fn credentials_of_an_invite_that_goes_again_count_on() {
+    let config = SessionConfig::default().with_timer(SessionTimerConfig::new(ExtensionUse::Supported));
+    let (mut harness, invite) = calling(config, "sip:bob@192.0.2.2");
+    let mut challenge = invite.response(StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some("proxy"));
+    let value = "Digest realm=\"proxy\", nonce=\"n1\", qop=\"auth\"";
+    challenge.headers.push_raw(HeaderName::PROXY_AUTHENTICATE, value).unwrap();
+    harness.put(challenge);
+    harness.request(Method::ACK);
+    let uses = |invite: &Request| {
+        let ProxyAuthorization(credentials) = invite.headers.require().unwrap();
+        (credentials.nc, credentials.response.clone())
+    };
+    let second = harness.request(Method::INVITE);
+    let (first_use, first_response) = uses(&second);
+    harness.put(reply_with(&second, 422, &MinSe::new(7200)));
+    harness.request(Method::ACK);
+    let third = harness.request(Method::INVITE);
+    assert_eq!(third.headers.raw_all(&HeaderName::PROXY_AUTHORIZATION).count(), 1);
+    let (second_use, second_response) = uses(&third);
+    assert_eq!((first_use, second_use), (Some(1), Some(2)));
+    assert_ne!(first_response, second_response);
 }
