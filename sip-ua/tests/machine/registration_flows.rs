@@ -164,7 +164,7 @@ fn requests_go_over_the_flow_that_the_registration_opened_and_nothing_is_looked_
     let mut harness = Harness::new();
     let (account, [first, _]) = two_connections(&mut harness);
     // Longer than any record of DNS lives.
-    harness.now = harness.now + secs(300);
+    harness.now += secs(300);
     calls(&mut harness, account);
     assert!(harness.agent.poll_query().is_none());
     let invite = read(&mut harness, first);
