@@ -584,6 +584,13 @@ impl Context {
         Some((owner, id))
     }
 
+    /// Nobody waits for the outcome any more: an INVITE is cancelled, other requests end by themselves.
+    pub(crate) fn abandon_invite(&mut self, now: Instant, id: ExchangeId) {
+        if self.exchanges.get(&id).is_some_and(|exchange| exchange.request.method == Method::INVITE) {
+            self.cancel(now, id, &Headers::new());
+        }
+    }
+
     /// The owner of an INVITE gives up: CANCEL when it was sent, silence when it was not. The CANCEL says why by these
     /// headers.
     pub(crate) fn cancel(&mut self, now: Instant, id: ExchangeId, why: &Headers) {

@@ -2,6 +2,7 @@
 
 use crate::dialogs::UserDialog;
 use crate::features::Features;
+use crate::handle::PbxLoad;
 use crate::proxy::Proxy;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_ua::feature::shared_line::Taken;
@@ -35,6 +36,9 @@ pub(crate) enum Command {
         user: String,
         reply: oneshot::Sender<Vec<UserDialog>>,
     },
+    Load {
+        reply: oneshot::Sender<PbxLoad>,
+    },
 }
 
 impl Command {
@@ -56,6 +60,15 @@ impl Command {
             Self::ReleaseLine { line, index, holder } => proxy.release_line(&line, index, &holder),
             Self::Dialogs { user, reply } => {
                 reply.send(proxy.dialogs().of_user(&user).cloned().collect()).ok();
+            }
+            Self::Load { reply } => {
+                let load = PbxLoad {
+                    requests: proxy.context_count(),
+                    transactions: proxy.endpoint_mut().transaction_count(),
+                    dialogs: proxy.dialogs().len(),
+                    ..PbxLoad::default()
+                };
+                reply.send(load).ok();
             }
         }
     }

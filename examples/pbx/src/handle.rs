@@ -5,6 +5,7 @@ use crate::dialogs::UserDialog;
 use crate::event::PbxEvent;
 use crate::features::Features;
 use crate::mailbox::MailboxStore;
+use crate::services::Services;
 use core::fmt;
 use sidetone_hal::net::{IpAddr, Protocol, SocketAddr};
 use sidetone_sip_core::driver::{TlsConfig, TlsError, TlsHandle};
@@ -23,13 +24,46 @@ pub struct PbxHandle {
     pub(crate) dialogs: broadcast::Sender<UserDialog>,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) mailboxes: Arc<dyn MailboxStore>,
+    pub(crate) of_services: Arc<Services>,
     pub(crate) stop: watch::Sender<()>,
     pub(crate) stop_services: watch::Sender<()>,
     pub(crate) task: JoinHandle<()>,
     pub(crate) services: Vec<JoinHandle<()>>,
 }
 
+/// What is under way in a PBX: all zero when it can be stopped without anybody noticing, and what a monitor draws.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PbxLoad {
+    /// Requests that are being proxied.
+    pub requests: usize,
+    /// Transactions of the proxy; those that only wait for stray repetitions count.
+    pub transactions: usize,
+    /// Dialogs of users and extensions, each end by itself.
+    pub dialogs: usize,
+    /// Calls at the extensions.
+    pub extension_calls: usize,
+    /// Subscriptions at the state agent.
+    pub subscriptions: usize,
+    /// Calls that wait in park orbits.
+    pub parked: usize,
+    /// Conference rooms that somebody is in.
+    pub rooms: usize,
+}
+
 impl PbxHandle {
+    /// What is under way now; nothing when the PBX has stopped.
+    pub async fn load(&self) -> PbxLoad {
+        let Some(proxy) = self.ask(|reply| Command::Load { reply }).await else { return PbxLoad::default() };
+        let services = self.of_services.load();
+        PbxLoad {
+            requests: proxy.requests,
+            transactions: proxy.transactions,
+            dialogs: proxy.dialogs,
+            ..services
+        }
+    }
+
     /// The first address that it listens at, with the port that the system chose: UDP, without UDP that of TCP, then TLS,
     /// then WebSocket.
     #[must_use]

@@ -26,7 +26,7 @@ pub use dialogs::{
 };
 pub use event::PbxEvent;
 pub use features::{FeatureCodes, Features, MAX_FEATURE_USERS, MAX_TARGET, MemoryFeatures, UserFeatures};
-pub use handle::{PbxDialogs, PbxEvents, PbxHandle};
+pub use handle::{PbxDialogs, PbxEvents, PbxHandle, PbxLoad};
 pub use location::{Binding, LocationStore, MemoryStore};
 pub use mailbox::{
     FolderMailboxes, MAX_MAILBOXES, MAX_MESSAGES, MailboxCounts, MailboxError, MailboxStore, MemoryMailboxes,

@@ -12,7 +12,7 @@ use crate::notifier::{MAX_WATCHERS, STATE_PACKAGES, States, StatesConfig};
 use crate::plug_and_play::PlugAndPlay;
 use crate::proxy::{Extension, Proxy};
 use crate::registrar::RegistrarLimits;
-use crate::services::{Prompt, PromptError, Service, Services, VoicemailConfig};
+use crate::services::{MAX_SERVICE_CALLS, Prompt, PromptError, Service, Services, VoicemailConfig};
 use hashbrown::HashMap;
 use sidetone_hal::net::{IpAddr, Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
@@ -62,10 +62,9 @@ pub struct PbxBuilder {
     plug_and_play: Option<PlugAndPlay>,
     seed: Option<[u8; 32]>,
     tap: Option<Box<dyn Tap>>,
+    driver: DriverConfig,
 }
 
-/// Calls to the extensions at a time, all numbers together.
-const MAX_SERVICE_CALLS: usize = 64;
 /// Events that wait for a slow reader of [`PbxEvents`]; it misses older ones.
 const QUEUED_EVENTS: usize = 1024;
 /// Commands of handles that wait for the proxy's task.
@@ -239,6 +238,12 @@ impl PbxBuilder {
         self
     }
 
+    /// What else the sockets are told, of the proxy and of the extensions: limits, marks. The addresses in it do not count.
+    pub fn driver(mut self, config: DriverConfig) -> Self {
+        self.driver = config;
+        self
+    }
+
     /// Opens the sockets and starts the tasks on the current tokio runtime.
     ///
     /// # Errors
@@ -266,7 +271,13 @@ impl PbxBuilder {
                 sockets.push(SocketAddr::new(ip, 0));
             }
         }
-        let mut config = DriverConfig::new();
+        let mut config = self.driver;
+        (config.udp_ranges, config.dual_stack) = (Vec::new(), None);
+        for addresses in [&mut config.udp, &mut config.tcp, &mut config.tls, &mut config.ws, &mut config.wss]
+        {
+            addresses.clear();
+        }
+        let of_extensions = config.clone();
         config.udp = sockets;
         config.tcp = self.tcp;
         config.tls = self.tls;
@@ -339,6 +350,7 @@ impl PbxBuilder {
         }
         for ip in ips {
             let agent = UserAgent::builder()
+                .driver(of_extensions.clone())
                 .bind_udp(SocketAddr::new(ip, 0))
                 .config(agent_config(rooms.len()))
                 .seed(fork())
@@ -397,7 +409,7 @@ impl PbxBuilder {
             rooms: Default::default(),
             orbits: Default::default(),
         });
-        let mut services: Vec<_> = agents
+        let mut tasks: Vec<_> = agents
             .into_iter()
             .map(|(agent, rooms)| {
                 tokio::spawn(Arc::clone(&services).run(agent, rooms, services_stop.clone()))
@@ -405,7 +417,7 @@ impl PbxBuilder {
             .collect();
         if let Some(config) = self.plug_and_play {
             let agent = config.agent(fork()).await?;
-            services.push(tokio::spawn(config.serve(agent, events.clone(), services_stop.clone())));
+            tasks.push(tokio::spawn(config.serve(agent, events.clone(), services_stop.clone())));
         }
         let (dialogs, _) = broadcast::channel(QUEUED_EVENTS);
         let (stop, proxy_stop) = watch::channel(());
@@ -430,10 +442,11 @@ impl PbxBuilder {
             dialogs,
             commands,
             mailboxes,
+            of_services: Arc::clone(&services),
             stop,
             stop_services,
             task,
-            services,
+            services: tasks,
         })
     }
 }
@@ -522,12 +535,14 @@ async fn drive(
         }
         let deadline = proxy.poll_timeout();
         let happened = tokio::select! {
-            happened = io.next(proxy.endpoint_mut(), deadline) => happened,
+            biased;
+            _ = stop.changed() => break,
+            // There are never more than those who wait for an answer.
             Some(command) = commands.recv() => {
                 command.run(io.now(), &mut proxy);
                 continue;
             }
-            _ = stop.changed() => break,
+            happened = io.next(proxy.endpoint_mut(), deadline) => happened,
         };
         match happened {
             IoEvent::Input(input) => proxy.handle_input(io.now(), input),

@@ -43,6 +43,11 @@ impl Io {
         let mut rng = Rng::from_seed(config.seed.unwrap_or_else(seed));
         let mut sockets = Vec::new();
         for address in &config.udp {
+            #[cfg(feature = "sim")]
+            if let Some(network) = &config.network {
+                sockets.push(Socket::in_memory(*address, network)?);
+                continue;
+            }
             sockets.push(Socket::bind(*address, options)?);
         }
         for range in &config.udp_ranges {

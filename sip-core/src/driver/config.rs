@@ -12,6 +12,9 @@ use sidetone_hal::time::Duration;
 pub struct DriverConfig {
     /// UDP sockets to bind; port 0 takes any.
     pub udp: Vec<SocketAddr>,
+    /// A network in memory that the sockets of `udp` are bound in, instead of the system's. Default none.
+    #[cfg(feature = "sim")]
+    pub network: Option<super::MemoryNetwork>,
     /// UDP sockets to bind at any free port of a range, after those of `udp`.
     pub udp_ranges: Vec<PortRange>,
     /// TCP addresses to listen at; port 0 takes any.
@@ -73,6 +76,8 @@ impl DriverConfig {
     pub const fn new() -> Self {
         Self {
             udp: Vec::new(),
+            #[cfg(feature = "sim")]
+            network: None,
             udp_ranges: Vec::new(),
             tcp: Vec::new(),
             #[cfg(feature = "tls")]
@@ -116,6 +121,14 @@ impl DriverConfig {
     #[must_use]
     pub fn udp(mut self, address: SocketAddr) -> Self {
         self.udp.push(address);
+        self
+    }
+
+    /// Binds the sockets of [`DriverConfig::udp`] in this network in memory.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub fn network(mut self, network: super::MemoryNetwork) -> Self {
+        self.network = Some(network);
         self
     }
 

@@ -27,6 +27,8 @@ mod bind;
 mod config;
 mod inbox;
 mod local;
+#[cfg(feature = "sim")]
+mod memory;
 mod ports;
 mod resolve;
 mod routes;
@@ -43,6 +45,8 @@ mod websocket;
 
 pub use config::DriverConfig;
 pub use local::local_toward;
+#[cfg(feature = "sim")]
+pub use memory::{MemoryDatagram, MemoryNetwork};
 pub use ports::PortRange;
 pub use resolve::Resolver;
 pub use socket::set_dscp;

@@ -2,6 +2,8 @@
 
 use super::batch::Batch;
 use super::inbox::Inbox;
+#[cfg(feature = "sim")]
+use super::memory::{MemoryNetwork, MemorySocket};
 use super::ports::Choice;
 use super::system::{self, Refusal};
 use super::{Arrival, at_address, flow_error, set_dscp};
@@ -35,12 +37,19 @@ pub(super) struct Socket {
     pub(super) choice: Choice,
     /// Another socket has taken its place: since when nothing came in here.
     pub(super) quiet_since: Option<Instant>,
-    socket: Arc<UdpSocket>,
+    wire: Wire,
     /// What the system did not take at once.
     unsent: VecDeque<(Transmit, Option<IpAddr>)>,
     /// Failures of receiving in a row.
     errors: u32,
     watcher: Option<AbortHandle>,
+}
+
+/// Where datagrams go and come from.
+enum Wire {
+    System(Arc<UdpSocket>),
+    #[cfg(feature = "sim")]
+    Memory(MemorySocket),
 }
 
 /// How a socket is set up.
@@ -67,24 +76,42 @@ impl Socket {
             socket.set_nonblocking(true)?;
             socket.bind(&address.into())?;
             let socket = UdpSocket::from_std(socket.into())?;
-            Ok(Self {
-                local: socket.local_addr()?,
-                flow: None,
-                choice: if address.port() == 0 { Choice::Any } else { Choice::One },
-                quiet_since: None,
-                socket: Arc::new(socket),
-                unsent: VecDeque::new(),
-                errors: 0,
-                watcher: None,
-            })
+            let choice = if address.port() == 0 { Choice::Any } else { Choice::One };
+            Ok(Self::new(socket.local_addr()?, choice, Wire::System(Arc::new(socket))))
         };
         open().map_err(at_address(address, "UDP"))
     }
 
-    /// Watches for ICMP errors from now on.
+    /// A socket of a network in memory.
+    #[cfg(feature = "sim")]
+    pub(super) fn in_memory(address: SocketAddr, network: &MemoryNetwork) -> io::Result<Self> {
+        let socket = network.bind(address).map_err(at_address(address, "UDP in memory"))?;
+        Ok(Self::new(socket.local(), Choice::One, Wire::Memory(socket)))
+    }
+
+    const fn new(local: SocketAddr, choice: Choice, wire: Wire) -> Self {
+        Self {
+            local,
+            flow: None,
+            choice,
+            quiet_since: None,
+            wire,
+            unsent: VecDeque::new(),
+            errors: 0,
+            watcher: None,
+        }
+    }
+
+    /// Receives, and watches for ICMP errors, from now on.
     pub(super) fn start(&mut self, flow: FlowId, inbox: &mpsc::Sender<Arrival>, tasks: &mut JoinSet<()>) {
         self.flow = Some(flow);
-        self.watcher = Some(tasks.spawn(watch(flow, Arc::clone(&self.socket), inbox.clone())));
+        match &self.wire {
+            Wire::System(socket) => {
+                self.watcher = Some(tasks.spawn(watch(flow, Arc::clone(socket), inbox.clone())));
+            }
+            #[cfg(feature = "sim")]
+            Wire::Memory(_) => {}
+        }
     }
 
     /// Takes what has come in, as much as `inbox` has room for. Ready when something was put there.
@@ -95,9 +122,14 @@ impl Socket {
         inbox: &mut Inbox,
     ) -> Poll<()> {
         let Some(flow) = self.flow else { return Poll::Pending };
+        let system = match &self.wire {
+            Wire::System(socket) => Arc::clone(socket),
+            #[cfg(feature = "sim")]
+            Wire::Memory(socket) => return socket.poll_read(cx, flow, inbox),
+        };
         let mut some = false;
         while self.errors < MAX_ERRORS && inbox.has_room() {
-            match self.socket.poll_recv_ready(cx) {
+            match system.poll_recv_ready(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
@@ -106,8 +138,8 @@ impl Socket {
                 }
             }
             let mut drained = true;
-            let result = self.socket.try_io(Interest::READABLE, || {
-                drained = batch.receive(&self.socket, |datagram| {
+            let result = system.try_io(Interest::READABLE, || {
+                drained = batch.receive(&system, |datagram| {
                     some = true;
                     inbox.push(Arrival::Datagram {
                         flow,
@@ -193,12 +225,20 @@ impl Socket {
     /// Sends now or not at all. `true`: it was sent, but not from the address that was wished for.
     fn try_send(&self, transmit: &Transmit, from: Option<IpAddr>) -> io::Result<bool> {
         let Transmit { payload, destination, .. } = transmit;
+        let socket = match &self.wire {
+            Wire::System(socket) => socket,
+            #[cfg(feature = "sim")]
+            Wire::Memory(socket) => {
+                socket.send(*destination, Bytes::copy_from_slice(payload));
+                return Ok(false);
+            }
+        };
         let mut source = from;
         let mut attempt = 1;
         loop {
             let sent = match source {
-                Some(ip) => system::send_from(&self.socket, payload, *destination, ip),
-                None => SockRef::from(&*self.socket).send_to(payload, &(*destination).into()),
+                Some(ip) => system::send_from(socket, payload, *destination, ip),
+                None => SockRef::from(&**socket).send_to(payload, &(*destination).into()),
             };
             match sent {
                 Ok(_) => return Ok(source != from),

@@ -192,6 +192,12 @@ impl Task {
             let deadline =
                 [deadline, self.closing.as_ref().map(|closing| closing.at)].into_iter().flatten().min();
             tokio::select! {
+                // What handles ask for is bounded by those who wait for it; the network's turn comes then.
+                biased;
+                Some(command) = self.commands.recv() => self.handle_command(command).await,
+                Some(dropped) = self.dropped.recv() => self.handle_dropped(dropped),
+                Some(job) = self.jobs.recv() => self.handle_job(job),
+                () = self.events.closed(), if self.closing.is_none() => self.close(DROP_BOUND, None),
                 event = self.io.next(self.agent.endpoint_mut(), deadline) => {
                     let now = self.io.now();
                     match event {
@@ -199,11 +205,7 @@ impl Task {
                         IoEvent::Timeout => self.agent.handle_timeout(now),
                     }
                 }
-                Some(command) = self.commands.recv() => self.handle_command(command).await,
-                Some(job) = self.jobs.recv() => self.handle_job(job),
                 (source, payload) = heard(&mut self.group) => self.handle_multicast(source, payload),
-                Some(dropped) = self.dropped.recv() => self.handle_dropped(dropped),
-                () = self.events.closed(), if self.closing.is_none() => self.close(DROP_BOUND, None),
             }
         }
         self.io.flush(self.agent.endpoint_mut());

@@ -1,10 +1,11 @@
 //! BYE, both ways (RFC 3261 §15).
 
+use super::offers::Offering;
 use super::{Bye, Session};
 use crate::call::{Call, Phase};
 use crate::context::Context;
 use crate::event::{EndCause, EndedBy};
-use crate::exchange::Owner;
+use crate::exchange::{ExchangeId, Owner};
 use crate::request::append;
 use alloc::string::{String, ToString};
 use sidetone_hal::time::Instant;
@@ -88,7 +89,18 @@ impl Call {
             session.bye = Bye::None;
             return self.send_bye(context, now);
         }
+        self.abandon_invites(context, now);
         self.finish(context);
+    }
+
+    /// Takes back our re-INVITEs that have no answer. The other side should refuse them now (RFC 3261 §15.1.2), but its
+    /// dialog is gone and with it whoever would repeat a response that is lost; and an INVITE that has heard a 100 would
+    /// wait for ever.
+    fn abandon_invites(&self, context: &mut Context, now: Instant) {
+        let Phase::Up(session) = &self.phase else { return };
+        for exchange in session.own_changes() {
+            context.abandon_invite(now, exchange);
+        }
     }
 
     /// The other side hangs up.
@@ -113,11 +125,22 @@ impl Call {
         context.respond(now, transaction, response);
         let reason = reason_text(request).unwrap_or_else(|| "hung up".to_string());
         self.end(context, EndCause::new(EndedBy::Remote, None, reason).with_notices(&request.headers));
+        self.abandon_invites(context, now);
         self.finish(context);
     }
 }
 
 impl Session {
+    /// The re-INVITEs and UPDATEs of ours that have no final response.
+    fn own_changes(&self) -> impl Iterator<Item = ExchangeId> + use<> {
+        let offer = match self.offers.offering {
+            Offering::Sent(exchange) => Some(exchange),
+            Offering::Idle | Offering::Waiting => None,
+        };
+        let refresh = self.timer.as_ref().and_then(|timer| timer.refreshing);
+        offer.into_iter().chain(refresh)
+    }
+
     /// Whether a BYE was sent: nothing but responses follows.
     pub(crate) const fn is_leaving(&self) -> bool {
         matches!(self.bye, Bye::Sent(_))

@@ -219,3 +219,31 @@ fn two_transfers_in_one_call_each_have_their_last_word_when_the_call_is_over() {
     net.advance(Duration::from_secs(40));
     assert!(net.parties.iter().all(|party| party.agent.is_idle()));
 }
+
+#[test]
+fn an_offer_that_is_never_answered_is_taken_back_when_the_call_ends() {
+    for by_us in [true, false] {
+        let mut harness = Harness::new();
+        let (call, invite, ok) = harness.established();
+        harness.agent.reoffer(harness.now, call, body(OFFER)).unwrap();
+        let reinvite = harness.request(Method::INVITE);
+        harness.put(reply(&reinvite, 100, ""));
+        // Its answer is lost, and the other side forgets the dialog.
+        if by_us {
+            harness.agent.hangup(harness.now, call).unwrap();
+            let bye = harness.request(Method::BYE);
+            harness.put(reply(&bye, 200, "bob-tag"));
+        } else {
+            let bye = harness.callee_in_dialog(&invite, &ok, Method::BYE, 1);
+            harness.put(bye);
+            harness.response(200);
+        }
+        harness.ended();
+        let cancel = harness.request(Method::CANCEL);
+        assert_eq!(seq(&cancel), seq(&reinvite));
+        harness.put(reply(&cancel, 481, "x"));
+        harness.ms(64_000);
+        assert_eq!(harness.agent.endpoint().transaction_count(), 0);
+        assert!(harness.agent.is_idle());
+    }
+}

@@ -33,7 +33,7 @@ use sidetone_sip_core::{Request, StatusCode, Uri};
 use sidetone_sip_ua::package::dialog_info::{self, DialogPublisher};
 use sidetone_sip_ua::package::resource_list::OPTION_TAG;
 use sidetone_sip_ua::{CommandError, Error, IncomingSubscription, WatcherEvent, WatcherState};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use summary::SummaryTeller;
 use tokio::sync::mpsc;
@@ -94,7 +94,7 @@ struct Inner {
     shared: HashMap<Arc<str>, LineState>,
     /// Who is in the rooms that somebody is in.
     rooms: HashMap<String, Vec<String>>,
-    watchers: HashMap<Topic, HashMap<u64, Arc<Wake>>>,
+    watchers: HashMap<Topic, BTreeMap<u64, Arc<Wake>>>,
     rng: Rng,
 }
 
@@ -133,6 +133,14 @@ impl States {
             rng,
         };
         Self { inner: Mutex::new(inner), mailboxes, commands, config, next: AtomicU64::new(0) }
+    }
+
+    /// How many subscriptions are served.
+    pub(crate) fn watcher_count(&self) -> usize {
+        let inner = self.lock();
+        // One to a list is told of many lines.
+        let numbers: BTreeSet<u64> = inner.watchers.values().flat_map(BTreeMap::keys).copied().collect();
+        numbers.len()
     }
 
     /// Something else happened.
@@ -224,6 +232,7 @@ impl States {
         let mut lost = false;
         loop {
             let content = tokio::select! {
+                biased;
                 () = async { wake.changed().await; pause.as_mut().await } => {
                     let changed = wake.take();
                     if lost { Some(teller.full(self).await) } else { teller.changes(self, &changed).await }
@@ -353,7 +362,7 @@ impl States {
 
 impl Inner {
     fn ring(&self, topic: &Topic, name: &Arc<str>) {
-        for wake in self.watchers.get(topic).into_iter().flat_map(HashMap::values) {
+        for wake in self.watchers.get(topic).into_iter().flat_map(BTreeMap::values) {
             wake.ring(name);
         }
     }

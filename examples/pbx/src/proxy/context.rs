@@ -46,6 +46,9 @@ pub(super) struct Context {
     branches: Vec<Branch>,
     /// A final response went upstream.
     answered: bool,
+    /// The final response that goes upstream as soon as no branch can bring a 2xx any more: nobody would acknowledge one
+    /// that came after it, and the telephone would be off hook with nobody.
+    verdict: Option<Step>,
     /// The caller sent CANCEL.
     cancelled: bool,
 }
@@ -91,6 +94,7 @@ impl Context {
             decline_ends: true,
             branches: Vec::new(),
             answered: false,
+            verdict: None,
             cancelled: false,
         }
     }
@@ -106,8 +110,8 @@ impl Context {
     }
 
     /// Whether the caller still waits.
-    pub(super) fn is_open(&self) -> bool {
-        !self.answered && !self.cancelled
+    pub(super) const fn is_open(&self) -> bool {
+        !self.answered && !self.cancelled && self.verdict.is_none()
     }
 
     /// The first `count` branches are out: what they answer counts no more.
@@ -120,14 +124,34 @@ impl Context {
         self.branches.iter().filter_map(|branch| branch.user.as_deref())
     }
 
-    /// The call goes nowhere else: the answer upstream.
-    pub(super) fn give_up(&mut self) -> Option<Step> {
-        if self.answered {
-            return None;
+    /// The call goes nowhere else: the answer upstream, once nobody can take the call any more.
+    pub(super) fn give_up(&mut self, now: Instant) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if self.answered || self.verdict.is_some() {
+            return steps;
         }
-        self.answered = true;
         self.ring_until = None;
-        Some(self.best())
+        self.cancel_pending(now, &cause::headers(EndReason::NoAnswer), &mut steps);
+        // Stages before have been cancelled, and have not answered yet.
+        self.deadline = now + CANCEL_WAIT;
+        self.decide(&mut steps);
+        steps
+    }
+
+    /// What the outcomes of now say is the answer, once no branch can bring a 2xx any more.
+    fn decide(&mut self, steps: &mut Vec<Step>) {
+        self.verdict = Some(self.best());
+        self.supersede(self.branches.len());
+        self.release(steps);
+    }
+
+    fn release(&mut self, steps: &mut Vec<Step>) {
+        if self.branches.iter().all(|branch| branch.outcome.is_some())
+            && let Some(answer) = self.verdict.take()
+        {
+            self.answered = true;
+            steps.push(answer);
+        }
     }
 
     /// The client transactions.
@@ -224,6 +248,7 @@ impl Context {
             why.push(&reason);
         }
         self.cancel_pending(now, &why, &mut steps);
+        self.deadline = self.deadline.min(now + CANCEL_WAIT);
         self.conclude(&mut steps);
         steps
     }
@@ -260,6 +285,10 @@ impl Context {
 
     /// Answers upstream when the last branch has ended.
     fn conclude(&mut self, steps: &mut Vec<Step>) {
+        if self.verdict.is_some() {
+            self.release(steps);
+            return;
+        }
         let pending = |branch: &Branch| branch.outcome.is_none() && !branch.superseded;
         if self.answered || self.branches.iter().any(pending) {
             return;
@@ -269,8 +298,7 @@ impl Context {
             steps.push(Step::Exhausted(self.ended()));
             return;
         }
-        self.answered = true;
-        steps.push(self.best());
+        self.decide(steps);
     }
 
     /// Tells when no telephone of a user can take the call any more.

@@ -197,7 +197,7 @@ impl Proxy {
         while let Some(step) = steps.pop_front() {
             match step {
                 Step::Forward(response, user) => {
-                    self.watch(now, &context, &response, user.as_deref());
+                    self.watch(now, id, &context, &response, user.as_deref());
                     self.tell_progress(&mut context, response.status);
                     // It fails only when the caller's transaction is over.
                     let _ = self.endpoint.respond(now, context.server, response);
@@ -206,7 +206,7 @@ impl Proxy {
                     self.tell_progress(&mut context, status);
                     let tag = self.tag();
                     let response = context.request.response(status, Some(&tag));
-                    self.watch(now, &context, &response, None);
+                    self.watch(now, id, &context, &response, None);
                     self.respond(now, context.server, response);
                 }
                 // It fails only when the branch has ended, which is what was wanted.
@@ -221,7 +221,7 @@ impl Proxy {
                 }
                 Step::Exhausted(ended) => {
                     if !self.go_on(now, id, &mut context, ended) {
-                        steps.extend(context.give_up());
+                        steps.extend(context.give_up(now));
                     }
                 }
             }
@@ -235,7 +235,7 @@ impl Proxy {
     }
 
     /// What a response that goes upstream says of the dialogs.
-    fn watch(&mut self, now: Instant, context: &Context, response: &Response, user: Option<&str>) {
+    fn watch(&mut self, now: Instant, id: u64, context: &Context, response: &Response, user: Option<&str>) {
         let tag = response.headers.get::<To>().and_then(Result::ok);
         let tag = tag.as_ref().and_then(|to| to.tag());
         let status = response.status;
@@ -246,6 +246,10 @@ impl Proxy {
             match (status.class(), user, tag) {
                 (1, Some(user), Some(tag)) => self.dialogs.ring(call.0, call.1, user, tag),
                 (2, Some(user), Some(tag)) => {
+                    // The call may have gone on to somebody else meanwhile.
+                    if !context.told {
+                        self.dialogs.offer(now, &journey.call(id), user);
+                    }
                     self.dialogs.answer(now, call, user, tag, interval);
                     self.answered_on_line(now, journey, &context.request, response, (user, tag));
                 }

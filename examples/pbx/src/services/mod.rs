@@ -16,6 +16,7 @@ pub use sound::{Prompt, PromptError};
 pub use voicemail::VoicemailConfig;
 
 use crate::event::PbxEvent;
+use crate::handle::PbxLoad;
 use crate::mailbox::MailboxStore;
 use crate::notifier::States;
 use crate::proxy::Extension;
@@ -33,6 +34,7 @@ use sound::{Echo, Hum, Player};
 use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
+use voicemail::hear;
 
 /// What an extension does.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +83,8 @@ pub(crate) struct Services {
     pub(crate) orbits: park::Orbits,
 }
 
+/// Calls to the extensions at a time, all numbers together; more are answered 486.
+pub(crate) const MAX_SERVICE_CALLS: usize = 64;
 /// A call to an extension ends after this time: the caller may be gone without a BYE.
 const LONGEST_CALL: Duration = Duration::from_secs(30 * 60);
 /// The same where people talk to each other: in a room, or by way of an orbit.
@@ -98,6 +102,7 @@ impl Services {
         let recordables = Arc::<Recordables>::default();
         loop {
             tokio::select! {
+                biased;
                 _ = stop.changed() => break,
                 Some(_) = calls.join_next(), if !calls.is_empty() => {}
                 event = agent.next_event() => match event {
@@ -149,7 +154,8 @@ impl Services {
                     let (stage, port) = stage::stage(AudioFormat::NARROWBAND);
                     let mut call = incoming.answer(port).await?;
                     if established(&mut call).await {
-                        stage.play(stage.tone(Tone::CONFIRMATION)).await;
+                        // Who hangs up before its end is not waited for: nobody plays it any more.
+                        hear(&mut call, &stage, stage.tone(Tone::CONFIRMATION)).await;
                         // What is on its way is heard before the call ends.
                         tokio::time::sleep(Duration::from_millis(300)).await;
                     }
@@ -198,6 +204,17 @@ impl Services {
         match tokio::time::timeout(LONGEST_TALK, call).await {
             Ok(outcome) => log(&fetched, outcome),
             Err(_) => tracing::info!(%fetched, number, "call of a room ended after {LONGEST_TALK:?}"),
+        }
+    }
+
+    /// What is under way at the extensions.
+    pub(crate) fn load(&self) -> PbxLoad {
+        PbxLoad {
+            extension_calls: MAX_SERVICE_CALLS.saturating_sub(self.room.available_permits()),
+            subscriptions: self.states.watcher_count(),
+            parked: self.orbits.len(),
+            rooms: self.rooms.len(),
+            ..PbxLoad::default()
         }
     }
 

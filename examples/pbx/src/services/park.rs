@@ -61,6 +61,11 @@ struct Parked {
 }
 
 impl Orbits {
+    /// How many calls are parked.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Parked>> {
         self.parked.lock().unwrap_or_else(PoisonError::into_inner)
     }

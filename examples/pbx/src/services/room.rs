@@ -54,6 +54,13 @@ pub(crate) struct Rooms {
     rooms: Mutex<HashMap<String, Arc<Room>>>,
 }
 
+impl Rooms {
+    /// In how many rooms somebody is.
+    pub(super) fn len(&self) -> usize {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
 #[derive(Default)]
 struct Room {
     state: tokio::sync::Mutex<RoomState>,

@@ -284,14 +284,14 @@ async fn play(call: &mut Call, stage: &Stage, sound: Sound) -> Option<char> {
     tokio::time::timeout(KEY_WAIT, key).await.unwrap_or(Some('#'))
 }
 
-enum Heard {
+pub(super) enum Heard {
     All,
     Key(char),
     HungUp,
 }
 
 /// Plays to the end, until a key that means something, or until the caller is gone.
-async fn hear(call: &mut Call, stage: &Stage, source: super::stage::Source) -> Heard {
+pub(super) async fn hear(call: &mut Call, stage: &Stage, source: super::stage::Source) -> Heard {
     let heard = {
         let play = stage.play(source);
         tokio::pin!(play);

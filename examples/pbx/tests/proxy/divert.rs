@@ -2,7 +2,7 @@
 
 use crate::support::{Bench, Peer, peer};
 use sidetone_hal::time::Duration;
-use sidetone_pbx::{Extension, Features, PbxEvent, RingGroup};
+use sidetone_pbx::{DialogState, Extension, Features, PbxEvent, RingGroup};
 use sidetone_sip_core::header::{Contact, Diversion, HistoryInfo};
 use sidetone_sip_core::{Method, NameAddr, Request, StatusCode};
 
@@ -285,6 +285,25 @@ fn a_group_rings_one_after_the_other_and_then_elsewhere() {
         .filter(|event| matches!(event, PbxEvent::CallDiverted { .. }))
         .count();
     assert_eq!(diverted, 1);
+}
+
+#[test]
+fn a_telephone_that_answers_when_the_group_gives_up_has_the_call() {
+    let mut bench = Bench::new();
+    let (alice, bob, carol) = phones(&mut bench);
+    bench.proxy.add_ring_group("600", RingGroup::new(["bob", "carol"]).one_by_one(Duration::from_secs(4)));
+    bench.invite(&alice, "600", "c1");
+    // It rings, but its responses are lost, so it cannot be cancelled yet (RFC 3261 §9.1).
+    let first = bench.incoming(&bob, Method::INVITE);
+    bench.advance(Duration::from_secs(4));
+    let second = bench.incoming(&carol, Method::INVITE);
+    bench.forget_messages();
+    bench.answer(&carol, &second, StatusCode::BUSY_HERE);
+    bench.silent(&alice);
+    bench.answer(&bob, &first, StatusCode::OK);
+    assert_eq!(bench.response(&alice).status, StatusCode::OK);
+    let states = |user| bench.proxy.dialogs().of_user(user).map(|dialog| dialog.state).collect::<Vec<_>>();
+    assert_eq!((states("bob"), states("carol")), (vec![DialogState::Confirmed], vec![]));
 }
 
 #[test]

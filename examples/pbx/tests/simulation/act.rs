@@ -1,0 +1,250 @@
+//! The keys that a user presses.
+
+use crate::Feature;
+use crate::lamps::Shows;
+use crate::phone::{Line, Phone, SERVICE, USERS};
+use sidetone_hal::time::Instant;
+use sidetone_sip_core::{Headers, StatusCode};
+use sidetone_sip_ua::package::blf::BlfState;
+use sidetone_sip_ua::{CallId, CallState, ReferRequest, SubscriptionId};
+use std::collections::BTreeSet;
+
+/// Calls of one user at a time, as far as he begins them.
+const BUSY: usize = 3;
+
+impl Phone {
+    /// The user does something, or nothing.
+    pub fn act(&mut self, now: Instant) {
+        self.now = now;
+        let choice = self.rng.below(10);
+        if !self.special(choice) {
+            self.usual(choice);
+        }
+        self.handle_events();
+    }
+
+    /// What everybody does: calls, answers, hangs up.
+    fn usual(&mut self, choice: u32) {
+        if self.calls.is_empty() || choice == 0 && self.calls.len() < BUSY {
+            let peer = self.somebody();
+            self.dial(peer, |request| request);
+            return;
+        }
+        let Some(call) = self.any(|line| !line.ignored || line.answered) else { return };
+        let line = &self.calls[&call];
+        let token = line.token.clone();
+        let rejects = if self.feature == Feature::Completion { 5 } else { 9 };
+        if line.incoming && !line.answered {
+            if choice >= rejects {
+                self.note(format!("rejects ({token})"));
+                self.agent.reject(self.now, call, StatusCode::BUSY_HERE).unwrap();
+            } else {
+                self.answer(call);
+            }
+        } else if choice <= 1 {
+            self.note(format!("hangs up ({token})"));
+            self.agent.hangup(self.now, call).unwrap();
+        } else if self.feature != Feature::Calls && choice <= 6 && line.answered && line.wanted.is_none() {
+            self.hold(call, !line.held);
+        }
+    }
+
+    /// What the feature is about; whether it was that.
+    fn special(&mut self, choice: u32) -> bool {
+        if choice < 5 {
+            return false;
+        }
+        let free = self.calls.len() < BUSY;
+        match self.feature {
+            Feature::Calls | Feature::Hold | Feature::Completion => false,
+            Feature::Forward => {
+                let to = self.somebody();
+                let code = ["*72", "*73", "*90", "*91", "*92", "*93"][self.rng.below(6) as usize];
+                let number = if matches!(code, "*72" | "*90" | "*92") { to } else { "" };
+                free && choice >= 7 && self.dials(&format!("{code}{number}"))
+            }
+            Feature::DoNotDisturb => {
+                let code = if self.rng.chance(0.5) { "*78" } else { "*79" };
+                free && choice >= 7 && self.dials(code)
+            }
+            Feature::Group => {
+                let number = if self.rng.chance(0.5) { "500" } else { "501" };
+                free && self.dials(number)
+            }
+            Feature::Pickup => free && self.pick_up(),
+            Feature::Blind => {
+                let Some(call) = self.up() else { return false };
+                let to = self.third(&self.calls[&call].peer);
+                self.transfer(call, to, &format!("transfers to {to}"));
+                true
+            }
+            Feature::Attended => self.join(),
+            Feature::Park => {
+                let orbit = if self.rng.chance(0.5) { "701" } else { "702" };
+                if let Some(call) = self.up().filter(|_| choice < 8) {
+                    self.transfer(call, orbit, &format!("parks at {orbit}"));
+                    return true;
+                }
+                if free && !self.calls.values().any(|line| line.number == orbit) {
+                    self.dial(orbit, |request| request);
+                    self.note(format!("fetches from {orbit}"));
+                    return true;
+                }
+                false
+            }
+            Feature::Room => {
+                let inside = self.any(|line| line.number == "800");
+                match inside {
+                    Some(call) if choice >= 8 => {
+                        self.note("leaves the room".into());
+                        self.agent.hangup(self.now, call).unwrap();
+                        true
+                    }
+                    None => free && self.dials("800"),
+                    Some(_) => false,
+                }
+            }
+            Feature::Lamps => self.look(choice),
+            Feature::Voicemail => free && choice == 9 && self.dials("*97"),
+        }
+    }
+
+    fn dials(&mut self, number: &str) -> bool {
+        self.dial(number, |request| request);
+        true
+    }
+
+    /// Takes what rings elsewhere: by its number, whatever it is, or by a lamp.
+    fn pick_up(&mut self) -> bool {
+        match self.rng.below(3) {
+            0 => {
+                let whom = self.somebody();
+                self.note(format!("picks up {whom}"));
+                self.dials(&format!("*8{whom}"))
+            }
+            1 => {
+                self.note("picks up of the group".into());
+                self.dials("*9")
+            }
+            _ => {
+                let states = self.lamps.watched.values().filter_map(|lamp| match &lamp.shows {
+                    Shows::Line(blf) => Some(blf.state()),
+                    _ => None,
+                });
+                let pickups = states.filter_map(|state| match state {
+                    BlfState::Ringing(ringing) => {
+                        let caller = ringing.call.peer?.number().into_owned();
+                        Some((caller, ringing.pickup.target?, ringing.pickup.replaces?))
+                    }
+                    _ => None,
+                });
+                let elsewhere: Vec<_> = pickups.filter(|(caller, ..)| caller != self.name).collect();
+                let Some((_, target, replaces)) = elsewhere.into_iter().next() else { return false };
+                let mut headers = Headers::new();
+                headers.push(&replaces);
+                let call = self.call_uri(target, |request| request.with_headers(headers));
+                self.note(format!("picks up by a lamp ({})", self.calls[&call].token));
+                true
+            }
+        }
+    }
+
+    /// Transfers to somebody whom it talks to, or calls whom it could transfer to.
+    fn join(&mut self) -> bool {
+        let Some(call) = self.up() else { return false };
+        let peer = self.calls[&call].peer.clone();
+        let Some(other) = self.up_with(|line| line.peer != peer) else {
+            let third = self.third(&peer);
+            let there = self.calls.values().any(|line| line.peer == third);
+            if !there {
+                self.dial(third, |request| request);
+            }
+            return !there;
+        };
+        let to = self.agent.replacing(other).unwrap();
+        let token = self.calls[&other].token.clone();
+        self.refer(call, ReferRequest::new(to), &format!("joins {token} with"));
+        true
+    }
+
+    /// Watches something else, or something no longer.
+    fn look(&mut self, choice: u32) -> bool {
+        if choice < 7 {
+            return false;
+        }
+        let wanted: Vec<SubscriptionId> =
+            self.lamps.watched.iter().filter(|(_, lamp)| lamp.wanted).map(|(id, _)| *id).collect();
+        if wanted.len() >= 2 || choice == 9 && !wanted.is_empty() {
+            let place = self.rng.below(wanted.len() as u32) as usize;
+            self.forget(wanted[place]);
+            return true;
+        }
+        match self.rng.below(4) {
+            0 => self.watch_list("team"),
+            1 => self.watch_mailbox(),
+            _ => {
+                let whom = self.somebody();
+                self.watch_line(whom);
+            }
+        }
+        true
+    }
+
+    fn transfer(&mut self, call: CallId, to: &str, what: &str) {
+        self.refer(call, ReferRequest::new(crate::phone::uri(to)), what);
+    }
+
+    fn refer(&mut self, call: CallId, request: ReferRequest, what: &str) {
+        let token = self.calls[&call].token.clone();
+        self.note(format!("{what} ({token})"));
+        let refer = self.agent.refer(self.now, call, &request).unwrap();
+        self.transfers.insert(refer, call);
+        self.calls.get_mut(&call).unwrap().leaving = true;
+    }
+
+    /// The end of the day: all that is left is ended.
+    pub fn go_home(&mut self, now: Instant) {
+        self.now = now;
+        self.is_home = true;
+        for call in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.agent.hangup(now, call).unwrap();
+        }
+        self.stop_completion();
+        let wanted = self.lamps.watched.iter().filter(|(_, lamp)| lamp.wanted);
+        for id in wanted.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.forget(id);
+        }
+        self.handle_events();
+    }
+
+    pub fn somebody(&mut self) -> &'static str {
+        let others: Vec<&'static str> = USERS.into_iter().filter(|name| *name != self.name).collect();
+        others[self.rng.below(2) as usize]
+    }
+
+    fn third(&self, peer: &str) -> &'static str {
+        USERS.into_iter().find(|name| *name != self.name && *name != peer).unwrap()
+    }
+
+    /// One of the calls that may be transferred.
+    fn up(&mut self) -> Option<CallId> {
+        self.up_with(|_| true)
+    }
+
+    fn up_with(&mut self, kind: impl Fn(&Line) -> bool) -> Option<CallId> {
+        let up = |call: &CallId| self.agent.call_state(*call) == Some(CallState::Established);
+        let up: BTreeSet<CallId> = self.calls.keys().copied().filter(up).collect();
+        self.any_with(|call, line| up.contains(&call) && !line.leaving && line.peer != SERVICE && kind(line))
+    }
+
+    /// One of the calls of this kind.
+    fn any(&mut self, kind: impl Fn(&Line) -> bool) -> Option<CallId> {
+        self.any_with(|_, line| kind(line))
+    }
+
+    fn any_with(&mut self, kind: impl Fn(CallId, &Line) -> bool) -> Option<CallId> {
+        let found: Vec<CallId> =
+            self.calls.iter().filter(|(call, line)| kind(**call, line)).map(|(call, _)| *call).collect();
+        if found.is_empty() { None } else { Some(found[self.rng.below(found.len() as u32) as usize]) }
+    }
+}

@@ -1,0 +1,280 @@
+//! One run, and what has to be true at its end.
+
+use crate::Feature;
+use crate::lamps::{Dialogs, Shows};
+use crate::network::Network;
+use crate::phone::{Phone, SERVICE, USERS};
+use crate::site;
+use crate::wire::Wire;
+use futures::catch;
+use sidetone_hal::rng::Rng;
+use sidetone_hal::time::Duration;
+use sidetone_pbx::{PbxEvent, PbxHandle, PbxLoad};
+use sidetone_sip_core::driver::MemoryNetwork;
+use sidetone_sip_ua::{CallState, SubscriptionState};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::rc::Rc;
+
+/// Runs of a feature where `SEEDS` in the environment says nothing else.
+const SEEDS: u64 = 500;
+/// How often somebody does something.
+const ACTS: u32 = 20;
+/// As long as this nobody sends anything: longer than every transaction, and than calls ring, are parked and are
+/// recorded.
+const SILENCE: Duration = Duration::from_secs(40);
+/// It comes within this time.
+const MOST: Duration = Duration::from_secs(600);
+
+struct Run {
+    network: Network,
+    pbx: PbxHandle,
+    events: sidetone_pbx::PbxEvents,
+    rng: Rng,
+    feature: Feature,
+}
+
+/// Runs all seeds. The users must have done these things, and often, or the runs show nothing.
+pub fn run_all(feature: Feature, verbs: &[&str]) {
+    let number = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let (one, seeds) = (number("SEED"), number("SEEDS").unwrap_or(SEEDS));
+    let mut tally: BTreeMap<String, u32> = BTreeMap::new();
+    for seed in one.map_or(0..seeds, |seed| seed..seed + 1) {
+        let ladder = run_one(seed, feature, &mut tally, one.is_some());
+        if let Some(ladder) = ladder {
+            println!("{feature:?}, seed {seed}\n{ladder}");
+        }
+    }
+    println!("{feature:?}: {tally:?}");
+    for verb in verbs {
+        let often = tally.get(*verb).is_some_and(|count| u64::from(*count) > seeds / 2);
+        assert!(one.is_some() || often, "{verb}: {tally:?}");
+    }
+}
+
+/// One run in a runtime of its own; its ladder if it is wanted.
+fn run_one(seed: u64, feature: Feature, tally: &mut BTreeMap<String, u32>, wanted: bool) -> Option<String> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut run = Run::new(seed, feature).await;
+        let result = catch(run.play(tally)).await;
+        let ladder = (wanted || result.is_err()).then(|| run.network.ladder());
+        if let Err(cause) = result {
+            println!(
+                "{feature:?}, seed {seed}\n{}{feature:?}, seed {seed} failed",
+                ladder.unwrap_or_default()
+            );
+            resume_unwind(cause);
+        }
+        ladder
+    })
+}
+
+impl Run {
+    async fn new(seed: u64, feature: Feature) -> Self {
+        let mut rng = Rng::from_u64(seed);
+        let memory = MemoryNetwork::new();
+        let pbx = site::start(feature, &memory, &mut rng).await;
+        let wire = Rc::new(RefCell::new(Wire::default()));
+        let phones = (0..=3).map(|place| Phone::new(&mut rng, place, feature, Rc::clone(&wire))).collect();
+        let network = Network::new(memory, phones, wire, &mut rng);
+        Self { network, events: pbx.events(), pbx, rng, feature }
+    }
+
+    fn desk(&mut self) -> &mut Phone {
+        self.network.phones.last_mut().unwrap()
+    }
+
+    async fn play(&mut self, tally: &mut BTreeMap<String, u32>) {
+        while self.network.phones.iter().any(|phone| !phone.is_registered) {
+            self.network.pass(Duration::from_millis(100)).await;
+            assert!(self.network.now.as_micros() < 60_000_000, "nobody registers for so long");
+        }
+        let now = self.network.now;
+        let feature = self.feature;
+        let desk = self.desk();
+        desk.now = now;
+        desk.watch_list("team");
+        match feature {
+            Feature::Room => desk.watch_room("800"),
+            Feature::Voicemail => self.users().for_each(|phone| {
+                phone.now = now;
+                phone.watch_mailbox();
+            }),
+            Feature::Pickup => self.users().for_each(|phone| {
+                phone.now = now;
+                let name = phone.name;
+                for user in USERS.into_iter().filter(|user| *user != name) {
+                    phone.watch_line(user);
+                }
+            }),
+            _ => {}
+        }
+        for _ in 0..ACTS {
+            let rng = &mut self.rng;
+            let pause = if rng.chance(0.5) { rng.below(100) } else { rng.below(6000) };
+            // Half of the time two users act at the same moment.
+            let (first, both) = (rng.below(3) as usize, rng.chance(0.5));
+            self.network.pass(Duration::from_millis(u64::from(pause))).await;
+            for place in [first, (first + 1) % 3].into_iter().take(if both { 2 } else { 1 }) {
+                let now = self.network.now;
+                self.network.phones[place].act(now);
+            }
+        }
+        self.settle().await;
+        self.check().await;
+        for phone in &mut self.network.phones {
+            phone.go_home(self.network.now);
+        }
+        self.settle().await;
+        self.check_nothing_is_left().await;
+        for phone in &self.network.phones {
+            for (verb, count) in &phone.did {
+                *tally.entry(verb.clone()).or_default() += count;
+            }
+        }
+        let wire = self.network.wire.borrow();
+        assert!(wire.wrong.is_empty(), "without a reason: {}", wire.wrong[0]);
+        for (status, count) in &wire.statuses {
+            *tally.entry(status.to_string()).or_default() += count;
+        }
+        *tally.entry("seconds".into()).or_default() += (self.network.now.as_micros() / 1_000_000) as u32;
+    }
+
+    fn users(&mut self) -> impl Iterator<Item = &mut Phone> {
+        self.network.phones.iter_mut().take(USERS.len())
+    }
+
+    async fn settle(&mut self) {
+        assert!(self.network.quiet(SILENCE, MOST).await, "there is no end of messages");
+    }
+
+    /// Both ends of each call know the same of it, and so does who is told.
+    async fn check(&mut self) {
+        let phones = &self.network.phones;
+        let mut at_extensions = 0;
+        for (place, phone) in phones.iter().enumerate() {
+            for other in &phones[place + 1..] {
+                let (seen, expected) = (phone.view(other.name, false), other.view(phone.name, true));
+                assert_eq!(seen, expected, "{} and {} disagree", phone.name, other.name);
+            }
+            assert!(phone.transfers.is_empty(), "{} waits for {:?}", phone.name, phone.transfers);
+            for (call, line) in &phone.calls {
+                let state = phone.agent.call_state(*call);
+                assert_eq!(state, Some(CallState::Established), "{}: {line:?}", phone.name);
+                assert_ne!(line.peer, phone.name, "{line:?}");
+                at_extensions += usize::from(line.peer == SERVICE);
+            }
+        }
+        let load = self.pbx.load().await;
+        let calls: usize = phones.iter().map(|phone| phone.calls.len()).sum();
+        let watched: usize = phones.iter().map(|phone| phone.lamps.watched.len()).sum();
+        // Calls from orbits to who parked there are not answered by an extension.
+        assert!(load.extension_calls <= at_extensions, "{load:?}, but {at_extensions} calls to extensions");
+        assert_eq!(
+            (load.requests, load.dialogs, load.subscriptions),
+            (0, calls + at_extensions, watched),
+            "requests, ends of dialogs, subscriptions: {load:?}"
+        );
+        self.check_lamps();
+        self.check_rooms().await;
+    }
+
+    /// What each lamp shows is what the phones know.
+    fn check_lamps(&self) {
+        let phones = &self.network.phones;
+        let mut truth: BTreeMap<String, Dialogs> = BTreeMap::new();
+        for phone in phones {
+            truth.insert(phone.name.into(), phone.dialogs());
+        }
+        for number in ["701", "702", "800"] {
+            let lines = phones.iter().flat_map(|phone| phone.calls.iter().map(move |line| (phone, line)));
+            let there = lines.filter(|(_, (_, line))| line.number == number && line.peer == SERVICE);
+            let ends = there.map(|(phone, (call, _))| {
+                let dialog = phone.agent.call_dialog(*call).unwrap();
+                (dialog.call_id, dialog.remote_tag.unwrap(), dialog.local_tag)
+            });
+            truth.insert(number.into(), ends.collect());
+        }
+        for phone in phones {
+            for lamp in phone.lamps.watched.values() {
+                assert!(
+                    matches!(lamp.state, SubscriptionState::Active { .. }),
+                    "{}: {:?}",
+                    lamp.whom,
+                    lamp.state
+                );
+                assert!(lamp.wanted && lamp.is_told, "{} watches {}", phone.name, lamp.whom);
+                for (line, shown) in lamp.lines().into_iter().flatten() {
+                    assert_eq!(shown, truth[&line], "{} sees {line} so, by {}", phone.name, lamp.whom);
+                }
+                if let Shows::Mailbox(new, old) = lamp.shows {
+                    let counts = self.pbx.mailboxes().counts(phone.name);
+                    assert_eq!((new as usize, old as usize), (counts.new, counts.old), "{}", phone.name);
+                }
+            }
+        }
+    }
+
+    /// The room's events, and who watches it, have the members that think they are in it.
+    async fn check_rooms(&mut self) {
+        let mut members = Vec::new();
+        let mut left = 0;
+        while let Ok(Some(event)) = tokio::time::timeout(Duration::ZERO, self.events.next()).await {
+            match event {
+                PbxEvent::RoomChanged { members: now, .. } => members = now,
+                PbxEvent::MessageLeft { .. } => left += 1,
+                _ => {}
+            }
+        }
+        let desk = self.desk();
+        *desk.did.entry("left".into()).or_default() += left;
+        let roster = desk.lamps.watched.values().find_map(|lamp| match &lamp.shows {
+            Shows::Room(roster) => Some(roster.present().count()),
+            _ => None,
+        });
+        let inside = |phone: &Phone| phone.calls.values().filter(|line| line.number == "800").count();
+        let inside: usize = self.network.phones.iter().map(inside).sum();
+        assert_eq!(members.len(), inside, "{members:?}");
+        assert!(roster.is_none_or(|roster| roster == inside), "{roster:?} of {inside} are in the room");
+        self.desk().did.entry("room".into()).and_modify(|all| *all += inside as u32).or_insert(inside as u32);
+    }
+
+    async fn check_nothing_is_left(&mut self) {
+        for phone in &mut self.network.phones {
+            assert!(phone.calls.is_empty() && phone.transfers.is_empty(), "{}", phone.name);
+            assert!(phone.lamps.watched.is_empty(), "{}", phone.name);
+            phone.agent.unregister(self.network.now, phone.account).unwrap();
+        }
+        self.settle().await;
+        for phone in &self.network.phones {
+            assert!(phone.agent.is_idle(), "{} is not idle: {:?}", phone.name, phone.agent);
+            assert_eq!(phone.agent.endpoint().transaction_count(), 0, "{}", phone.name);
+            // How long a peer's address is remembered is nobody's wait.
+            let waits = phone.agent.poll_timeout().filter(|(_, why)| !format!("{why:?}").contains("Idle"));
+            assert_eq!(waits, None, "{} waits for something", phone.name);
+        }
+        assert_eq!(self.pbx.load().await, PbxLoad::default(), "the PBX keeps something");
+    }
+}
+
+/// Where a panic of a future becomes a value.
+mod futures {
+    use super::AssertUnwindSafe;
+    use core::pin::pin;
+    use core::task::Poll;
+    use std::any::Any;
+    use std::panic::catch_unwind;
+
+    pub async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
+        let mut future = pin!(future);
+        core::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(cause) => Poll::Ready(Err(cause)),
+        })
+        .await
+    }
+}
