@@ -19,6 +19,8 @@ use std::rc::Rc;
 
 /// Runs of a feature where `SEEDS` in the environment says nothing else.
 const SEEDS: u64 = 500;
+/// The same where calls stay at extensions, whose sound takes a hundred steps of each virtual second.
+const SEEDS_WITH_SOUND: u64 = 80;
 /// How often somebody does something.
 const ACTS: u32 = 20;
 /// As long as this nobody sends anything: longer than every transaction, and than calls ring, are parked and are
@@ -38,7 +40,8 @@ struct Run {
 /// Runs all seeds. The users must have done these things, and often, or the runs show nothing.
 pub fn run_all(feature: Feature, verbs: &[&str]) {
     let number = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
-    let (one, seeds) = (number("SEED"), number("SEEDS").unwrap_or(SEEDS));
+    let usual = if matches!(feature, Feature::Park | Feature::Room) { SEEDS_WITH_SOUND } else { SEEDS };
+    let (one, seeds) = (number("SEED"), number("SEEDS").unwrap_or(usual));
     let mut tally: BTreeMap<String, u32> = BTreeMap::new();
     for seed in one.map_or(0..seeds, |seed| seed..seed + 1) {
         let ladder = run_one(seed, feature, &mut tally, one.is_some());
