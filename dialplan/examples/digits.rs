@@ -115,7 +115,7 @@ fn options(arguments: &[String]) -> Result<Options, String> {
         }
     }
     let usual = if style == Style::Yealink { 4000 } else { 5000 };
-    let inter_digit = inter_digit.unwrap_or(Duration::from_millis(usual));
+    let inter_digit = inter_digit.unwrap_or_else(|| Duration::from_millis(usual));
     config.timing.inter_digit = Some(inter_digit).filter(|time| !time.is_zero());
     config.timing.first_digit = Some(first_digit).filter(|time| !time.is_zero());
     let mut free = free.into_iter();

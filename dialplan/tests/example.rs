@@ -1,5 +1,7 @@
 //! The example `digits` as other people's scripts see it: its last line, and what it says of bad plans.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
+
 #[expect(dead_code, reason = "its `main` runs elsewhere")]
 #[path = "../examples/digits.rs"]
 mod digits;

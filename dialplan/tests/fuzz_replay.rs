@@ -1,7 +1,7 @@
 //! The fuzz target of `dialplan/fuzz` without a fuzzer: on its first inputs, on the corpus that fuzzing left, and on seeded changes
 //! of both.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail so")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
 
 #[path = "support/fuzz.rs"]
 mod fuzz;

@@ -1,5 +1,7 @@
 //! Every example that the four manuals give for dial plans.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
+
 use sidetone_dialplan::{
     Collector, CollectorConfig, DialCause, DigitMap, Outcome, Plan, Progress, Rule, RuleKind, RuleList,
 };

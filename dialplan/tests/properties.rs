@@ -2,6 +2,8 @@
 //!
 //! `DIALPLAN_CASES=1000000 cargo test --release -p sidetone-dialplan --test properties` tries a million of each.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
+
 #[path = "support/slow.rs"]
 mod slow;
 

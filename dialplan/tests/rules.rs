@@ -1,5 +1,7 @@
 //! What the manuals leave open, as the README decides it.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
+
 use sidetone_dialplan::{
     Collector, CollectorConfig, CompileError, DialCause, DigitError, DigitMap, Outcome, Plan, Progress, Rule,
     RuleList, Timer, is_address,

@@ -61,7 +61,7 @@ fn dial(rules: &[Rule], digits: &str) {
         assert!(plan.to_dot().ends_with("}\n"));
     }
     let mut config = CollectorConfig::default();
-    config.unmatched = digits.len() % 2 == 0;
+    config.unmatched = digits.len().is_multiple_of(2);
     let plan = Arc::new(plan);
     config.plan = Some(plan.clone());
     let mut collector = Collector::new(config.clone());

@@ -1,6 +1,6 @@
 //! A slow, obvious matcher: rules as lists of parts, tried one after the other with backtracking. It shares nothing with the crate.
 
-use std::fmt::Write as _;
+use core::fmt::Write as _;
 
 /// A part of a rule.
 #[derive(Clone, Debug)]
@@ -8,7 +8,7 @@ pub(crate) enum Part {
     /// One of these keys; as often as there are, if it is repeated. What is written for it.
     Keys { keys: Keys, repeated: bool, text: String },
     /// Parts, and what goes out instead of what they took.
-    Instead { before: Vec<Part>, after: String },
+    Instead { before: Vec<Self>, after: String },
 }
 
 #[derive(Clone, Debug)]
