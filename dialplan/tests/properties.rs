@@ -310,8 +310,8 @@ fn rules_match_and_replace_as_regular_expressions_do() {
             let number = draw.number(8);
             let blocked = |number: &str| blocks.iter().any(|regex| regex.is_match(number));
             let replaced = replaces.iter().find(|(regex, _)| regex.is_match(&number));
-            let out =
-                replaced.map_or(number.clone(), |(regex, with)| regex.replace(&number, with).into_owned());
+            let out = replaced
+                .map_or_else(|| number.clone(), |(regex, with)| regex.replace(&number, with).into_owned());
             let about = format!("case {case}: {text} {number}");
             match plan.decide(&number, true) {
                 Outcome::Call(call) => {
