@@ -86,7 +86,7 @@ pub enum Progress {
     Send {
         /// The number that goes out.
         number: String,
-        /// The rule that decided, if any did; [`Progress::Send::call`] has all of them.
+        /// The rule that decided, if any did; `call` has all of them.
         rule: Option<RuleId>,
         /// Where the call goes, and all rules that took part.
         call: Call,
