@@ -26,7 +26,6 @@ mod plug_and_play;
 mod presence;
 mod sdp;
 mod session_timer;
-mod several;
 mod sipp;
 mod srtp;
 mod two_phones;
@@ -38,7 +37,7 @@ use std::process::ExitCode;
 /// `cargo test -p sidetone-phone --test interop -- sipp` runs one subject.
 fn main() -> ExitCode {
     // Those that take little of the machine are together: beside one that takes much, they would leave room unused.
-    let subjects: [(&str, Vec<Trial>); 20] = [
+    let subjects: [(&str, Vec<Trial>); 19] = [
         ("ffmpeg", ffmpeg::trials()),
         ("chromium", chromium::trials()),
         ("two_phones", two_phones::trials()),
@@ -46,7 +45,6 @@ fn main() -> ExitCode {
         ("kamailio_baresip", kamailio_baresip::trials()),
         ("baresip_features", baresip_features::trials()),
         ("linphone", linphone::trials()),
-        ("several", several::trials()),
         ("mixed", mixed::trials()),
         ("srtp", srtp::trials()),
         ("wideband", wideband::trials()),
