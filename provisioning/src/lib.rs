@@ -12,7 +12,7 @@ pub use settings::{Secret, SettingError, SettingErrorKind, Settings};
 pub use typed::{
     AccountCallSettings, AccountDialSettings, AccountServerSettings, AccountSettings, AccountSeveralSettings,
     AuthoritySet, BlfListSettings, CallSettings, CompletionSettings, DialSettings, DndSettings, DtmfInfo,
-    DtmfMode, ForwardSettings, IntercomSettings, KeepAliveKind, KeySettings, KeysSettings, MediaSettings,
-    NatKind, PagingSettings, PhoneSettings, PnpSettings, ServerSettings, SessionSettings, SeveralSettings,
-    Srtp, TimerSettings, TlsSettings, ToneSettings, Transport,
+    DtmfMode, ForwardSettings, IdentitySettings, IntercomSettings, KeepAliveKind, KeySettings, KeysSettings,
+    MediaSettings, NatKind, PagingSettings, PhoneSettings, PnpSettings, ServerSettings, SessionSettings,
+    SeveralSettings, Srtp, TimerSettings, TlsSettings, ToneSettings, Transport,
 };

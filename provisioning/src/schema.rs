@@ -6,6 +6,7 @@
 mod calls;
 mod completion;
 mod dialplan;
+mod identity;
 mod keys;
 mod pnp;
 mod server;
@@ -30,6 +31,7 @@ const TABLES: &[&[Setting]] = &[
     calls::CALLS,
     session::SESSION,
     server::SERVER,
+    identity::IDENTITY,
     keys::KEYS,
     several::SEVERAL,
     completion::COMPLETION,

@@ -25,6 +25,8 @@ use std::collections::BTreeMap;
 pub struct Settings {
     /// What was set; the rest has its default.
     values: BTreeMap<Slot, Value>,
+    /// What a model has by default where that is not the schema's, by the place in the schema.
+    defaults: BTreeMap<usize, Value>,
 }
 
 /// A text that `Debug` does not show.
@@ -143,8 +145,28 @@ impl Settings {
         Ok(match self.values.get(&slot) {
             Some(Value::Secret(secret)) if !secret.0.is_empty() => "***".to_owned(),
             Some(value) => value.text(),
-            None => setting.default.to_owned(),
+            None => self.defaults.get(&slot.place).map_or_else(|| setting.default.to_owned(), Value::text),
         })
+    }
+
+    /// Gives a setting of every account, or of the phone, another default than the schema's: what the model comes with. `path` is
+    /// that of the schema, as `account.N.caller_id`.
+    ///
+    /// # Errors
+    /// There is no such setting, or the value is none of it.
+    pub fn set_default(&mut self, path: &str, text: &str) -> Result<(), SettingError> {
+        let place = SCHEMA.iter().position(|setting| setting.path == path);
+        let found = place.and_then(|place| Some((place, SCHEMA.get(place)?)));
+        let (place, setting) = found.ok_or_else(|| error(path, SettingErrorKind::Unknown))?;
+        let value = Value::read(setting.kind, text).map_err(|kind| error(path, kind))?;
+        self.defaults.insert(place, value);
+        Ok(())
+    }
+
+    /// The same phone with nothing set.
+    #[must_use]
+    pub fn as_shipped(&self) -> Self {
+        Self { values: BTreeMap::new(), defaults: self.defaults.clone() }
     }
 
     /// Puts a setting back to its default.
@@ -166,11 +188,12 @@ impl Settings {
     pub(crate) fn value(&self, template: &str, number: u8) -> Value {
         let place = SCHEMA.iter().position(|setting| setting.path == template);
         let set = place.and_then(|place| self.values.get(&Slot { number, place }).cloned());
-        set.or_else(|| {
-            let setting = SCHEMA.get(place?)?;
-            Value::read(setting.kind, setting.default).ok()
-        })
-        .unwrap_or_default()
+        set.or_else(|| self.defaults.get(&place?).cloned())
+            .or_else(|| {
+                let setting = SCHEMA.get(place?)?;
+                Value::read(setting.kind, setting.default).ok()
+            })
+            .unwrap_or_default()
     }
 }
 

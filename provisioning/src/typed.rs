@@ -3,6 +3,7 @@
 mod calls;
 mod completion;
 mod dialplan;
+mod identity;
 mod keys;
 mod pnp;
 mod server;
@@ -12,6 +13,7 @@ mod several;
 pub use calls::{AccountCallSettings, CallSettings, DndSettings, ForwardSettings, IntercomSettings};
 pub use completion::CompletionSettings;
 pub use dialplan::{AccountDialSettings, DialSettings};
+pub use identity::IdentitySettings;
 pub use keys::{BlfListSettings, KeySettings, KeysSettings};
 pub use pnp::PnpSettings;
 pub use server::{AccountServerSettings, ServerSettings};
@@ -69,6 +71,7 @@ pub struct AccountSettings {
     pub session: SessionSettings,
     pub server: AccountServerSettings,
     pub dialling: AccountDialSettings,
+    pub identity: IdentitySettings,
 }
 
 /// What belongs to no account.
@@ -340,6 +343,7 @@ impl Settings {
             session: self.account_session(number),
             server: self.account_server(number),
             dialling: self.account_dialling(number),
+            identity: self.account_identity(number),
             calls: self.account_calls(number),
             blf_list: self.account_blf_list(number),
         })

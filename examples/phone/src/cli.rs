@@ -101,7 +101,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub trace: bool,
 
-    /// Run without a panel and without a person: then `call`, `answer`, `register`, `blf`, `mwi` or `pnp` follows
+    /// Run without a panel and without a person: then `call`, `message`, `answer`, `register`, `blf`, `mwi` or `pnp` follows
     #[arg(long)]
     pub headless: bool,
 
@@ -128,9 +128,19 @@ pub enum Action {
     Call {
         /// Whom to call: sip:user@host, user@host, or a number at the account's host
         to: String,
+        /// Hide who calls, whatever the settings say
+        #[arg(long)]
+        anonymous: bool,
         /// What goes on in the call.
         #[command(flatten)]
         script: Script,
+    },
+    /// Send a text, and print what became of it
+    Message {
+        /// To whom: sip:user@host, user@host, or a number at the account's host
+        to: String,
+        /// What it says
+        text: String,
     },
     /// Answer incoming calls
     Answer {
@@ -313,8 +323,12 @@ impl Cli {
         let wrong =
             |message: &str| Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, message));
         match (self.headless, &self.action) {
-            (true, None) => wrong("--headless needs an action after it: call, answer, register, blf or mwi"),
-            (false, Some(_)) => wrong("call, answer, register, blf and mwi need --headless before them"),
+            (true, None) => {
+                wrong("--headless needs an action after it: call, message, answer, register, blf or mwi")
+            }
+            (false, Some(_)) => {
+                wrong("call, message, answer, register, blf and mwi need --headless before them")
+            }
             _ => Ok(self),
         }
     }
@@ -381,7 +395,9 @@ mod tests {
              --headless call sip:bob@host --play in.wav --record out.wav --dtmf 123# --for 10s",
         )
         .expect("a command line");
-        let Some(Action::Call { to, script }) = cli.action else { panic!("{:?}", cli.action) };
+        let Some(Action::Call { to, script, anonymous: false }) = cli.action else {
+            panic!("{:?}", cli.action)
+        };
         assert_eq!((to.as_str(), script.dtmf.as_deref()), ("sip:bob@host", Some("123#")));
         assert_eq!(script.length, Some(Duration::from_secs(10)));
         assert_eq!((cli.local_port, cli.transport), (Some(5080), Some(TransportArg::Tcp)));
@@ -408,9 +424,12 @@ mod tests {
     #[test]
     fn wrong_command_lines_say_what_was_expected() {
         for (line, expected) in [
-            ("--headless", "--headless needs an action after it: call, answer, register, blf or mwi"),
+            (
+                "--headless",
+                "--headless needs an action after it: call, message, answer, register, blf or mwi",
+            ),
             ("--headless call sip:a@b --rate 44100", "expected 8000, 16000, 32000 or 48000"),
-            ("call sip:a@b", "call, answer, register, blf and mwi need --headless before them"),
+            ("call sip:a@b", "call, message, answer, register, blf and mwi need --headless before them"),
             ("--headless answer --dnd --forward sip:a@b", "cannot be used with"),
             ("--headless call sip:a@b --for 10", "expected a number with a unit"),
             ("--headless call sip:a@b --for 1e9s", "expected a number with a unit"),

@@ -2,6 +2,7 @@
 
 mod calls;
 mod features;
+mod guest;
 mod keys;
 mod lines;
 mod picture;
@@ -15,7 +16,7 @@ pub use picture::{LampView, Picture};
 #[cfg(feature = "sound-card")]
 use crate::audio::SoundCard;
 use crate::audio::{BrowserEnd, HandsetEnd, Mixer, MixerHandle, handset};
-use crate::config::{Config, Pages, Room, Tones};
+use crate::config::{Config, Guest, Pages, Room, Tones};
 use crate::firmware::{
     CallRef, Command, Firmware, FirmwareConfig, Invitation, Painter, Peer, Registration, SharedLineConfig,
     Signal, Verdict, WallClock, shared_lines,
@@ -139,6 +140,7 @@ impl Desk {
             signals: tell.clone(),
             lines: shared_lines(&config.keys.keys),
             seizures: HashMap::new(),
+            guest: config.guest.clone(),
         };
         run.watch_lines();
         for (index, account) in config.accounts.iter().enumerate() {
@@ -290,6 +292,8 @@ struct Run {
     lines: Vec<SharedLineConfig>,
     /// Who asks for an appearance of one: at most one for each.
     seizures: HashMap<(usize, u16), AbortHandle>,
+    /// Where it is kept who has taken the telephone over.
+    guest: Option<Guest>,
 }
 
 impl Run {
@@ -503,6 +507,14 @@ impl Run {
                     let what = if reboot { "a restart" } else { "the settings read again" };
                     eprintln!("sidetone-phone: the server wants {what} (check-sync)");
                     self.reload.send_replace(Some(reboot));
+                    continue;
+                }
+                Command::ClearAccounts => {
+                    self.clear_accounts();
+                    continue;
+                }
+                Command::SignIn { user, password } => {
+                    self.sign_in(&user, password.expose());
                     continue;
                 }
                 Command::SendText { id, account, to, text } => {

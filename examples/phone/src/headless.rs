@@ -3,6 +3,7 @@
 mod plug_and_play;
 mod report;
 mod script;
+mod texts;
 mod watching;
 
 use crate::audio::{Recorder, WavError};
@@ -17,11 +18,12 @@ use script::Stage;
 use serde::Serialize;
 use sidetone_sip_core::{StatusCode, Uri};
 use sidetone_sip_ua::feature::TimeOfDay;
+use sidetone_sip_ua::feature::anonymity::{Presentation, Presented};
 use sidetone_sip_ua::feature::forward::Redirect;
 use sidetone_sip_ua::feature::screening::Screening;
 use sidetone_sip_ua::{
-    Account, AccountConfig, Call, Error, IncomingCall, IncomingRefer, Refusal, RegistrationState, UserAgent,
-    UserAgentEvent,
+    Account, AccountConfig, Call, CallRequest, Error, IncomingCall, IncomingRefer, IntoUri, Refusal,
+    RegistrationState, UserAgent, UserAgentEvent,
 };
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -75,7 +77,7 @@ pub async fn run(
     }
     let stage = match action {
         Action::Call { script, .. } | Action::Answer { script, .. } => Stage::new(script.clone())?,
-        Action::Register | Action::Blf { .. } | Action::Mwi { .. } | Action::Pnp => {
+        Action::Register | Action::Message { .. } | Action::Blf { .. } | Action::Mwi { .. } | Action::Pnp => {
             Stage::new(Script::default())?
         }
     };
@@ -128,12 +130,17 @@ impl<O: FnMut(String)> Run<O> {
         match action {
             // `Pnp` takes no account, and is done before.
             Action::Register | Action::Pnp => Ok(Outcome::Done),
-            Action::Call { to, .. } => {
+            Action::Message { to, text } => Ok(self.message(accounts.first(), to, text).await),
+            Action::Call { to, anonymous, .. } => {
                 let account = match accounts.into_iter().next() {
                     Some(account) => account,
                     None => self.agent.add_account(nobody()?).await?,
                 };
-                Ok(self.call(&account, to).await)
+                let presentation = if *anonymous { Presentation::Withhold } else { Presentation::Default };
+                let rules = config.calls.policy(&config.accounts);
+                let policy = rules.accounts.first();
+                let presented = policy.map(|policy| policy.anonymity.present(&policy.own, presentation));
+                Ok(self.call(&account, to, presented.unwrap_or_default()).await)
             }
             Action::Blf { extension, length } => Ok(self.blf(accounts.first(), extension, *length).await),
             Action::Mwi { length } => Ok(self.mwi(accounts.first(), *length).await),
@@ -172,7 +179,7 @@ impl<O: FnMut(String)> Run<O> {
         all
     }
 
-    async fn call(&mut self, account: &Account, to: &str) -> Outcome {
+    async fn call(&mut self, account: &Account, to: &str, presented: Presented) -> Outcome {
         let (port, recorder) = match self.stage.port(1) {
             Ok(port) => port,
             Err(error) => {
@@ -180,7 +187,14 @@ impl<O: FnMut(String)> Run<O> {
                 return Outcome::Usage;
             }
         };
-        let call = account.call(to, port).await;
+        let call = match to.into_uri(account.aor()) {
+            Ok(to) => {
+                let mut request = CallRequest::new(to).with_headers(presented.headers);
+                request.from = presented.from;
+                account.call_with(request, port).await
+            }
+            Err(error) => Err(error),
+        };
         if let Err(error @ Error::Uri(_)) = call {
             eprintln!("sidetone-phone: whom to call: {error}");
             return Outcome::Usage;

@@ -35,6 +35,8 @@ const FUNCTIONS: &[&str] = &[
     "voice-mail",
     "anonymous",
     "record",
+    "anonymous-rejection",
+    "hot-desking",
     "acd",
     "texts",
 ];

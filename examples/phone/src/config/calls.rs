@@ -29,6 +29,8 @@ pub struct Calls {
     /// What hanging up does for a transfer.
     pub transfer: TransferConfig,
     servers: Servers,
+    /// For accounts of which the settings say nothing.
+    shipped: Option<AccountCallSettings>,
 }
 
 impl Default for Calls {
@@ -42,6 +44,7 @@ impl Default for Calls {
             unsolicited: Vec::new(),
             transfer: TransferConfig::default(),
             servers: Servers::default(),
+            shipped: Settings::new().account(1).map(|account| account.calls),
         };
         // The defaults of the schema read.
         if calls.apply(&Settings::new().phone().calls).is_err() {
@@ -61,6 +64,7 @@ impl Calls {
         completion.after_no_answer = phone.completion.no_answer;
         completion.watch = phone.completion.watch;
         completion.answer = phone.completion.answer;
+        self.shipped = settings.as_shipped().account(1).map(|account| account.calls);
         self.accounts = settings.accounts().map(|(_, account)| account.calls).collect();
         Ok(())
     }
@@ -163,14 +167,13 @@ impl Calls {
         self.servers.apply_phone(&mut policy);
         let scope = if self.custom { Scope::Custom } else { Scope::Phone };
         (policy.dnd.scope, policy.forward.scope) = (scope, scope);
-        let defaults = Settings::new().account(1).map(|account| account.calls);
         for (index, account) in (0..).zip(accounts) {
             let place = usize::try_from(index).unwrap_or(usize::MAX);
             let mut own = NameAddr::new(account.aor.clone());
             own.display_name = account.display_name.as_deref().map(Into::into);
             let mut rules = AccountPolicy::new(own);
             rules.screening = self.screening.clone();
-            if let Some(settings) = self.accounts.get(place).or(defaults.as_ref()) {
+            if let Some(settings) = self.accounts.get(place).or(self.shipped.as_ref()) {
                 apply_account(settings, &mut rules);
                 let dnd = policy.dnd.phone.clone().enabled(settings.dnd);
                 let forward = forward_of(settings, &policy.forward.phone);

@@ -136,6 +136,8 @@ fn function_of(key: &KeySettings, keys: &KeysSettings, settings: &Settings) -> R
         "voice-mail" => KeyFunction::VoiceMail,
         "anonymous" => KeyFunction::Anonymous,
         "record" => KeyFunction::Record,
+        "anonymous-rejection" => KeyFunction::AnonymousRejection,
+        "hot-desking" => KeyFunction::HotDesk,
         "acd" => KeyFunction::Agent,
         "texts" => KeyFunction::Texts,
         _ => KeyFunction::Nothing,

@@ -3,6 +3,8 @@
 mod account;
 mod calls;
 mod dialling;
+mod guest;
+mod identity;
 mod keys;
 mod media;
 mod network;
@@ -13,6 +15,7 @@ mod tones;
 
 pub use calls::Calls;
 pub use dialling::Dialling;
+pub use guest::Guest;
 pub use keys::Keys;
 pub use media::{CodecsError, Media, Room};
 pub use network::Network;
@@ -60,6 +63,8 @@ pub struct Config {
     pub calls: Calls,
     /// What keys do beside being lines.
     pub keys: Keys,
+    /// Where it is kept who has taken the telephone over; `None` without a settings file.
+    pub guest: Option<Guest>,
     /// What `User-Agent` says.
     pub user_agent: String,
     /// The sound card that is the handset, in place of the browser; an empty name stands for the system's.
@@ -136,6 +141,7 @@ impl Config {
             dialling: Dialling::default(),
             calls: Calls::default(),
             keys: Keys::default(),
+            guest: None,
             user_agent: concat!("sidetone-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
             #[cfg(feature = "sound-card")]
             sound_card: None,
@@ -148,16 +154,32 @@ impl Config {
     /// Says what is wrong, where, and what was expected; never repeats what may be a password.
     pub fn load(cli: &Cli) -> Result<Self, ConfigError> {
         let mut config = Self::new(&ES620);
+        let mut settings = Settings::new();
         if let Some(path) = &cli.config {
             let loaded = file::read(path)?;
             if !loaded.problems.is_empty() {
                 let problems: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
                 return Err(ConfigError::Problems(problems.join("\n")));
             }
-            config.apply_file(&loaded.settings)?;
+            settings = loaded.settings;
+        }
+        let model = match cli.model {
+            Some(model) => model,
+            None => settings.phone().model.parse()?,
+        };
+        // What the telephone comes with is what nobody set.
+        model.ship(&mut settings);
+        if cli.config.is_some() {
+            config.apply_file(&settings)?;
             // By the numbers of the telephone that it is in the end.
-            let model = cli.model.unwrap_or(config.model);
-            config.keys = Keys::from_file(&loaded.settings, model).map_err(ConfigError::Calls)?;
+            config.keys = Keys::from_file(&settings, model).map_err(ConfigError::Calls)?;
+        } else {
+            config.calls.apply_file(&settings).map_err(ConfigError::Calls)?;
+        }
+        if let Some(path) = cli.config.as_ref().filter(|_| !cli.headless) {
+            let guest = Guest::beside(path);
+            guest.apply(&mut config.accounts);
+            config.guest = Some(guest);
         }
         config.apply_cli(cli)?;
         let most = config.model.accounts;

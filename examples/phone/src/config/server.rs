@@ -1,7 +1,9 @@
 //! What accounts share with their servers, from the settings.
 
 use crate::firmware::{AccountPolicy, CallPolicy};
-use sidetone_provisioning::{AccountServerSettings, ServerSettings, Settings};
+use sidetone_provisioning::{
+    AccountServerSettings, AccountSettings, IdentitySettings, ServerSettings, Settings,
+};
 use sidetone_sip_ua::feature::acd::AcdConfig;
 use sidetone_sip_ua::feature::hook_flash::{FlashKey, FlashKind};
 
@@ -9,7 +11,9 @@ use sidetone_sip_ua::feature::hook_flash::{FlashKey, FlashKind};
 #[derive(Clone, Debug)]
 pub(super) struct Servers {
     phone: ServerSettings,
-    accounts: Vec<AccountServerSettings>,
+    accounts: Vec<(AccountServerSettings, IdentitySettings)>,
+    /// For accounts of which the settings say nothing.
+    shipped: Option<(AccountServerSettings, IdentitySettings)>,
 }
 
 impl Default for Servers {
@@ -20,8 +24,10 @@ impl Default for Servers {
 
 impl Servers {
     pub(super) fn of(settings: &Settings) -> Self {
-        let accounts = settings.accounts().map(|(_, account)| account.server).collect();
-        Self { phone: settings.phone().server, accounts }
+        let of = |account: AccountSettings| (account.server, account.identity);
+        let accounts = settings.accounts().map(|(_, account)| of(account)).collect();
+        let shipped = settings.as_shipped().account(1).map(of);
+        Self { phone: settings.phone().server, accounts, shipped }
     }
 
     /// Sets the telephone up.
@@ -36,7 +42,8 @@ impl Servers {
 
     /// Sets an account up, counted from 0.
     pub(super) fn apply(&self, place: usize, rules: &mut AccountPolicy) {
-        let Some(account) = self.accounts.get(place) else { return };
+        let Some((account, identity)) = self.accounts.get(place).or(self.shipped.as_ref()) else { return };
+        super::identity::apply(identity, rules);
         let sync = account.feature_sync.unwrap_or(self.phone.feature_sync);
         rules.served.sync = sync.then_some(account.feature_sync_interval);
         rules.served.agent_interval = account.acd_interval;

@@ -518,6 +518,7 @@ impl Firmware {
         self.dialler.close();
         self.leave_line();
         self.drop_dialled_transfer();
+        self.leave_sign_in();
         self.entry = None;
         self.hotline.stop();
         self.muted = false;

@@ -11,6 +11,10 @@ pub(super) enum Entry {
     Forward(usize),
     /// The call that rings goes there.
     Deflect(CallRef),
+    /// Who takes the telephone over.
+    DeskUser,
+    /// Their password.
+    DeskPassword,
     /// Why the agent of this account takes no calls: a code of the server's, or nothing.
     AgentReason(usize),
 }
@@ -31,6 +35,8 @@ impl Firmware {
                 self.rest();
                 self.set_forward(now, account, true, Some(number));
             }
+            Some(Entry::DeskUser) => self.desk_user(number),
+            Some(Entry::DeskPassword) => self.desk_password(now, number),
             Some(Entry::AgentReason(account)) => {
                 self.rest();
                 self.command_agent(account, AgentCommand::Unavailable, &number);

@@ -44,6 +44,7 @@ pub(super) enum Soft {
     Next,
     Erase,
     Call,
+    ClearAccounts,
     More,
     End,
     Close,
@@ -94,6 +95,7 @@ impl Soft {
             Self::Next => "Next",
             Self::Erase => "Delete",
             Self::Call => "Call",
+            Self::ClearAccounts => "Clear",
             Self::More => "More",
             Self::End => "End",
             Self::Close => "Close",
@@ -115,6 +117,7 @@ impl Firmware {
     pub(super) fn soft_keys(&self) -> [Option<Soft>; 4] {
         let redial = self.last_number.is_some().then_some(Soft::Redial);
         match self.mode {
+            Mode::Idle if self.asks_hot_desk() => [Some(Soft::ClearAccounts), None, None, Some(Soft::Cancel)],
             Mode::Idle if self.reads_text() => {
                 [Some(Soft::Next), Some(Soft::Erase), Some(Soft::Call), Some(Soft::Close)]
             }
@@ -421,7 +424,7 @@ impl Firmware {
     /// Back to the idle screen, or to a call that is left.
     fn leave(&mut self) {
         self.redial.stop();
-        if self.close_texts() {
+        if self.close_hot_desk() || self.close_texts() {
             return;
         }
         if matches!(self.mode, Mode::Idle) {
@@ -578,6 +581,7 @@ impl Firmware {
             (Soft::Next, _) => self.show_text(1),
             (Soft::Erase, _) => self.delete_text(),
             (Soft::Call, _) => self.call_writer(now),
+            (Soft::ClearAccounts, _) => self.answer_hot_desk(true),
             (Soft::Transfer, _) => self.transfer_key(now),
             (Soft::NewCall, _) => self.new_call(now),
             (Soft::Answer, _) => {

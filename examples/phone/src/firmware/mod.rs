@@ -14,6 +14,7 @@ mod dial;
 mod draw;
 mod entry;
 mod hold_tone;
+mod hot_desk;
 mod in_call;
 mod keys;
 mod network_conference;
@@ -30,6 +31,7 @@ mod watch;
 pub use call::{Call, CallRef, CallState, Ended, EndedBy, Peer, Quality};
 pub use clock::{Moment, WallClock};
 pub use draw::Painter;
+pub use hot_desk::Secret;
 pub use network_conference::NetworkConferenceConfig;
 pub(crate) use policy::refusal_of;
 pub use policy::{AccountPolicy, CallPolicy, Invitation, Verdict};
@@ -60,6 +62,7 @@ use sidetone_hal::timer::{Soonest, TimerKind, TimerTable};
 use sidetone_sip_ua::feature::acd::Agent;
 use sidetone_sip_ua::feature::call_completion::CallCompletion;
 use sidetone_sip_ua::feature::call_return::CallReturn;
+use sidetone_sip_ua::feature::hot_desking::HotDesk;
 use sidetone_sip_ua::feature::redial::Redial;
 use std::collections::VecDeque;
 use texts::Texts;
@@ -255,6 +258,9 @@ pub struct Firmware {
     /// A line beside what else is shown.
     notice: Option<String>,
     missed: usize,
+    hot_desk: HotDesk,
+    /// Who signs in, while the password is asked for.
+    guest: String,
     texts: Texts,
     /// What the persons of the accounts are as agents, in the accounts' order.
     agents: Vec<Agent>,
@@ -316,6 +322,8 @@ impl Firmware {
             entry: None,
             notice: None,
             missed: 0,
+            hot_desk: HotDesk::default(),
+            guest: String::new(),
             texts: Texts::default(),
             agents: (0..config.model.accounts).map(|_| Agent::new()).collect(),
             page: None,
@@ -435,6 +443,7 @@ impl Firmware {
                 }
             }
             Signal::Profile { url } => self.notify(now, format!("Settings: {url}")),
+            Signal::NotKept => self.notify(now, "Nobody could be signed in".to_owned()),
             Signal::ClickToTalk(call) => self.click_to_talk(call),
             Signal::ClickToHold(call) => self.click_to_hold(call),
             Signal::Resync { reboot } => self.reload_wanted(now, reboot),
@@ -631,6 +640,7 @@ impl Firmware {
     fn show(&mut self, call: CallRef) {
         self.leave_line();
         self.drop_dialled_transfer();
+        self.leave_sign_in();
         self.entry = None;
         self.hotline.stop();
         self.timers.stop(Timer::Ended);

@@ -374,7 +374,27 @@ impl Firmware {
         let Some(policy) = self.policy.accounts.get_mut(account) else { return };
         policy.anonymity.enabled = !policy.anonymity.enabled;
         let told = if policy.anonymity.enabled { "Calls are anonymous" } else { "Calls are not anonymous" };
+        let code = policy.anonymity.code.switched(policy.anonymity.enabled).map(str::to_owned);
         self.notify(now, told.to_owned());
+        if let Some(code) = code {
+            self.place(now, account, code);
+        }
+    }
+
+    /// Anonymous callers of an account are refused, or are not any more.
+    pub(super) fn toggle_anonymous_rejection(&mut self, now: Instant, account: usize) {
+        let Some(policy) = self.policy.accounts.get_mut(account) else { return };
+        let rejection = &mut policy.screening.anonymous;
+        rejection.enabled = !rejection.enabled;
+        let told = match rejection.enabled {
+            true => "Anonymous callers are refused",
+            false => "Anonymous callers are not refused",
+        };
+        let code = rejection.code.switched(rejection.enabled).map(str::to_owned);
+        self.notify(now, told.to_owned());
+        if let Some(code) = code {
+            self.place(now, account, code);
+        }
     }
 
     /// Forwards all calls of an account, to another number than before if one is given, or none any more.

@@ -113,6 +113,10 @@ pub enum KeyFunction {
     VoiceMail,
     /// Calls of the account are anonymous, or not.
     Anonymous,
+    /// Another person takes the telephone over (DIN-035).
+    HotDesk,
+    /// Anonymous callers of the account are refused, or not.
+    AnonymousRejection,
     /// Signs the account's agent in, then takes calls, and takes none for a while (DIN-083).
     Agent,
     /// Shows the texts that came.
@@ -228,6 +232,14 @@ impl Firmware {
                 let waits = self.accounts.get(account).is_some_and(|account| account.messages.is_some());
                 self.lit(named("Voice mail"), waits)
             }
+            KeyFunction::HotDesk => dark("Hot desking"),
+            KeyFunction::AnonymousRejection => {
+                let policy = self.policy.accounts.get(account);
+                self.lit(
+                    named("No anonymous"),
+                    policy.is_some_and(|policy| policy.screening.anonymous.enabled),
+                )
+            }
             KeyFunction::Agent => self.agent_face(account, named("ACD")),
             KeyFunction::Texts => self.lit(named("Texts"), self.texts_told().is_some()),
             KeyFunction::Record => self.record_face(named("Record")),
@@ -305,6 +317,8 @@ impl Firmware {
             KeyFunction::VoiceMail => self.call_voice_mail_of(now, account),
             KeyFunction::Anonymous => self.toggle_anonymity(now, account),
             KeyFunction::Record => self.record_key(),
+            KeyFunction::HotDesk => self.hot_desk_key(),
+            KeyFunction::AnonymousRejection => self.toggle_anonymous_rejection(now, account),
             KeyFunction::Agent => self.agent_key(account),
             KeyFunction::Texts => self.show_text(0),
         }

@@ -256,7 +256,7 @@ fn icons(phone: &Firmware) -> Vec<Icon> {
 }
 
 fn idle(phone: &Firmware, now: Instant) -> Body {
-    if let Some(text) = phone.text_body() {
+    if let Some(text) = phone.hot_desk_body().or_else(|| phone.text_body()) {
         return text;
     }
     let moment = phone.clock.map(|clock| clock.moment(now));
@@ -285,13 +285,18 @@ fn dialling(phone: &Firmware) -> Body {
         _ if phone.dialler.is_forbidden() => "Forbidden Number",
         _ if phone.dials_for_transfer() => "Transfer to",
         _ if matches!(phone.entry, Some(Entry::AgentReason(_))) => "Reason",
+        _ if phone.entry == Some(Entry::DeskUser) => "User",
+        _ if phone.entry == Some(Entry::DeskPassword) => "Password",
         _ if phone.entry.is_some() => "Forward to",
         true => "Enter number",
         false => "Dial",
     };
     Body {
         title: title.to_owned(),
-        main: phone.dialler.digits().to_owned(),
+        main: match phone.entry {
+            Some(Entry::DeskPassword) => "*".repeat(phone.dialler.digits().len()),
+            _ => phone.dialler.digits().to_owned(),
+        },
         details: phone.dialler.rule().map(str::to_owned).into_iter().collect(),
         tone: Tone::Busy,
     }

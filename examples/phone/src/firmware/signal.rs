@@ -1,5 +1,6 @@
 //! What passes between the telephone and its user agent: signals in, commands out; and the sounds it makes.
 
+use super::hot_desk::Secret;
 use super::{CallRef, Ended, LineTold, Member, Peer, Quality, TransferProgress};
 use core::time::Duration;
 use sidetone_hal::keypad::Key;
@@ -185,6 +186,8 @@ pub enum Signal {
         /// Where.
         url: String,
     },
+    /// Who uses the telephone could not be kept: it stays without an account.
+    NotKept,
     /// A server wants this call answered, or taken back (event package `talk`).
     ClickToTalk(CallRef),
     /// A server wants this call held (`hold`).
@@ -367,6 +370,15 @@ pub enum Command {
     Join(Vec<CallRef>),
     /// Part the calls that are joined.
     Split,
+    /// Take every account's registration back, and forget the accounts: another person takes the telephone over.
+    ClearAccounts,
+    /// Give the telephone to this user, and begin anew.
+    SignIn {
+        /// Whose it is now.
+        user: String,
+        /// The password of the account.
+        password: Secret,
+    },
     /// Send a text.
     SendText {
         /// Its name in the signal to come.

@@ -99,7 +99,7 @@ impl<O: FnMut(String)> Run<O> {
     }
 }
 
-fn no_account() -> Outcome {
+pub(super) fn no_account() -> Outcome {
     eprintln!("sidetone-phone: an account is wanted: --account sip:user:password@host");
     Outcome::Usage
 }

@@ -50,4 +50,17 @@ pub static C60S: Model = Model {
         held: LampColor::Green,
     }),
     blf_lamps: LampTable::COMMON,
+    defaults: &[
+        // DIN-010.
+        ("account.N.caller_id", "pai-rpid-from"),
+        // DIN-049.
+        ("account.N.auto_answer_mute", "false"),
+        ("auto_answer.delay", "0"),
+        // DIN-059; a blacklisted caller is refused as any other.
+        ("dnd.status", "486"),
+        ("calls.block_status", "486"),
+        // DIN-086, DIN-087.
+        ("account.N.mwi_interval", "1800"),
+        ("account.N.voice_mail", "*170*2#"),
+    ],
 };

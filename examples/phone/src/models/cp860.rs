@@ -46,4 +46,6 @@ pub static CP860: Model = Model {
     lamps: &[(Lamp::Status, LampColor::Green)],
     line_lamps: None,
     blf_lamps: LampTable::COMMON,
+    // YLA-069, YLA-053, YLA-079 and YLA-133 to YLA-136 have what the schema has, for it follows them.
+    defaults: &[],
 };

@@ -56,4 +56,6 @@ pub static ES620: Model = Model {
         held: LampColor::YellowGreen,
     }),
     blf_lamps: LampTable::SAYHI_6XX,
+    // The manual names these features and gives no defaults.
+    defaults: &[],
 };

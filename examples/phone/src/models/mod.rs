@@ -12,6 +12,7 @@ use core::str::FromStr;
 use sidetone_hal::display::Size;
 use sidetone_hal::keypad::{Direction, Key};
 use sidetone_hal::lamp::{Lamp, LampColor};
+use sidetone_provisioning::Settings;
 
 use sidetone_sip_ua::package::blf::LampTable;
 
@@ -59,6 +60,8 @@ pub struct Model {
     pub line_lamps: Option<LineLamps>,
     /// The lights of a line key that watches an extension.
     pub blf_lamps: LampTable,
+    /// Settings, by the paths of the schema, that have another default on this telephone than there.
+    pub defaults: &'static [(&'static str, &'static str)],
 }
 
 /// What a screen can show.
@@ -85,6 +88,15 @@ pub struct LineLamps {
 pub const SOFT_KEYS: u8 = 4;
 
 impl Model {
+    /// Gives settings the defaults of this telephone.
+    pub fn ship(&self, settings: &mut Settings) {
+        for (path, value) in self.defaults {
+            if let Err(error) = settings.set_default(path, value) {
+                tracing::error!(model = self.name, %error, "a default that is none");
+            }
+        }
+    }
+
     /// Whether the telephone has this key.
     #[must_use]
     pub fn has_key(&self, key: Key) -> bool {
@@ -160,6 +172,25 @@ mod tests {
                 ("ut670", 800, 480, 6, 6)
             ]
         );
+    }
+
+    #[test]
+    fn every_default_of_a_model_is_a_setting_and_another_than_the_schemas() {
+        for model in ALL {
+            for (path, value) in model.defaults {
+                let mut settings = Settings::new();
+                let of_one = path.replace(".N.", ".1.");
+                let before = settings.get(&of_one).expect("a setting");
+                settings.set_default(path, value).expect("a value of it");
+                assert_eq!(
+                    (settings.get(&of_one).as_deref(), before == *value),
+                    (Ok(*value), false),
+                    "{path}"
+                );
+                settings.set(&of_one, &before).expect("a value of it");
+                assert_eq!(settings.get(&of_one), Ok(before), "{path}: what is set counts");
+            }
+        }
     }
 
     #[test]

@@ -50,4 +50,21 @@ pub static UT670: Model = Model {
     ],
     line_lamps: Some(LineLamps { ringing: LampColor::Red, active: LampColor::Green, held: LampColor::Green }),
     blf_lamps: LampTable::COMMON,
+    defaults: &[
+        // PAB-098, PAB-099.
+        ("dnd.status", "403"),
+        ("calls.refuse_status", "603"),
+        // PAB-068, PAB-093 to PAB-095: only the name is hidden; PAB-015, PAB-016: without further headers.
+        ("account.N.anonymous_user", "normal"),
+        ("account.N.anonymous_host", "normal"),
+        ("account.N.privacy", "false"),
+        ("account.N.preferred_identity", "never"),
+        // PAA-047.
+        ("account.N.anonymous_without_number", "true"),
+        // PAB-079.
+        ("account.N.auto_answer_mute", "false"),
+        ("auto_answer.delay", "5"),
+        // PAA-051: three rings.
+        ("forward.ring_time", "18"),
+    ],
 };

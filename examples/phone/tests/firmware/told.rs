@@ -10,7 +10,7 @@ use sidetone_pbx::{Features, MemoryMailboxes, Pbx, PbxBuilder, PbxHandle, Voicem
 use sidetone_phone::cli::{Action, Cli};
 use sidetone_phone::config::Config;
 use sidetone_phone::headless::{self, Outcome};
-use sidetone_sip_ua::{Account, AccountConfig, CallEvent, UserAgent};
+use sidetone_sip_ua::{Account, AccountConfig, CallEvent, UserAgent, UserAgentEvent};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -45,14 +45,14 @@ impl AudioPort for Hum {
 }
 
 /// A script at the PBX that runs until it is stopped, and its lines as they come.
-struct Script {
+pub(crate) struct Script {
     task: JoinHandle<Outcome>,
     lines: mpsc::UnboundedReceiver<Value>,
     stop: watch::Sender<bool>,
 }
 
 impl Script {
-    fn start(pbx: &PbxHandle, user: &str, action: &str) -> Self {
+    pub(crate) fn start(pbx: &PbxHandle, user: &str, action: &str) -> Self {
         let line = format!(
             "sidetone-phone --local-address 127.0.0.1 --local-port 0 --account sip:{user}:secret@{} --headless {action}",
             pbx.addr()
@@ -72,7 +72,7 @@ impl Script {
     }
 
     /// Waits for a line that is so; those before it do not count.
-    async fn tells(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn tells(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut before = Vec::new();
         let told = async {
             loop {
@@ -88,7 +88,7 @@ impl Script {
             .unwrap_or_else(|_| panic!("no {what}: {before:?}"))
     }
 
-    async fn end(self) -> Outcome {
+    pub(crate) async fn end(self) -> Outcome {
         self.stop.send_replace(true);
         self.task.await.expect("no panic")
     }
@@ -101,7 +101,7 @@ fn builder() -> PbxBuilder {
     users.voicemail("*98", "*97", config, MemoryMailboxes::new())
 }
 
-async fn server() -> PbxHandle {
+pub(crate) async fn server() -> PbxHandle {
     let any = "127.0.0.1:0".parse().expect("an address");
     builder().user("101", "secret").udp(any).tcp(any).start().await.expect("it starts")
 }
@@ -149,9 +149,8 @@ async fn a_script_watches_a_lamp_of_the_pbx() {
     script.tells("idle", state("idle")).await;
     let mut call = account.call("102", Silence).await.expect("called");
     let incoming = loop {
-        match called.next_event().await.expect("it runs") {
-            sidetone_sip_ua::UserAgentEvent::Incoming(incoming) => break incoming,
-            _ => {}
+        if let UserAgentEvent::Incoming(incoming) = called.next_event().await.expect("it runs") {
+            break incoming;
         }
     };
     incoming.ring().await.expect("rings");
