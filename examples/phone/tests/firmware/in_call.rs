@@ -94,12 +94,10 @@ fn the_flash_key_ends_the_call_or_tells_the_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_desk_has_a_room_of_the_pbx_recorded_into_its_mailbox() {
-    let pbx = Pbx::builder().extension("800", Service::Conference(RoomConfig::default())).voicemail(
-        "*98",
-        "*97",
-        VoicemailConfig::default(),
-        MemoryMailboxes::new(),
-    );
+    let pbx = Pbx::builder()
+        .user("103", "secret")
+        .extension("800", Service::Conference(RoomConfig::default()))
+        .voicemail("*98", "*97", VoicemailConfig::default(), MemoryMailboxes::new());
     let (pbx, mut people) = office_of(pbx, 1, "calls.record_key = yes\naccount.1.mwi = yes\n").await;
     let mut events = pbx.events();
     let (_agent, account) = caller(&pbx, "103").await;
