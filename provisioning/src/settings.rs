@@ -404,7 +404,7 @@ mod tests {
             | Kind::Seconds { min, max }
             | Kind::Milliseconds { min, max }
             | Kind::OptionalMilliseconds { min, max } => {
-                let numbers = ["3", "60", "100", "603", "2500", "5080"];
+                let numbers = ["3", "60", "100", "480", "603", "2500", "5080"];
                 let fits = |text: &&&str| text.parse().is_ok_and(|number| (min..=max).contains(&number));
                 let mut fitting = numbers.iter().filter(fits).filter(|text| **text != setting.default);
                 fitting.next_back().unwrap()

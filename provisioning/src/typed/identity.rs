@@ -18,16 +18,11 @@ pub struct IdentitySettings {
     pub reject_on_code: String,
     pub reject_off_code: String,
     pub without_number: bool,
-    /// The telephone's.
-    pub reject_status: u16,
-    pub block_status: u16,
 }
 
 impl Settings {
     pub(super) fn account_identity(&self, number: u8) -> IdentitySettings {
         let value = |name: &str| self.value(&format!("account.N.{name}"), number);
-        // The schema keeps them within a status.
-        let status = |path: &str| u16::try_from(self.value(path, 0).number()).unwrap_or(u16::MAX);
         IdentitySettings {
             name: value("anonymous_name").word(),
             user: value("anonymous_user").word(),
@@ -39,8 +34,6 @@ impl Settings {
             reject_on_code: value("anonymous_reject_on_code").text(),
             reject_off_code: value("anonymous_reject_off_code").text(),
             without_number: value("anonymous_without_number").bool(),
-            reject_status: status("calls.anonymous_status"),
-            block_status: status("calls.block_status"),
         }
     }
 }

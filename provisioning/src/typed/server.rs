@@ -24,6 +24,9 @@ pub struct AccountServerSettings {
 pub struct ServerSettings {
     pub feature_sync: bool,
     pub record_key: bool,
+    /// The statuses by which anonymous callers, and those of the block list, are refused.
+    pub anonymous_status: u16,
+    pub block_status: u16,
     pub wrap_up: bool,
     pub auto_available: bool,
     pub auto_available_after: Duration,
@@ -50,9 +53,13 @@ impl Settings {
 
     pub(super) fn server(&self) -> ServerSettings {
         let value = |path: &str| self.value(path, 0);
+        // The schema keeps them within a status.
+        let status = |path: &str| u16::try_from(value(path).number()).unwrap_or(u16::MAX);
         ServerSettings {
             feature_sync: value("calls.feature_sync").bool(),
             record_key: value("calls.record_key").bool(),
+            anonymous_status: status("calls.anonymous_status"),
+            block_status: status("calls.block_status"),
             wrap_up: value("acd.wrap_up").bool(),
             auto_available: value("acd.auto_available").bool(),
             auto_available_after: value("acd.auto_available_after").seconds(),

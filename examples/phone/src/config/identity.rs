@@ -26,7 +26,11 @@ pub(super) fn apply(settings: &IdentitySettings, rules: &mut AccountPolicy) {
     let screening = &mut rules.screening;
     screening.anonymous.code = ServerCode::new(&settings.reject_on_code, &settings.reject_off_code);
     screening.anonymous.without_number = settings.without_number;
-    let status = |status| StatusCode::new(status);
-    screening.anonymous.status = status(settings.reject_status).unwrap_or(screening.anonymous.status);
-    screening.blocked = status(settings.block_status).unwrap_or(screening.blocked);
+}
+
+/// By which statuses anonymous callers, and those of the block list, are refused.
+pub(super) fn refuse(anonymous: u16, blocked: u16, rules: &mut AccountPolicy) {
+    let screening = &mut rules.screening;
+    screening.anonymous.status = StatusCode::new(anonymous).unwrap_or(screening.anonymous.status);
+    screening.blocked = StatusCode::new(blocked).unwrap_or(screening.blocked);
 }

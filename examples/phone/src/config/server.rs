@@ -44,6 +44,7 @@ impl Servers {
     pub(super) fn apply(&self, place: usize, rules: &mut AccountPolicy) {
         let Some((account, identity)) = self.accounts.get(place).or(self.shipped.as_ref()) else { return };
         super::identity::apply(identity, rules);
+        super::identity::refuse(self.phone.anonymous_status, self.phone.block_status, rules);
         let sync = account.feature_sync.unwrap_or(self.phone.feature_sync);
         rules.served.sync = sync.then_some(account.feature_sync_interval);
         rules.served.agent_interval = account.acd_interval;
