@@ -25,6 +25,12 @@ impl PlusCodes {
         Self { international: international.into(), country: country.into(), national: national.into() }
     }
 
+    /// Whether none is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.international.is_empty() && self.country.is_empty() && self.national.is_empty()
+    }
+
     /// A caller's number as it is shown: the first `+` is replaced by the international code, or dropped when there is none.
     #[must_use]
     pub fn shown(&self, number: &str) -> String {

@@ -479,6 +479,10 @@ mod tests {
             refusal("dialplan.rules", "block 1; area 0 4 3"),
             "dialplan.rules: \"block 1; area 0 4 3\" are not dial rules: column 19: expected a maximum that is larger than the minimum"
         );
+        let mut settings = Settings::new();
+        settings.set("account.2.digit_map", "[2-9]xx").unwrap();
+        assert!(settings.set("account.2.digit_map", &"1".repeat(501)).is_err());
+        assert_eq!(settings.get("account.2.digit_map").as_deref(), Ok("[2-9]xx"), "what was there stays");
         assert!(refusal("phone.user_agent", &"x".repeat(1000)).len() < 200);
         assert!(refusal("phone.user_agent", "a\r\nb").contains("text, at most 128 characters"));
         let mut settings = Settings::new();

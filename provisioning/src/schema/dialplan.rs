@@ -6,7 +6,8 @@ use super::{Access, Kind, Setting};
 /// The settings of dialling.
 pub(super) const DIALPLAN: &[Setting] = {
     use Access::{Administrator as Admin, User};
-    use Kind::{Bool, Choice, DialRules, DigitMap, Seconds};
+    use Kind::{Bool, Choice, DialRules, DigitMap, Seconds, Text};
+    const CODE: Kind = Text { max: 8 };
     const LIVE: bool = false;
     &[
         row(
@@ -72,6 +73,30 @@ pub(super) const DIALPLAN: &[Setting] = {
             User,
             LIVE,
             "The key that sends the number.",
+        ),
+        row(
+            "dialplan.international_code",
+            CODE,
+            "",
+            Admin,
+            LIVE,
+            "What calls to another country begin with: shown in place of a caller's `+`. Nothing here and below leaves the `+`.",
+        ),
+        row(
+            "dialplan.country_code",
+            CODE,
+            "",
+            Admin,
+            LIVE,
+            "The own country, as `49`: a caller's number with it is called back without it.",
+        ),
+        row(
+            "dialplan.national_code",
+            CODE,
+            "",
+            Admin,
+            LIVE,
+            "What calls to another area begin with: put before that number.",
         ),
         row(
             "account.N.digit_map",

@@ -2,7 +2,7 @@
 
 use crate::settings::Settings;
 use core::time::Duration;
-use sidetone_dialplan::{DigitMap, RuleList};
+use sidetone_dialplan::{DigitMap, PlusCodes, RuleList};
 
 /// How digits become a number, whatever the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct DialSettings {
     pub dial_now_delay: Duration,
     pub live: bool,
     pub send_key: Option<char>,
+    /// All empty: `+` stays.
+    pub plus: PlusCodes,
 }
 
 /// How digits become a number of an account.
@@ -45,6 +47,11 @@ impl Settings {
             send_key: Some(value("send_key").word())
                 .filter(|word| *word != "off")
                 .and_then(|word| word.chars().next()),
+            plus: PlusCodes::new(
+                value("international_code").text(),
+                value("country_code").text(),
+                value("national_code").text(),
+            ),
         }
     }
 

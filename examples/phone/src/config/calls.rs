@@ -2,6 +2,7 @@
 
 use super::server::Servers;
 use crate::firmware::{AccountPolicy, CallPolicy, NetworkConferenceConfig, SemiAttended, TransferConfig};
+use sidetone_dialplan::PlusCodes;
 use sidetone_provisioning::{AccountCallSettings, CallSettings, Settings};
 use sidetone_sip_core::NameAddr;
 use sidetone_sip_ua::feature::alert::{Ring, RingText};
@@ -31,6 +32,8 @@ pub struct Calls {
     servers: Servers,
     /// For accounts of which the settings say nothing.
     shipped: Option<AccountCallSettings>,
+    /// What stands in place of a caller's `+`.
+    pub(super) plus: PlusCodes,
 }
 
 impl Default for Calls {
@@ -45,6 +48,7 @@ impl Default for Calls {
             transfer: TransferConfig::default(),
             servers: Servers::default(),
             shipped: Settings::new().account(1).map(|account| account.calls),
+            plus: PlusCodes::default(),
         };
         // The defaults of the schema read.
         if calls.apply(&Settings::new().phone().calls).is_err() {
@@ -165,6 +169,7 @@ impl Calls {
     pub fn policy(&self, accounts: &[AccountConfig]) -> CallPolicy {
         let mut policy = self.phone.clone();
         self.servers.apply_phone(&mut policy);
+        policy.plus.clone_from(&self.plus);
         let scope = if self.custom { Scope::Custom } else { Scope::Phone };
         (policy.dnd.scope, policy.forward.scope) = (scope, scope);
         for (index, account) in (0..).zip(accounts) {

@@ -230,6 +230,7 @@ impl Config {
         self.plug_and_play.apply_file(&phone.pnp).map_err(ConfigError::Network)?;
         self.calls.apply_file(settings).map_err(ConfigError::Calls)?;
         self.dialling = Dialling::from_file(settings).map_err(ConfigError::Dialling)?;
+        self.calls.plus = phone.dialling.plus;
         for (number, settings) in settings.accounts() {
             let place = format!("account.{number}");
             self.accounts.push(

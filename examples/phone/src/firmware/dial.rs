@@ -13,8 +13,8 @@ pub(super) struct Dialler {
     accounts: Vec<CollectorConfig>,
     line: Option<u8>,
     open: bool,
-    /// This number leads nowhere, or nobody dialled.
-    failed: bool,
+    /// What says that this number leads nowhere, or that nobody dialled.
+    failed: Option<Sound>,
     /// A rule says that the number may not be called.
     forbidden: bool,
 }
@@ -22,7 +22,7 @@ pub(super) struct Dialler {
 impl Dialler {
     pub(super) fn new(usual: CollectorConfig, accounts: Vec<CollectorConfig>) -> Self {
         let collector = Collector::new(usual.clone());
-        Self { collector, usual, accounts, line: None, open: false, failed: false, forbidden: false }
+        Self { collector, usual, accounts, line: None, open: false, failed: None, forbidden: false }
     }
 
     /// The digits so far.
@@ -69,7 +69,7 @@ impl Dialler {
     /// Forgets everything.
     pub(super) fn close(&mut self) {
         self.open = false;
-        (self.failed, self.forbidden) = (false, false);
+        (self.failed, self.forbidden) = (None, false);
         self.line = None;
         self.collector.on_hook();
     }
@@ -106,18 +106,20 @@ impl Dialler {
         self.collector.poll_timeout().map(|(at, _)| at)
     }
 
-    /// What the ear hears: dial tone until the first digit, the reorder tone when this leads nowhere.
+    /// What the ear hears: dial tone until the first digit; the reorder tone when the number leads nowhere, the busy tone when none came.
     pub(super) fn sound(&self) -> Option<Sound> {
-        match (self.open, self.failed) {
-            (false, _) => None,
-            (true, true) => Some(Sound::Congestion),
-            (true, false) => self.digits().is_empty().then_some(Sound::DialTone),
-        }
+        let waiting = || self.digits().is_empty().then_some(Sound::DialTone);
+        self.failed.or_else(waiting).filter(|_| self.open)
     }
 
     fn take(&mut self, progress: Progress) -> Option<String> {
         self.forbidden = matches!(progress, Progress::Blocked { .. });
-        self.failed = self.forbidden || matches!(progress, Progress::Invalid | Progress::NoDigit);
+        self.failed = match progress {
+            Progress::Blocked { .. } | Progress::Invalid => Some(Sound::Congestion),
+            // The KX-UT670 plays the busy tone when no first digit comes (PAB-137).
+            Progress::NoDigit => Some(Sound::Busy),
+            _ => None,
+        };
         match progress {
             Progress::Send { call, .. } => Some(match call.address {
                 Some(address) => format!("sip:{}@{address}", call.number),

@@ -3,7 +3,7 @@
 
 use super::served::{Served, dnd_told, forward_told};
 use super::{Call, CallRef, Firmware, Mode, NetworkConferenceConfig, Peer, Sound};
-use sidetone_dialplan::HotlineConfig;
+use sidetone_dialplan::{HotlineConfig, PlusCodes};
 use sidetone_hal::audio::AudioPath;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::{Headers, NameAddr, StatusCode, Uri};
@@ -91,6 +91,8 @@ pub struct CallPolicy {
     pub keep_conference: bool,
     /// Calls that are completed when the other side is free.
     pub completion: CallCompletionConfig,
+    /// What stands in place of a caller's `+`; all empty leaves it.
+    pub plus: PlusCodes,
 }
 
 impl CallPolicy {
@@ -255,7 +257,11 @@ impl Firmware {
         }
         waiting.invitation = Some(Box::new(invitation));
         self.call_return.called_by(&caller, index);
-        let Some(id) = self.incoming(account, peer_of(&caller)) else {
+        let mut peer = peer_of(&caller);
+        if !self.policy.plus.is_empty() && number::is_number(&peer.number) {
+            peer.number = self.policy.plus.shown(&peer.number);
+        }
+        let Some(id) = self.incoming(account, peer) else {
             return Verdict::Refuse(StatusCode::BUSY_HERE.into());
         };
         self.change(id, |call| call.waiting = waiting);
@@ -534,7 +540,10 @@ impl Firmware {
     /// Calls whoever called last (call return).
     pub(super) fn return_call(&mut self, now: Instant) {
         let Some((uri, account)) = self.call_return.target() else { return };
-        let number = number::of_uri(uri).unwrap_or_else(|| uri.to_string());
+        let mut number = number::of_uri(uri).unwrap_or_else(|| uri.to_string());
+        if !self.policy.plus.is_empty() {
+            number = self.policy.plus.dialled(&number);
+        }
         let account = usize::try_from(account).unwrap_or(usize::MAX);
         self.place(now, account.min(self.accounts.len().saturating_sub(1)), number);
     }

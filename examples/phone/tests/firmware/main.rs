@@ -11,6 +11,7 @@ mod agent;
 mod calls;
 mod conference;
 mod desk;
+mod dialplan;
 mod features;
 mod headless;
 mod hot_desk;

@@ -353,6 +353,24 @@ fn a_busy_number_is_called_again_as_often_as_set() {
 }
 
 #[test]
+fn a_callers_plus_is_shown_and_called_back_by_the_codes() {
+    let settings =
+        "dialplan.international_code = 00\ndialplan.country_code = 49\ndialplan.national_code = 0\n";
+    for (caller, shown, called) in [
+        ("+4930123", "004930123", "030123"),
+        ("+12015550123", "0012015550123", "0012015550123"),
+        ("102", "102", "102"),
+    ] {
+        let mut desk = desk(&ES620, settings);
+        let call = desk.rings(caller, &[]);
+        assert!(desk.text().iter().any(|line| line == shown), "{:?}", desk.text());
+        desk.signal(Signal::Ended { call, cause: remote(None, "") });
+        desk.press(Key::Soft(3));
+        assert!(matches!(desk.command(), Command::Call { number, .. } if number == called));
+    }
+}
+
+#[test]
 fn call_return_calls_who_called_last() {
     let mut desk = desk(&ES620, "");
     assert_eq!(desk.text().last().map(String::as_str), Some("<DND> <Forward>"));
