@@ -198,6 +198,7 @@ pub(super) async fn place_call(
     audio: std::boxed::Box<dyn sidetone_hal::audio::AudioPort>,
 ) -> Result<super::Call, Error> {
     let (reply, answer) = oneshot::channel();
+    let request = std::boxed::Box::new(request);
     let command = Command::Call { account, request, audio, reply };
     commands.send(command).await.map_err(|_| Error::Closed)?;
     let new = answer.await.map_err(|_| Error::Closed)??;

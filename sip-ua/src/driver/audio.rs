@@ -36,7 +36,7 @@ impl Task {
     pub(super) async fn handle_audio_command(&mut self, command: Command) {
         match command {
             Command::Call { account, request, audio, reply } => {
-                self.begin_call(PendingCall { account, request, audio, reply }).await;
+                self.begin_call(PendingCall { account, request: *request, audio, reply }).await;
             }
             Command::Answer { call, audio, reply } => {
                 let result = self.answer(call, audio).await;

@@ -38,7 +38,7 @@ pub(super) enum Command {
     #[cfg(feature = "media")]
     Call {
         account: AccountId,
-        request: crate::CallRequest,
+        request: Box<crate::CallRequest>,
         audio: Box<dyn AudioPort>,
         reply: Reply<NewCall>,
     },

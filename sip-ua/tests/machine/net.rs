@@ -32,7 +32,7 @@ pub struct Party {
     pub name: &'static str,
     pub agent: Agent,
     pub account: AccountId,
-    address: SocketAddr,
+    pub address: SocketAddr,
     flow: FlowId,
 }
 

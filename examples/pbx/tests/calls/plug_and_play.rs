@@ -1,11 +1,12 @@
 //! Telephones out of the box ask a group, and are told where their settings are.
 
 use super::*;
+use core::net::{Ipv4Addr, SocketAddr};
 use sidetone_pbx::PlugAndPlay;
 use sidetone_sip_ua::feature::plug_and_play;
 use sidetone_sip_ua::package::device::{PNP_ADDRESS, ProfileRequest};
 use sidetone_sip_ua::{Error, UserAgent};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 
 fn free_port() -> u16 {
     UdpSocket::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()

@@ -3,6 +3,7 @@
 use crate::phone::Phone;
 use crate::wire::Wire;
 use bytes::Bytes;
+use core::cell::RefCell;
 use sidetone_hal::net::{FlowId, SocketAddr};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::sim::ladder::Ladder;
@@ -10,7 +11,6 @@ use sidetone_hal::sim::{Fate, Link, LinkConfig};
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::Input;
 use sidetone_sip_core::driver::{MemoryDatagram, MemoryNetwork};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -40,6 +40,11 @@ enum Row {
     Note { at: Instant, who: &'static str, text: String },
 }
 
+#[expect(clippy::disallowed_methods, reason = "the clock is paused: it is the simulation's own")]
+fn paused_now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 impl Network {
     pub fn new(memory: MemoryNetwork, phones: Vec<Phone>, wire: Rc<RefCell<Wire>>, rng: &mut Rng) -> Self {
         let config = LinkConfig {
@@ -57,7 +62,7 @@ impl Network {
             phones,
             wire,
             now: Instant::ZERO,
-            origin: tokio::time::Instant::now(),
+            origin: paused_now(),
             links,
             under_way: BTreeMap::new(),
             count: 0,
@@ -217,7 +222,7 @@ fn without_replaces(payload: &Bytes) -> Bytes {
     if !payload.starts_with(b"INVITE ") {
         return payload.clone();
     }
-    let text = std::str::from_utf8(payload).unwrap();
+    let text = core::str::from_utf8(payload).unwrap();
     let line = |line: &str| {
         let supported = line.starts_with("Supported:");
         if supported { line.replace("replaces", "nothing") } else { line.to_owned() }

@@ -4,6 +4,7 @@ use crate::lamps::Lamps;
 use crate::network::PBX;
 use crate::{Feature, wire::Wire};
 use bytes::Bytes;
+use core::cell::RefCell;
 use sidetone_hal::net::{FlowId, Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::{Duration, Instant};
@@ -13,7 +14,6 @@ use sidetone_sip_ua::{
     AccountConfig, AccountId, Agent, AgentConfig, CallId, CallRequest, CallState, CommandError, EndCause,
     EndedBy, Event, Invite, ReferId, ReferProgress, ReferTarget, RegistrationState, WatcherId,
 };
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::UdpSocket;
 use std::rc::Rc;
@@ -181,7 +181,7 @@ impl Phone {
 
     fn read(body: Option<Bytes>) -> Said {
         let body = body.expect("every message that needs one has a body");
-        let text = std::str::from_utf8(&body).unwrap();
+        let text = core::str::from_utf8(&body).unwrap();
         let name = text.lines().find_map(|line| line.strip_prefix("s=")).unwrap();
         match *name.split(' ').collect::<Vec<_>>() {
             [token, speaker, held] => {

@@ -6,15 +6,16 @@ use crate::network::Network;
 use crate::phone::{Phone, SERVICE, USERS};
 use crate::site;
 use crate::wire::Wire;
+use core::cell::RefCell;
+use core::panic::AssertUnwindSafe;
 use futures::catch;
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::Duration;
 use sidetone_pbx::{PbxEvent, PbxHandle, PbxLoad};
 use sidetone_sip_core::driver::MemoryNetwork;
 use sidetone_sip_ua::{CallState, SubscriptionState};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::panic::resume_unwind;
 use std::rc::Rc;
 
 /// Runs of a feature where `SEEDS` in the environment says nothing else.
@@ -266,9 +267,9 @@ impl Run {
 /// Where a panic of a future becomes a value.
 mod futures {
     use super::AssertUnwindSafe;
+    use core::any::Any;
     use core::pin::pin;
     use core::task::Poll;
-    use std::any::Any;
     use std::panic::catch_unwind;
 
     pub async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {

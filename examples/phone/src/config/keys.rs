@@ -57,12 +57,13 @@ fn key_of(
 fn share_lines(keys: &mut Vec<KeyConfig>, settings: &Settings, model: &Model) -> Result<(), String> {
     let accounts: Vec<_> = settings.accounts().take(model.accounts).collect();
     let Ok(count @ 1..) = u8::try_from(accounts.len()) else { return Ok(()) };
+    let everywhere = settings.phone().server.feature_sync;
     let each = (model.lines / count).min(model.lines_per_account).max(1);
     for (place, (number, account)) in (0_u8..).zip(&accounts) {
         if !account.server.shared_call {
             continue;
         }
-        if account.server.feature_sync.unwrap_or(settings.phone().server.feature_sync) {
+        if account.server.feature_sync.unwrap_or(everywhere) {
             return Err(format!("account.{number}.shared_call: not together with feature_sync"));
         }
         for appearance in 1..=each {

@@ -62,7 +62,7 @@ impl Config {
         asked.server.clone_from(&own.server);
         asked.port = own.port.unwrap_or(asked.port);
         // A socket of its own: what answers here is no server of any account.
-        let ip = own.interface.map_or(self.network.local.ip(), IpAddr::V4);
+        let ip = own.interface.map_or_else(|| self.network.local.ip(), IpAddr::V4);
         let builder = UserAgent::builder().bind_udp(SocketAddr::new(ip, 0)).user_agent(&self.user_agent);
         let builder = match trace {
             Some(trace) => builder.trace(trace.tap(name)),

@@ -8,7 +8,8 @@ use std::io;
 impl Run {
     /// Takes every registration back; nobody uses the telephone, over a restart too.
     pub(super) fn clear_accounts(&mut self) {
-        for account in self.accounts.iter().cloned() {
+        for account in &self.accounts {
+            let account = account.clone();
             tokio::spawn(async move {
                 // The binding ends by itself where the server does not answer.
                 let _ = account.unregister().await;

@@ -209,7 +209,7 @@ fn soft_label(phone: &Firmware, soft: Soft) -> Cow<'static, str> {
         Soft::Given(number) => phone.programmed(Key::Soft(number)),
         _ => None,
     };
-    given.map_or(Cow::Borrowed(soft.label()), |given| phone.face(given).text.into())
+    given.map_or_else(|| Cow::Borrowed(soft.label()), |given| phone.face(given).text.into())
 }
 
 fn icons(phone: &Firmware) -> Vec<Icon> {

@@ -131,14 +131,13 @@ async fn a_script_joins_calls() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_forwards_calls() {
-    let bob = Phone::start("bob", "answer --forward 200").await;
-    let call = format!("call {}", bob.address("bob"));
+    let carol = Phone::start("carol", "answer").await;
+    let bob = Phone::start("bob", &format!("answer --forward {}", carol.address("carol"))).await;
+    let call = format!("call {} --for 1s", bob.address("bob"));
     let (outcome, reports) = Phone::start("alice", &call).await.end().await;
-    assert_eq!(
-        (outcome, reports[0]["cause"]["status"].as_u64()),
-        (Outcome::CallFailed, Some(302)),
-        "{reports:?}"
-    );
+    assert_eq!((outcome, &reports[0]["established"]), (Outcome::Done, &true.into()), "{reports:?}");
     let (outcome, reports) = bob.end().await;
     assert_eq!((outcome, &reports[0]["refused"]), (Outcome::Done, &true.into()), "{reports:?}");
+    let (outcome, reports) = carol.end().await;
+    assert_eq!((outcome, &reports[0]["established"]), (Outcome::Done, &true.into()), "{reports:?}");
 }

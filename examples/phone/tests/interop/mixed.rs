@@ -152,13 +152,10 @@ async fn linphone_presence(stage: &Stage) -> Outcome {
     let _bob = Linphone::start_publishing(stage, "bob", server.port)?;
     within("presence of linphone", async {
         loop {
-            match subscription.next_event().await.ok_or("the subscription is over")? {
-                SubscriptionEvent::Notify(request) if !request.body.is_empty() => {
-                    if Presence::parse(&request.body)?.state() == PresenceState::Online {
-                        return Ok::<_, Failed>(());
-                    }
-                }
-                _ => {}
+            let event = subscription.next_event().await.ok_or("the subscription is over")?;
+            let SubscriptionEvent::Notify(request) = event else { continue };
+            if !request.body.is_empty() && Presence::parse(&request.body)?.state() == PresenceState::Online {
+                return Ok::<_, Failed>(());
             }
         }
     })

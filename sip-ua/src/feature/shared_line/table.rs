@@ -200,7 +200,10 @@ impl AppearanceTable {
         let mut line = SharedLine::default();
         let used = self.used.iter().map(|(index, row)| {
             let told = Appearance::new(*index, row.state);
-            row.uri.as_deref().map_or(told.clone(), |uri| told.with_uri(uri))
+            match row.uri.as_deref() {
+                Some(uri) => told.with_uri(uri),
+                None => told,
+            }
         });
         line.apply(&used.collect::<Vec<_>>());
         line.full()
