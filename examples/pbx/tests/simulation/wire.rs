@@ -1,7 +1,7 @@
 //! What is on the wire, watched from outside: whether a 481 has a reason.
 
 use bytes::Bytes;
-use sidetone_sip_core::header::{CSeq, CallId, Expires, Replaces, SubscriptionState};
+use sidetone_sip_core::header::{CSeq, CallId, Expires, From, Replaces, SubscriptionState, To};
 use sidetone_sip_core::{Headers, Limits, Message, Method, StatusCode};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,13 @@ pub struct Wire {
     /// Call-IDs of calls that are over for one of their users, even if the wire has not heard of it: a BYE may have to wait
     /// for an ACK.
     pub over: BTreeSet<String>,
+    /// Calls that somebody answered, by Call-ID with the tag.
+    answered: BTreeMap<String, String>,
+    /// How many calls two answered at one moment.
+    ///
+    /// The caller keeps one and hangs up the other, but not always the one whose 200 passed the proxy first; the proxy's
+    /// table takes the first, and is wrong from then on about the second.
+    pub answered_twice: u32,
     /// How many of each status there were.
     pub statuses: BTreeMap<u16, u32>,
     /// 481s that nothing explains.
@@ -30,8 +37,18 @@ impl Wire {
             let Ok(Message::Response(response)) = Message::parse(payload.clone(), &Limits::default()) else {
                 panic!("it was parsed before")
             };
+            let id = call_id(&response.headers);
+            let cseq: CSeq = response.headers.require().unwrap();
+            let to: To = response.headers.require().unwrap();
+            if response.status == StatusCode::OK && cseq.method == Method::INVITE {
+                let tag = to.tag().unwrap_or_default();
+                // Who called answers the other's re-INVITE, by his own tag, which is no other answer.
+                let first = self.answered.entry(id.clone()).or_insert_with(|| tag.to_owned());
+                let from: From = response.headers.require().unwrap();
+                self.answered_twice += u32::from(first != tag && from.tag() != Some(&**first));
+            }
             if response.status != StatusCode::TRYING {
-                self.heard.insert(call_id(&response.headers));
+                self.heard.insert(id);
             }
         }
     }
