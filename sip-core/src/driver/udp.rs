@@ -225,6 +225,10 @@ impl Socket {
     /// Sends now or not at all. `true`: it was sent, but not from the address that was wished for.
     fn try_send(&self, transmit: &Transmit, from: Option<IpAddr>) -> io::Result<bool> {
         let Transmit { payload, destination, .. } = transmit;
+        #[cfg_attr(
+            not(feature = "sim"),
+            expect(clippy::infallible_destructuring_match, reason = "there are two with the feature `sim`")
+        )]
         let socket = match &self.wire {
             Wire::System(socket) => socket,
             #[cfg(feature = "sim")]
