@@ -142,7 +142,7 @@ fn event_of(request: &Request) -> Option<Option<InfoEvent>> {
 }
 
 #[cfg(feature = "media")]
-fn understood_types() -> Vec<ContentType> {
+pub(crate) fn understood_types() -> Vec<ContentType> {
     InfoKind::ALL.map(content_type).into()
 }
 
@@ -163,7 +163,7 @@ const fn event_of(_: &Request) -> Option<Option<InfoEvent>> {
 }
 
 #[cfg(not(feature = "media"))]
-const fn understood_types() -> Vec<ContentType> {
+pub(crate) const fn understood_types() -> Vec<ContentType> {
     Vec::new()
 }
 

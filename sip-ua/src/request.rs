@@ -13,7 +13,7 @@ use alloc::string::ToString;
 use bytes::Bytes;
 use hashbrown::HashMap;
 use sidetone_hal::time::Instant;
-use sidetone_sip_core::header::{CSeq, ContentType, From, To};
+use sidetone_sip_core::header::{Accept, CSeq, ContentType, From, HeaderName, To};
 use sidetone_sip_core::{
     Headers, Method, NameAddr, Request, Response, Source, StatusCode, TransactionId, Uri,
 };
@@ -166,6 +166,10 @@ impl Agent {
         let received = self.take_received(id).ok_or(CommandError::NoSuchRequest)?;
         let mut response = self.context.response(&received.request, status, None);
         append(&mut response.headers, headers);
+        let unknown = status == StatusCode::UNSUPPORTED_MEDIA_TYPE && received.request.method == Method::INFO;
+        if unknown && !response.headers.contains(&HeaderName::ACCEPT) {
+            response.headers.push(&Accept(crate::info::understood_types()));
+        }
         if let Some((kind, body)) = body {
             response.set_body(&kind, body);
         }

@@ -26,8 +26,8 @@ pub(super) type Work = Box<dyn FnOnce(&mut Task, Instant) + Send>;
 pub(super) enum Dropped {
     /// Hang up.
     Call(CallId),
-    /// Nobody answered it.
-    Request(IncomingId),
+    /// Nobody answered it; this does.
+    Request(IncomingId, StatusCode),
     /// Nobody answered it.
     Refer(WatcherId),
     /// Unsubscribe.
@@ -180,8 +180,8 @@ impl Task {
         // What the handle stood for may be over already.
         match dropped {
             Dropped::Call(call) => drop(self.agent.hangup(now, call)),
-            Dropped::Request(id) => {
-                drop(self.agent.respond(now, id, StatusCode::NOT_IMPLEMENTED, &Default::default(), None));
+            Dropped::Request(id, status) => {
+                drop(self.agent.respond(now, id, status, &Default::default(), None));
             }
             Dropped::Refer(refer) => drop(self.agent.reject_refer(now, refer, StatusCode::DECLINE)),
             Dropped::Subscription(id) => drop(self.agent.unsubscribe(now, id)),

@@ -7,7 +7,7 @@
 //! What dropping does:
 //! - [`Call`]: hangs up. [`CallHandle`]: nothing.
 //! - [`IncomingCall`]: rejects with 480.
-//! - [`IncomingRefer`]: declines with 603. [`ReceivedRequest`]: answers 501. [`IncomingSubscription`]: refuses with 480.
+//! - [`IncomingRefer`]: declines with 603. [`ReceivedRequest`]: answers 501, an INFO 415. [`IncomingSubscription`]: refuses with 480.
 //! - [`Subscription`]: unsubscribes. [`Publication`]: takes the state back. [`Watcher`]: ends the subscription.
 //! - [`Account`]: nothing; the account lives on in its user agent.
 //! - [`UserAgent`]: as [`UserAgent::shutdown`], without waiting for it.

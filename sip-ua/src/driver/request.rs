@@ -13,7 +13,7 @@ use std::boxed::Box;
 use std::string::String;
 use tokio::sync::mpsc;
 
-/// A request that waits for our answer. Dropping it answers 501.
+/// A request that waits for our answer. Dropping it answers 501, an INFO 415.
 #[derive(Debug)]
 pub struct ReceivedRequest {
     id: IncomingId,
@@ -91,8 +91,13 @@ impl ReceivedRequest {
 impl Drop for ReceivedRequest {
     fn drop(&mut self) {
         if !self.answered {
+            // The method of an INFO is known; what it says was not (RFC 3261 §21.4.13).
+            let status = match self.incoming.request.method {
+                Method::INFO => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                _ => StatusCode::NOT_IMPLEMENTED,
+            };
             // The task may have ended before.
-            self.dropped.send(Dropped::Request(self.id)).ok();
+            self.dropped.send(Dropped::Request(self.id, status)).ok();
         }
     }
 }

@@ -177,7 +177,8 @@ mod tests {
         // An established call is these two, the texts of the dialog, and an entry in each of two tables.
         // 8 bytes of it are the session timer's, 8 that the offers are the same in early dialogs.
         assert!(size_of::<Session>() <= 264, "{}", size_of::<Session>());
-        assert!(size_of::<Call>() <= 88, "{}", size_of::<Call>());
+        // 16 bytes of it are a box for headers that features add to its offers, and that it is with a focus.
+        assert!(size_of::<Call>() <= 104, "{}", size_of::<Call>());
         assert_eq!(size_of::<SentAck>(), 16);
     }
 }

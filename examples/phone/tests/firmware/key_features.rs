@@ -56,7 +56,7 @@ async fn a_call_is_parked_and_fetched_by_the_key_of_the_orbit() {
         person.lit("line3", "yellow-green").await;
     }
     people[1].press(Key::Cancel).await;
-    people[2].sees("Call ended 00:00").await;
+    people[2].sees_the_end().await;
     close(pbx, people).await;
 }
 
