@@ -82,6 +82,21 @@ pub(crate) async fn close(pbx: PbxHandle, people: Vec<Person>) {
     pbx.shutdown().await;
 }
 
+/// The first calls the second, and joins a call with the third to it.
+pub(crate) async fn confer(people: &mut [Person]) {
+    talk(people).await;
+    people[0].press(Key::Conference).await;
+    people[1].sees("Held by the other side").await;
+    people[0].dial("103").await;
+    people[0].press(Key::Send).await;
+    people[2].sees("Incoming call").await;
+    people[2].press(Key::Send).await;
+    people[0].sees("Talking").await;
+    people[0].press(Key::Conference).await;
+    people[0].sees("Conference").await;
+    people[1].sees("Talking").await;
+}
+
 /// The first calls the second, who answers.
 pub(crate) async fn talk(people: &mut [Person]) {
     people[0].dial("102").await;
@@ -150,17 +165,7 @@ async fn a_transfer_to_a_busy_desk_returns_the_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_desks_talk_in_a_conference() {
     let (pbx, mut people) = office(3, "").await;
-    talk(&mut people).await;
-    people[0].press(Key::Conference).await;
-    people[1].sees("Held by the other side").await;
-    people[0].dial("103").await;
-    people[0].press(Key::Send).await;
-    people[2].sees("Incoming call").await;
-    people[2].press(Key::Send).await;
-    people[0].sees("Talking").await;
-    people[0].press(Key::Conference).await;
-    people[0].sees("Conference").await;
-    people[1].sees("Talking").await;
+    confer(&mut people).await;
     people[2].sees("Talking").await;
     // It ends for everybody.
     people[0].press(Key::Cancel).await;

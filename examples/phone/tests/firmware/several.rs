@@ -1,6 +1,6 @@
 //! Desks at a PBX with several calls at once: music on hold, conferences of the server, transfers to who still rings.
 
-use super::features::{Person, close, office, office_of, talk};
+use super::features::{Person, close, confer, office, office_of, talk};
 use core::time::Duration;
 use sidetone_hal::keypad::Key;
 use sidetone_pbx::{Music, Pbx, RoomConfig, Service};
@@ -201,17 +201,7 @@ async fn a_desk_that_refuses_gives_the_transferred_call_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_others_of_a_conference_on_the_phone_go_on_without_it() {
     let (pbx, mut people) = office(3, "conference.leave = transfer\nhold.tone = no\n").await;
-    talk(&mut people).await;
-    people[0].press(Key::Conference).await;
-    people[1].sees("Held by the other side").await;
-    people[0].dial("103").await;
-    people[0].press(Key::Send).await;
-    people[2].sees("Incoming call").await;
-    people[2].press(Key::Send).await;
-    people[0].sees("Talking").await;
-    people[0].press(Key::Conference).await;
-    people[0].sees("Conference").await;
-    people[1].sees("Talking").await;
+    confer(&mut people).await;
     people[0].press(Key::Cancel).await;
     people[0].sees("Transferred").await;
     people[1].sees("103").await;
