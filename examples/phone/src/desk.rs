@@ -442,118 +442,65 @@ impl Run {
     /// Does what the firmware wants done.
     async fn obey(&mut self) {
         while let Some(command) = self.firmware.poll_command() {
-            let (call, order) = match command {
+            match command {
                 Command::DismissPage => {
                     if let Some(paging) = &self.paging
                         && let Err(error) = paging.dismiss().await
                     {
                         tracing::warn!(%error, "the page goes on");
                     }
-                    continue;
                 }
-                Command::Call { call, account, number } => {
-                    self.dial(call, account, Called::Number(number));
-                    continue;
-                }
+                Command::Call { call, account, number } => self.dial(call, account, Called::Number(number)),
                 Command::CallOnLine { call, account, number, line, index } => {
-                    self.call_on_line((call, account), &number, line, index);
-                    continue;
+                    self.call_on_line((call, account), &number, line, index)
                 }
-                Command::SeizeLine { line, index } => {
-                    self.seize_line(line, index);
-                    continue;
-                }
-                Command::ReleaseLine { line, index } => {
-                    self.release_line(line, index);
-                    continue;
-                }
+                Command::SeizeLine { line, index } => self.seize_line(line, index),
+                Command::ReleaseLine { line, index } => self.release_line(line, index),
                 Command::MarkHold { call, line, index, private } => {
-                    let Some(headers) = self.hold_headers(line, index, private) else { continue };
-                    (call, Order::MarkHold(headers))
+                    if let Some(headers) = self.hold_headers(line, index, private) {
+                        self.order(call, Order::MarkHold(headers));
+                    }
                 }
-                Command::Transfer { call, number } => {
-                    self.transfer(call, features::Target::Number(number));
-                    continue;
-                }
-                Command::Join(calls) => {
-                    self.join(&calls).await;
-                    continue;
-                }
+                Command::Transfer { call, number } => self.transfer(call, features::Target::Number(number)),
+                Command::Join(calls) => self.join(&calls).await,
                 Command::Intercom { call, account, number, form } => {
-                    self.call_intercom(call, account, number, &form);
-                    continue;
+                    self.call_intercom(call, account, number, &form)
                 }
-                Command::Page { call, address } => {
-                    self.speak(call, address);
-                    continue;
-                }
-                Command::Await { account, number } => {
-                    self.wait_for(account, number);
-                    continue;
-                }
-                Command::AwaitNoMore => {
-                    self.wait_for_nobody();
-                    continue;
-                }
-                Command::PickUp { call, account, pickup } => {
-                    self.pick_up(call, account, pickup);
-                    continue;
-                }
-                Command::BringIn { call, focus, order } => {
-                    self.bring_in(call, focus, order);
-                    continue;
-                }
+                Command::Page { call, address } => self.speak(call, address),
+                Command::Await { account, number } => self.wait_for(account, number),
+                Command::AwaitNoMore => self.wait_for_nobody(),
+                Command::PickUp { call, account, pickup } => self.pick_up(call, account, pickup),
+                Command::BringIn { call, focus, order } => self.bring_in(call, focus, order),
                 Command::Reload { reboot } => {
                     let what = if reboot { "a restart" } else { "the settings read again" };
                     eprintln!("sidetone-phone: the server wants {what} (check-sync)");
                     self.reload.send_replace(Some(reboot));
-                    continue;
                 }
-                Command::ClearAccounts => {
-                    self.clear_accounts();
-                    continue;
-                }
-                Command::SignIn { user, password } => {
-                    self.sign_in(&user, password.expose());
-                    continue;
-                }
-                Command::SendText { id, account, to, text } => {
-                    self.send_text(id, account, to, text);
-                    continue;
-                }
-                Command::Record { call, on } => {
-                    self.record(call, on);
-                    continue;
-                }
-                Command::Flash { call, kind } => {
-                    self.flash(call, kind);
-                    continue;
-                }
-                Command::AskServer { account, request } => {
-                    self.ask_server(account, request);
-                    continue;
-                }
-                Command::Split => {
-                    self.split().await;
-                    continue;
-                }
-                Command::TransferTo { call, to } => {
-                    self.transfer(call, features::Target::Call(to));
-                    continue;
-                }
-                Command::Answer(call) => (call, Order::Answer),
-                Command::Reject(call) => (call, Order::Reject(self.firmware.refusal(call))),
-                Command::HangUp(call) => (call, Order::HangUp),
-                Command::Withdraw(call) => (call, Order::Withdraw),
-                Command::Hold(call) => (call, Order::Hold),
-                Command::Resume(call) => (call, Order::Resume),
-                Command::Dtmf { call, digit } => (call, Order::Dtmf(digit)),
-            };
-            if let Some(orders) = self.calls.get(&call)
-                && let Err(order) = orders.try_send(order)
-            {
-                tracing::debug!(%call, ?order, "the call is over, or takes no more orders");
+                Command::ClearAccounts => self.clear_accounts(),
+                Command::SignIn { user, password } => self.sign_in(&user, password.expose()),
+                Command::SendText { id, account, to, text } => self.send_text(id, account, to, text),
+                Command::Record { call, on } => self.record(call, on),
+                Command::Flash { call, kind } => self.flash(call, kind),
+                Command::AskServer { account, request } => self.ask_server(account, request),
+                Command::Split => self.split().await,
+                Command::TransferTo { call, to } => self.transfer(call, features::Target::Call(to)),
+                Command::Answer(call) => self.order(call, Order::Answer),
+                Command::Reject(call) => self.order(call, Order::Reject(self.firmware.refusal(call))),
+                Command::HangUp(call) => self.order(call, Order::HangUp),
+                Command::Withdraw(call) => self.order(call, Order::Withdraw),
+                Command::Hold(call) => self.order(call, Order::Hold),
+                Command::Resume(call) => self.order(call, Order::Resume),
+                Command::Dtmf { call, digit } => self.order(call, Order::Dtmf(digit)),
             }
+        }
+    }
+
+    /// Has a call do something.
+    fn order(&self, call: CallRef, order: Order) {
+        if let Some(orders) = self.calls.get(&call)
+            && let Err(order) = orders.try_send(order)
+        {
+            tracing::debug!(%call, ?order, "the call is over, or takes no more orders");
         }
     }
 
@@ -601,11 +548,7 @@ impl Run {
     }
 
     fn process(&self, call: CallRef) {
-        let Some(orders) = self.calls.get(&call) else { return };
-        let order = Order::Process(self.room.processing(self.path));
-        if orders.try_send(order).is_err() {
-            tracing::debug!(%call, "the call is over, or takes no more orders");
-        }
+        self.order(call, Order::Process(self.room.processing(self.path)));
     }
 
     fn dial(&mut self, call: CallRef, account: usize, called: Called) {
