@@ -157,6 +157,8 @@ async fn linphone_transfers(stage: &Stage) -> Outcome {
     let first = number_of_the_call(&mut scene.bob, "alice")?;
     scene.bob.command("pause")?;
     call_event(&mut call, "hold by linphone", |event| *event == CallEvent::RemoteHold).await?;
+    // Our 200 may still be on its way to it.
+    scene.bob.wait_for_line("is now paused")?;
     scene.bob.command("call carol")?;
     let mut asked = scene.carol.answer(any_port()).await?;
     let second = number_of_the_call(&mut scene.bob, "carol")?;
