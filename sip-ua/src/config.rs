@@ -56,6 +56,10 @@ pub struct AgentConfig {
     /// §3 has it answered 481, so off by default; the telephones whose semi-attended transfer refers to a call that still
     /// rings need it (YLA-107).
     pub replace_ringing: bool,
+    /// Whether an INVITE with Join is told with the call that it is to be mixed with
+    /// ([`Invite::join`](crate::Invite::join), RFC 3911): only where the user mixes calls. Off by default: the header is
+    /// then one that is not understood, which `Require: join` has answered 420.
+    pub join: bool,
     /// Subscriptions at once at most, ours and others' counted apart. A further one of others is answered 503.
     pub max_subscriptions: usize,
     /// The shortest subscription of others that is granted; whoever asks for less is told so by 423 (RFC 6665 §4.2.1.1).
@@ -93,6 +97,7 @@ impl AgentConfig {
             unsolicited: Vec::new(),
             refer: ReferPolicy::InCalls,
             replace_ringing: false,
+            join: false,
             max_subscriptions: 512,
             min_subscription: Duration::from_secs(60),
             max_subscription: Duration::from_secs(3600),

@@ -219,9 +219,14 @@ impl Context {
         account.map(|account| account.config.session).unwrap_or_default()
     }
 
+    /// What this agent understands, whatever the account: what others may require.
+    pub(crate) fn extensions(&self) -> impl Iterator<Item = &'static str> + use<> {
+        EXTENSIONS.into_iter().chain(self.config.join.then_some("join"))
+    }
+
     /// Whether we, or any account, have the extension with this option tag.
     pub(crate) fn knows_option(&self, option: &str) -> bool {
-        EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(option))
+        self.extensions().any(|known| known.eq_ignore_ascii_case(option))
             || self.accounts.values().any(|account| account.config.session.usage(option).is_on())
     }
 
@@ -242,7 +247,7 @@ impl Context {
         }
         headers.set(&Allow(methods));
         let on = OPTIONS.into_iter().filter(|option| config.usage(option).is_on());
-        add_options::<Supported>(headers, EXTENSIONS.into_iter().chain(on));
+        add_options::<Supported>(headers, self.extensions().chain(on));
         self.push_events(headers);
     }
 

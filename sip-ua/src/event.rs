@@ -256,6 +256,17 @@ pub enum Event {
         /// The NOTIFY: Content-Type, body, and whatever else it says.
         request: Box<Request>,
     },
+    /// The same where the user answers ([`SubscribeRequest::answers`](crate::SubscribeRequest::answers)): a `NOTIFY` of the
+    /// subscription came in its order, and waits for [`respond`](crate::Agent::respond) for 30 s. The last one of a
+    /// subscription is answered already, and is a [`Event::Notify`].
+    NotifyAsked {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// What is answered.
+        id: IncomingId,
+        /// The NOTIFY.
+        request: Box<Request>,
+    },
     /// A publication of ours changed. [`PublicationState`] has the messages.
     Publication {
         /// Which.
@@ -282,6 +293,14 @@ pub enum Event {
         watcher: WatcherId,
         /// The status of the NOTIFY that failed; `None` when it ended as it should.
         status: Option<StatusCode>,
+    },
+    /// A `NOTIFY` of ours was answered whose [content asks](crate::NotifyContent::asks): by its final response, by 408 for
+    /// silence, or by 503 when it could not be sent. They are answered in the order in which they were told.
+    Notified {
+        /// The subscription.
+        watcher: WatcherId,
+        /// The answer.
+        status: StatusCode,
     },
     /// A request came that is the user's to answer: one of a method or event package that
     /// [`AgentConfig`](crate::AgentConfig) names, such as `MESSAGE`, in a call or outside. It is answered
@@ -330,6 +349,10 @@ pub struct Invite {
     pub offer: Option<Bytes>,
     /// The call that this one takes the place of (RFC 3891): [`answer`](crate::Agent::answer) hangs it up.
     pub replaces: Option<CallId>,
+    /// The call that this one is to be mixed with (RFC 3911), where
+    /// [`AgentConfig::join`](crate::AgentConfig::join) is on: `INVITE` with Join. To let it in is to answer it and to mix both;
+    /// who may not is refused by 403 or 603, and 488 says that no more can be mixed.
+    pub join: Option<CallId>,
     /// All headers of the INVITE: Alert-Info, Call-Info, P-Asserted-Identity, Diversion and so on.
     pub headers: Headers,
     /// Where it came from.

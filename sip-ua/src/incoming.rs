@@ -84,6 +84,10 @@ impl Agent {
             Ok(replaces) => replaces,
             Err(status) => return self.context.refuse(now, transaction, &request, status),
         };
+        let join = match self.joined_call(&request) {
+            Ok(join) => join,
+            Err(status) => return self.context.refuse(now, transaction, &request, status),
+        };
         let account = self.called_account(&request);
         if let Some(response) = session::refusal(&mut self.context, account, &request) {
             return self.context.respond(now, transaction, response);
@@ -99,6 +103,7 @@ impl Agent {
             request_again,
             source,
             replaces,
+            join,
         ) {
             Ok(call) => {
                 if let Some(replaced) = replaces {

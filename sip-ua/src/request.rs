@@ -187,20 +187,32 @@ impl Agent {
         request: Request,
         source: Source,
     ) {
-        if self.requests.received.len() >= self.context.config.max_requests {
-            return self.context.refuse(now, transaction, &request, StatusCode::SERVICE_UNAVAILABLE);
-        }
+        let Some(id) = self.keep_received(now, transaction, &request) else { return };
         let account = match call {
             Some(call) => self.calls.get(call).and_then(|call| call.account),
             None => self.called_account(&request),
         };
+        let incoming = crate::event::IncomingRequest { request, source };
+        self.context.events.push_back(Event::Request { id, account, call, incoming: Box::new(incoming) });
+    }
+
+    /// A request waits for the user's answer; one too many is refused.
+    pub(crate) fn keep_received(
+        &mut self,
+        now: Instant,
+        transaction: TransactionId,
+        request: &Request,
+    ) -> Option<IncomingId> {
+        if self.requests.received.len() >= self.context.config.max_requests {
+            self.context.refuse(now, transaction, request, StatusCode::SERVICE_UNAVAILABLE);
+            return None;
+        }
         self.requests.last += 1;
         let id = IncomingId(self.requests.last);
         self.context.deadlines.set(Timer::Unanswered(id), now + self.context.patience());
         self.requests.by_transaction.insert(transaction, id);
         self.requests.received.insert(id, Received { transaction, request: request.clone() });
-        let incoming = crate::event::IncomingRequest { request, source };
-        self.context.events.push_back(Event::Request { id, account, call, incoming: Box::new(incoming) });
+        Some(id)
     }
 
     /// The user did not answer in the time that the other side waits.

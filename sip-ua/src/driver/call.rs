@@ -378,6 +378,7 @@ pub(super) struct Called {
     pub(super) to: NameAddr,
     pub(super) uri: Uri,
     pub(super) replaces: Option<CallId>,
+    pub(super) join: Option<CallId>,
     pub(super) headers: Headers,
     pub(super) source: Source,
 }
@@ -439,6 +440,13 @@ impl IncomingCall {
     #[must_use]
     pub const fn replaces(&self) -> Option<CallId> {
         self.called.replaces
+    }
+
+    /// The call of ours that this one is to be mixed with (RFC 3911), where
+    /// [`AgentConfig::join`](crate::AgentConfig::join) is on: somebody barges in.
+    #[must_use]
+    pub const fn joins(&self) -> Option<CallId> {
+        self.called.join
     }
 
     /// Tells the caller that it rings here (180).

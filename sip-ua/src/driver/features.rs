@@ -124,6 +124,19 @@ impl Task {
                     sender.notify(request);
                 }
             }
+            Event::NotifyAsked { subscription, id, request } => {
+                let sender = self.features.subscriptions.get(&subscription);
+                if !sender.is_some_and(|sender| sender.asked(request, id)) {
+                    // Whoever sends it again is heard.
+                    let status = StatusCode::SERVER_INTERNAL_ERROR;
+                    drop(self.agent.respond(self.io.now(), id, status, &Default::default(), None));
+                }
+            }
+            Event::Notified { watcher, status } => {
+                if let Some(sender) = self.features.watchers.get_mut(&watcher) {
+                    sender.answered(status);
+                }
+            }
             Event::Subscribe { watcher, kind: SubscribeKind::New, account, request } => {
                 if let Some((commands, dropped)) = self.commands_of_handle() {
                     let incoming = IncomingSubscription::new(watcher, account, request, commands, dropped);

@@ -3,12 +3,13 @@
 use super::command::Command;
 use super::features::{Dropped, work_now};
 use super::{Account, Error};
-use crate::{SubscribeRequest, SubscriptionId, SubscriptionState};
+use crate::{IncomingId, SubscribeRequest, SubscriptionId, SubscriptionState};
 use bytes::Bytes;
 use core::sync::atomic::{AtomicBool, Ordering};
-use sidetone_sip_core::Request;
 use sidetone_sip_core::header::ContentType;
+use sidetone_sip_core::{Headers, Request, StatusCode};
 use std::boxed::Box;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
@@ -16,16 +17,21 @@ use tokio::sync::{mpsc, watch};
 #[derive(Debug)]
 pub struct Subscription {
     id: SubscriptionId,
-    notifies: mpsc::Receiver<Box<Request>>,
+    notifies: mpsc::Receiver<Told>,
+    /// NOTIFY requests that the user has seen and not answered.
+    unanswered: VecDeque<IncomingId>,
     state: watch::Receiver<SubscriptionState>,
     lost: Arc<AtomicBool>,
     commands: mpsc::Sender<Command>,
     dropped: mpsc::UnboundedSender<Dropped>,
 }
 
+/// A NOTIFY, and how it is answered if the user does that.
+type Told = (Box<Request>, Option<IncomingId>);
+
 /// The task's end.
 pub(super) struct SubscriptionSender {
-    notifies: mpsc::Sender<Box<Request>>,
+    notifies: mpsc::Sender<Told>,
     state: watch::Sender<SubscriptionState>,
     lost: Arc<AtomicBool>,
 }
@@ -49,9 +55,14 @@ impl SubscriptionSender {
     }
 
     pub(super) fn notify(&self, request: Box<Request>) {
-        if self.notifies.try_send(request).is_err() {
+        if self.notifies.try_send((request, None)).is_err() {
             self.lost.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// False when nobody will answer it.
+    pub(super) fn asked(&self, request: Box<Request>, id: IncomingId) -> bool {
+        self.notifies.try_send((request, Some(id))).is_ok()
     }
 }
 
@@ -72,7 +83,8 @@ impl Account {
             Ok((id, task.dropped_sender.clone()))
         })
         .await?;
-        Ok(Subscription { id, notifies, state, lost, commands: self.commands().clone(), dropped })
+        let unanswered = VecDeque::new();
+        Ok(Subscription { id, notifies, unanswered, state, lost, commands: self.commands().clone(), dropped })
     }
 }
 
@@ -100,16 +112,34 @@ impl Subscription {
             Ok(()) = self.state.changed() => {
                 SubscriptionEvent::State(self.state.borrow_and_update().clone())
             }
-            notify = self.notifies.recv() => return notify.map(SubscriptionEvent::Notify),
+            notify = self.notifies.recv() => return notify.map(|told| self.told(told)),
         };
         // The last NOTIFY may have a body, and nobody listens after the end.
         if matches!(event, SubscriptionEvent::State(SubscriptionState::Ended { .. }))
-            && let Ok(request) = self.notifies.try_recv()
+            && let Ok(told) = self.notifies.try_recv()
         {
             self.state.mark_changed();
-            return Some(SubscriptionEvent::Notify(request));
+            return Some(self.told(told));
         }
         Some(event)
+    }
+
+    fn told(&mut self, (request, id): Told) -> SubscriptionEvent {
+        self.unanswered.extend(id);
+        SubscriptionEvent::Notify(request)
+    }
+
+    /// Answers the oldest NOTIFY of those that [`next_event`](Self::next_event) told and that were not answered yet, where
+    /// that is the user's ([`SubscribeRequest::answers`]); elsewhere it does nothing.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is too late or the status is no final one, [`Error::Closed`].
+    pub async fn answer(&mut self, status: StatusCode) -> Result<(), Error> {
+        let Some(id) = self.unanswered.pop_front() else { return Ok(()) };
+        work_now(&self.commands, move |task, now| {
+            task.agent.respond(now, id, status, &Headers::new(), None).map_err(Error::from)
+        })
+        .await
     }
 
     /// Asks for the whole state anew, as after a gap in a document's versions.

@@ -335,8 +335,8 @@ impl Task {
                 self.events.try_send(UserAgentEvent::PublicAddress { account, address }).ok();
             }
             Event::Incoming { call, account, invite } => {
-                let Invite { from, to, uri, offer, replaces, headers, source } = *invite;
-                let called = Called { to, uri, replaces, headers, source };
+                let Invite { from, to, uri, offer, replaces, join, headers, source } = *invite;
+                let called = Called { to, uri, replaces, join, headers, source };
                 #[cfg(feature = "media")]
                 if let Some(refusal) = offer.as_ref().and_then(|offer| self.refusal(call, offer)) {
                     // The caller may have given up meanwhile: then there is nothing to refuse.

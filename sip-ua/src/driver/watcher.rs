@@ -3,13 +3,14 @@
 use super::Error;
 use super::command::Command;
 use super::features::{Dropped, work_now};
-use crate::{AccountId, NotifyContent, SubscribeKind, WatcherId, WatcherState};
+use crate::{AccountId, CommandError, NotifyContent, SubscribeKind, WatcherId, WatcherState};
 use bytes::Bytes;
 use sidetone_sip_core::header::ContentType;
 use sidetone_sip_core::{Request, StatusCode};
 use std::boxed::Box;
+use std::collections::VecDeque;
 use std::string::String;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Somebody wants to subscribe. Dropping it refuses with 480.
 #[derive(Debug)]
@@ -43,18 +44,34 @@ pub enum WatcherEvent {
 }
 
 /// The task's end.
-pub(super) struct WatcherSender(mpsc::Sender<WatcherEvent>);
+pub(super) struct WatcherSender {
+    events: mpsc::Sender<WatcherEvent>,
+    /// Who waits for the answers to what was asked, in the order of the NOTIFY requests.
+    asked: VecDeque<oneshot::Sender<StatusCode>>,
+}
 
 /// Events that wait for a slow reader. A refresh that does not fit is one of many.
 const QUEUED: usize = 8;
 
 impl WatcherSender {
+    const fn new(events: mpsc::Sender<WatcherEvent>) -> Self {
+        Self { events, asked: VecDeque::new() }
+    }
+
+    /// The oldest of what was asked has its answer.
+    pub(super) fn answered(&mut self, status: StatusCode) {
+        if let Some(reply) = self.asked.pop_front() {
+            // Whoever asked may have given up.
+            reply.send(status).ok();
+        }
+    }
+
     pub(super) fn refreshed(&self, kind: SubscribeKind, request: Box<Request>) {
-        self.0.try_send(WatcherEvent::Refreshed(kind, request)).ok();
+        self.events.try_send(WatcherEvent::Refreshed(kind, request)).ok();
     }
 
     pub(super) fn ended(self, status: Option<StatusCode>) {
-        self.0.try_send(WatcherEvent::Ended(status)).ok();
+        self.events.try_send(WatcherEvent::Ended(status)).ok();
     }
 }
 
@@ -94,7 +111,7 @@ impl IncomingSubscription {
         let (sender, events) = mpsc::channel(QUEUED);
         let (id, content) = (self.id, content.into());
         work_now(&self.commands, move |task, now| {
-            task.features.watchers.insert(id, WatcherSender(sender));
+            task.features.watchers.insert(id, WatcherSender::new(sender));
             task.agent.accept_subscription(now, id, state, content).map_err(Error::from)
         })
         .await?;
@@ -153,6 +170,29 @@ impl Watcher {
         let (id, content) = (self.id, content.into());
         work_now(&self.commands, move |task, now| task.agent.notify(now, id, content).map_err(Error::from))
             .await
+    }
+
+    /// Tells something whose answer decides, and waits for that: so a bridged line is seized. A refusal that speaks of this
+    /// NOTIFY alone does not end the subscription.
+    ///
+    /// # Errors
+    /// As [`Watcher::notify`], and [`Error::Closed`] when the subscription ends before.
+    pub async fn ask(&self, content: impl Into<NotifyContent>) -> Result<StatusCode, Error> {
+        let (id, content) = (self.id, content.into().asking());
+        let (reply, answer) = oneshot::channel();
+        work_now(&self.commands, move |task, now| {
+            let sender = task.features.watchers.get_mut(&id).ok_or(CommandError::NoSuchSubscription)?;
+            // The answer may be there before this ends: nothing can be sent.
+            sender.asked.push_back(reply);
+            task.agent.notify(now, id, content).inspect_err(|_| {
+                if let Some(sender) = task.features.watchers.get_mut(&id) {
+                    sender.asked.pop_back();
+                }
+            })?;
+            Ok(())
+        })
+        .await?;
+        answer.await.map_err(|_| Error::Closed)
     }
 
     /// Ends it, with a reason of RFC 6665 §4.2.2 and a last state.

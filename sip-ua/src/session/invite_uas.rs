@@ -56,6 +56,7 @@ impl Call {
         request: Request,
         source: Source,
         replaces: Option<CallId>,
+        join: Option<CallId>,
     ) -> Result<Self, ParseError> {
         let call_id: CallIdHeader = request.headers.require()?;
         let call_id = Arc::from(call_id.as_str());
@@ -70,8 +71,8 @@ impl Call {
         let stands = request.headers.get::<Expires>().and_then(Result::ok);
         let stands = stands.map_or(Duration::MAX, |Expires(seconds)| Duration::from_secs(u64::from(seconds)));
         context.deadlines.set(Timer::RingLimit(id), now + context.config.ring_timeout.min(stands));
-        let invite =
-            Invite { from, to, uri: uri.clone(), offer, replaces, headers: request.headers.clone(), source };
+        let headers = request.headers.clone();
+        let invite = Invite { from, to, uri: uri.clone(), offer, replaces, join, headers, source };
         let call = Self {
             id,
             account,

@@ -12,16 +12,29 @@ pub struct NotifyContent {
     pub body: Option<(ContentType, Bytes)>,
     /// Headers beside those of every NOTIFY.
     pub headers: Headers,
+    /// Whether its answer decides something: then [`Event::Notified`](crate::Event::Notified) tells the status, and a refusal
+    /// that speaks of this NOTIFY alone does not end the subscription. So bridged lines are seized
+    /// (draft-anil-sipping-bla).
+    pub asks: bool,
+}
+
+impl NotifyContent {
+    /// The same, whose answer decides something.
+    #[must_use]
+    pub const fn asking(mut self) -> Self {
+        self.asks = true;
+        self
+    }
 }
 
 impl From<Option<(ContentType, Bytes)>> for NotifyContent {
     fn from(body: Option<(ContentType, Bytes)>) -> Self {
-        Self { body, headers: Headers::new() }
+        Self { body, ..Self::default() }
     }
 }
 
 impl From<Headers> for NotifyContent {
     fn from(headers: Headers) -> Self {
-        Self { body: None, headers }
+        Self { headers, ..Self::default() }
     }
 }

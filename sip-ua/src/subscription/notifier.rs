@@ -452,6 +452,7 @@ impl Agent {
         let Some(watcher) = self.subscriptions.watchers.get_mut(&id) else { return };
         watcher.exchange = None;
         let sent = watcher.sent.take();
+        let asks = sent.as_ref().is_some_and(|told| told.content.asks);
         if let (StatusCode::SERVER_INTERNAL_ERROR, false, Some(told)) = (status, retry, sent)
             && told.tries < MAX_TRIES
         {
@@ -459,9 +460,12 @@ impl Agent {
             return self.send_notify(now, id);
         }
         let over = matches!(watcher.stage, Stage::Over) && watcher.queue.is_empty();
+        if asks {
+            self.context.events.push_back(Event::Notified { watcher: id, status });
+        }
         // RFC 6665 §4.2.2: silence and refusals end the subscription, unless they say when to come again.
         let ends = Reach::of(status, &Method::NOTIFY).ends_usage();
-        let lost = !status.is_success() && (ends || !retry);
+        let lost = !status.is_success() && (ends || !(retry || asks));
         if over || lost {
             let status = (!over && lost).then_some(status);
             self.watcher_over(id, status);

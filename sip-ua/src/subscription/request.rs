@@ -31,6 +31,9 @@ pub struct SubscribeRequest {
     pub body: Option<(ContentType, Bytes)>,
     /// What follows when it fails or is ended by the other side.
     pub again: ResubscribeRule,
+    /// Whether the user answers each NOTIFY ([`Event::NotifyAsked`](crate::Event::NotifyAsked)), in the place of a 200 at
+    /// once: what it says may be refused. So a state agent gives the appearances of bridged lines.
+    pub answers: bool,
 }
 
 impl SubscribeRequest {
@@ -45,6 +48,7 @@ impl SubscribeRequest {
             headers: Headers::new(),
             body: None,
             again: ResubscribeRule::DEFAULT,
+            answers: false,
         }
     }
 
@@ -59,6 +63,13 @@ impl SubscribeRequest {
     #[must_use]
     pub const fn with_expires(mut self, expires: Duration) -> Self {
         self.expires = expires;
+        self
+    }
+
+    /// The same, each NOTIFY of which the user answers.
+    #[must_use]
+    pub const fn answering(mut self) -> Self {
+        self.answers = true;
         self
     }
 

@@ -400,10 +400,13 @@ impl Agent {
             // RFC 6665 §8.2.3: it is compulsory.
             return context.refuse(now, transaction, &request, StatusCode::BAD_REQUEST);
         };
-        let tag = subscriber.local_tag.to_string();
-        let mut response = context.response(&request, StatusCode::OK, Some(&tag));
-        context.push_abilities(&mut response.headers, Some(subscriber.account));
-        context.respond(now, transaction, response);
+        let asked = subscriber.request.answers && !state.is_terminated();
+        if !asked {
+            let tag = subscriber.local_tag.to_string();
+            let mut response = context.response(&request, StatusCode::OK, Some(&tag));
+            context.push_abilities(&mut response.headers, Some(subscriber.account));
+            context.respond(now, transaction, response);
+        }
         if subscriber.wanted || state.is_terminated() {
             // Otherwise it is a change that crosses our end of it, and the last NOTIFY may not come at all.
             context.deadlines.stop(Timer::Silence(id));
@@ -426,12 +429,17 @@ impl Agent {
         } else {
             subscriber.state = told;
         }
-        context.events.push_back(Event::Notify { subscription: id, request: Box::new(request) });
         let shorter = left.is_some_and(|left| {
             subscriber.until.is_none_or(|until| now + Duration::from_secs(u64::from(left)) < until)
         });
         if shorter && let Some(left) = left.filter(|left| *left > 0) {
             self.keep(now, id, left);
+        }
+        if !asked {
+            self.context.events.push_back(Event::Notify { subscription: id, request: Box::new(request) });
+        } else if let Some(answer) = self.keep_received(now, transaction, &request) {
+            let request = Box::new(request);
+            self.context.events.push_back(Event::NotifyAsked { subscription: id, id: answer, request });
         }
     }
 

@@ -2,6 +2,7 @@
 //! 3891).
 
 use crate::ReferPolicy;
+mod join;
 mod replaces;
 
 use crate::agent::Agent;

@@ -4,7 +4,7 @@ use crate::agent::Agent;
 use crate::call::{Call, Phase};
 use crate::dialog::{Dialog, DialogKey};
 use crate::event::{CallDialog, CallId};
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use sidetone_sip_core::header::Replaces;
 use sidetone_sip_core::{NameAddr, Request, StatusCode, Uri};
 
@@ -27,18 +27,19 @@ impl Agent {
     /// The Replaces that names a call's dialog to its other side.
     #[must_use]
     pub fn replaces_header(&self, call: CallId) -> Option<Replaces> {
+        self.named_to_peer(call)?.parse().ok()
+    }
+
+    /// The value of a Replaces or Join that names a call's dialog to its other side.
+    pub(super) fn named_to_peer(&self, call: CallId) -> Option<String> {
         let found = self.calls.get(call)?;
         let dialog = found.dialog().filter(|_| found.is_up_or_calling())?;
         let local_tag = found.local_tag.to_string();
-        let replaces = alloc::format!(
-            "{};to-tag={};from-tag={local_tag}",
-            found.call_id,
-            match dialog.remote_tag() {
-                "" => "0",
-                tag => tag,
-            },
-        );
-        replaces.parse().ok()
+        let remote_tag = match dialog.remote_tag() {
+            "" => "0",
+            tag => tag,
+        };
+        Some(alloc::format!("{};to-tag={remote_tag};from-tag={local_tag}", found.call_id))
     }
 
     /// The identifiers of a call's dialog, early or not: what a notifier of the package `dialog` tells. Of several early
@@ -67,10 +68,7 @@ impl Agent {
         if call.ended {
             return Err(StatusCode::DECLINE);
         }
-        let remote = match &*replaces.from_tag {
-            "0" => "",
-            tag => tag,
-        };
+        let remote = tag_of_peer(&replaces.from_tag);
         match &call.phase {
             Phase::Up(session) if session.dialog.remote_tag() != remote => Err(gone),
             Phase::Up(_) if replaces.early_only() => Err(StatusCode::BUSY_HERE),
@@ -83,6 +81,11 @@ impl Agent {
             Phase::Outgoing(_) | Phase::Incoming(_) | Phase::Over => Err(gone),
         }
     }
+}
+
+/// `0` stands for a peer of RFC 2543, which has no tag.
+pub(super) fn tag_of_peer(tag: &str) -> &str {
+    if tag == "0" { "" } else { tag }
 }
 
 impl Call {

@@ -10,12 +10,14 @@
     reason = "tests fail by panicking"
 )]
 
+mod bridged_line;
 mod crossings;
 mod digest;
 mod early;
 mod focus;
 mod forks;
 mod incoming;
+mod join;
 mod location;
 mod music;
 mod net;

@@ -34,7 +34,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use sidetone_sip_core::Uri;
-use sidetone_sip_core::header::{Event, Replaces};
+use sidetone_sip_core::header::{Event, Join, Replaces};
 
 /// The Event of a subscription to a bridged line, and of what is published of it.
 #[must_use]
@@ -58,6 +58,15 @@ pub struct Takeover {
     pub target: Uri,
     /// The dialog that the INVITE takes the place of.
     pub replaces: Replaces,
+}
+
+/// What mixes a telephone with the call of another: an INVITE to who has the call, with this (RFC 3911).
+#[derive(Clone, Debug, PartialEq)]
+pub struct BargeIn {
+    /// Where the telephone that has the call is reached.
+    pub target: Uri,
+    /// The dialog that the INVITE is to be mixed with.
+    pub join: Join,
 }
 
 impl BridgedLine {
@@ -107,11 +116,20 @@ impl BridgedLine {
         let held =
             |dialog: &&Dialog| index_of(dialog) == Some(index) && state_of(dialog) == AppearanceState::Held;
         let dialog = self.all.dialogs().iter().find(held)?;
-        let remote = &dialog.remote;
-        let target = remote.target.as_ref().map(|target| target.uri.as_str()).filter(|uri| !uri.is_empty());
-        let uri = target.or_else(|| remote.identity.as_ref().map(|identity| identity.uri.as_str()))?;
-        let target = Uri::parse(uri).ok().filter(Uri::is_sip)?;
-        Some(Takeover { target, replaces: dialog.replaces_value()? })
+        Some(Takeover { target: address_of(&dialog.remote)?, replaces: dialog.replaces_value()? })
+    }
+
+    /// What mixes us with the call of an appearance that somebody else has; `None` when nobody talks there, its dialog is not
+    /// told in full, or nobody else may join it.
+    #[must_use]
+    pub fn barge_in(&self, index: u16) -> Option<BargeIn> {
+        let talks = |dialog: &&Dialog| {
+            index_of(dialog) == Some(index)
+                && state_of(dialog) == AppearanceState::Active
+                && dialog.exclusive != Some(true)
+        };
+        let dialog = self.all.dialogs().iter().find(talks)?;
+        Some(BargeIn { target: address_of(&dialog.local)?, join: dialog.join_value()? })
     }
 
     /// Our own dialogs, as they are told: [`DialogPublisher::full`] in a PUBLISH, [`DialogPublisher::changes`] in the
@@ -179,6 +197,13 @@ impl BridgedLine {
         dialog.exclusive = (state == State::HeldPrivate).then_some(true);
         self.own.update(dialog)
     }
+}
+
+/// Where an end of a dialog is reached: at its telephone, or else by its address.
+fn address_of(end: &Participant) -> Option<Uri> {
+    let target = end.target.as_ref().map(|target| target.uri.as_str()).filter(|uri| !uri.is_empty());
+    let uri = target.or_else(|| end.identity.as_ref().map(|identity| identity.uri.as_str()))?;
+    Uri::parse(uri).ok().filter(Uri::is_sip)
 }
 
 fn id(index: u16) -> String {
@@ -358,6 +383,14 @@ mod tests {
             assert_eq!((view.state, view.here), (expected, false));
             assert_eq!(view.uri.as_deref(), Some("\"Carol \\\"C\\\"\" <sip:carol@example.com>"));
             assert_eq!(phones[1].line.takeover(2).is_some(), state == State::Held);
+            assert_eq!(phones[1].line.barge_in(2).is_some(), state == State::Active);
+            if let Some(BargeIn { target, join }) = phones[1].line.barge_in(2) {
+                // The telephone that has the call sees it from its own end.
+                assert_eq!(
+                    (target.to_string(), join.to_string()),
+                    (LINE.into(), "c@a;to-tag=l;from-tag=r".into())
+                );
+            }
         }
         assert_eq!(press(&mut agent, &mut phones, 1, 2), LineAction::Retrieve(2));
         let takeover = phones[1].line.takeover(2).unwrap();

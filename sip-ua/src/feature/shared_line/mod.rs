@@ -28,7 +28,7 @@ mod keys;
 mod lamps;
 mod table;
 
-pub use bridged::{BridgedLine, Takeover, event as bridged_event};
+pub use bridged::{BargeIn, BridgedLine, Takeover, event as bridged_event};
 pub use keys::{LineAction, LineKeys, Refused};
 pub use lamps::{AppearanceView, LineLamps};
 pub use table::{AppearanceTable, MAX_HOLDER, Taken};

@@ -17,7 +17,7 @@ use core::fmt;
 use roxmltree::Node;
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::Uri;
-use sidetone_sip_core::header::{ContentType, Replaces};
+use sidetone_sip_core::header::{ContentType, Join, Replaces};
 
 /// `application/dialog-info+xml`
 pub const CONTENT_TYPE: ContentType = ContentType::from_static("application", "dialog-info+xml");
@@ -287,12 +287,25 @@ impl Dialog {
     /// an identifier is missing or could not stand in a header.
     #[must_use]
     pub fn replaces_value(&self) -> Option<Replaces> {
-        let call_id = self.call_id.as_deref()?;
-        let (local, remote) = (self.local_tag.as_deref()?, self.remote_tag.as_deref()?);
+        let (call_id, local, remote) = self.names()?;
         let value: Replaces = alloc::format!("{call_id};to-tag={remote};from-tag={local}").parse().ok()?;
         // A text with a `;` or a line end of its own would say something else.
         let same = value.call_id.as_str() == call_id && *value.to_tag == *remote && *value.from_tag == *local;
         (same && value.params.is_empty()).then_some(value)
+    }
+
+    /// What an INVITE to the *watched resource* takes to be mixed with the call (RFC 3911 §4). `None` when an identifier is
+    /// missing or could not stand in a header.
+    #[must_use]
+    pub fn join_value(&self) -> Option<Join> {
+        let (call_id, local, remote) = self.names()?;
+        let value: Join = alloc::format!("{call_id};to-tag={local};from-tag={remote}").parse().ok()?;
+        let same = value.call_id.as_str() == call_id && *value.to_tag == *local && *value.from_tag == *remote;
+        (same && value.params.is_empty()).then_some(value)
+    }
+
+    fn names(&self) -> Option<(&str, &str, &str)> {
+        Some((self.call_id.as_deref()?, self.local_tag.as_deref()?, self.remote_tag.as_deref()?))
     }
 
     fn read(node: Node<'_, '_>) -> Option<Self> {
