@@ -18,8 +18,8 @@ usage: digits [OPTIONS] PLAN [DIGITS]
 
 PLAN    a digit map, or rules between `;`, or the name of a file of either; with the style panasonic a digit map, else rules:
         replace PREFIX=REPLACE, dialnow RULE, area CODE MIN MAX, block RULE, insert PREFIX POSITION DIGITS,
-        delete PREFIX POSITION LENGTH, to PREFIX ADDRESS, emergency NUMBER, feature ID CODE; `line N` before a rule
-        holds it to that line; dialplan.xml and dialnow.xml of the CP860 are read, too
+        delete PREFIX POSITION LENGTH, to PREFIX ADDRESS, emergency NUMBER, feature ID CODE,
+        server CODE; `line N` before a rule holds it to that line; dialplan.xml and dialnow.xml of the CP860 are read, too
 DIGITS  the keys that are pressed one after the other; a trailing `#` is the Enter key, a trailing `,` waits until
         something happens, `<` erases a digit
 
@@ -53,16 +53,17 @@ fn main() -> ExitCode {
         println!("{USAGE}");
         return ExitCode::SUCCESS;
     }
-    match run(&arguments) {
-        Ok(lines) => {
-            lines.iter().for_each(|line| println!("{line}"));
-            ExitCode::SUCCESS
-        }
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::from(2)
-        }
+    let outcome = run(&arguments);
+    match &outcome {
+        Ok(lines) => lines.iter().for_each(|line| println!("{line}")),
+        Err(message) => eprintln!("{message}"),
     }
+    ExitCode::from(status(&outcome))
+}
+
+/// The exit status: 2 for a plan or options that are wrong. A number that is refused is no failure.
+pub(crate) const fn status(outcome: &Result<Vec<String>, String>) -> u8 {
+    if outcome.is_ok() { 0 } else { 2 }
 }
 
 fn options(arguments: &[String]) -> Result<Options, String> {
@@ -92,7 +93,10 @@ fn options(arguments: &[String]) -> Result<Options, String> {
         let seconds = |text: String| number(text).map(|s| Duration::from_secs(u64::from(s)));
         match name {
             "--style" => style = value()?.parse().map_err(|error| format!("--style: {error}"))?,
-            "--line" => line = value()?.parse().map_err(|_| "--line: expected 1 to 255".to_owned())?,
+            "--line" => {
+                let given: Result<core::num::NonZeroU8, _> = value()?.parse();
+                line = given.map_err(|_| "--line: expected 1 to 255".to_owned())?.get();
+            }
             "--no-match-calls" => {
                 config.unmatched = match value()?.as_str() {
                     "yes" => true,
@@ -284,9 +288,9 @@ impl Desk<'_> {
                     deadline.map(|at| format!(", waits until {} ms", at.as_millis())).unwrap_or_default();
                 format!("incomplete{rule}{until}")
             }
-            Progress::Send { call, cause, .. } => {
-                let to = call.address.as_deref().map(|address| format!(" at {address}")).unwrap_or_default();
-                format!("complete ({cause:?}): {}{to}", call.number)
+            Progress::Send { number, address, cause, .. } => {
+                let to = address.as_deref().map(|address| format!(" at {address}")).unwrap_or_default();
+                format!("complete ({cause:?}): {number}{to}")
             }
             Progress::Feature { id, argument, .. } => format!("feature {id} {argument}"),
             Progress::Blocked { rule } => format!("refused by {}", self.text(*rule)),
@@ -302,8 +306,8 @@ impl Desk<'_> {
     fn verdict(&self, progress: &Progress) -> String {
         let after = (self.now - self.last_key).as_millis();
         match progress {
-            Progress::Send { call, .. } => {
-                format!("send {} after {after} ms by {}", call.number, self.by(&call.rules))
+            Progress::Send { number, rules, .. } => {
+                format!("send {number} after {after} ms by {}", self.by(rules))
             }
             Progress::Blocked { rule } => {
                 let rejects = self.plan.rule(*rule).is_some_and(|rule| rule.kind() == RuleKind::Reject);

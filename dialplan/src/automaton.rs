@@ -36,7 +36,7 @@ impl StateId {
 }
 
 /// The kinds of rules that are decided independently of each other. A refusing alternative of a digit map competes with the others.
-pub(crate) const CHANNELS: usize = 9;
+pub(crate) const CHANNELS: usize = 10;
 
 pub(crate) const fn channel(kind: RuleKind) -> usize {
     match kind {
@@ -49,6 +49,7 @@ pub(crate) const fn channel(kind: RuleKind) -> usize {
         RuleKind::Insert => 6,
         RuleKind::Delete => 7,
         RuleKind::To => 8,
+        RuleKind::Server => 9,
     }
 }
 
@@ -62,6 +63,8 @@ pub(crate) struct Verdict {
     pub(crate) call_goes_on: bool,
     /// Some rule can take more digits.
     pub(crate) more: bool,
+    /// A code for the telephone or the server can take more digits.
+    pub(crate) code_goes_on: bool,
     /// A rule names `#` or `*` as the next key.
     pub(crate) names_hash: bool,
     pub(crate) names_star: bool,
@@ -72,6 +75,7 @@ impl Verdict {
         best: [NO_RULE; CHANNELS],
         call_goes_on: false,
         more: false,
+        code_goes_on: false,
         names_hash: false,
         names_star: false,
     };
@@ -274,6 +278,8 @@ impl Builder {
         let places = || set.iter().filter_map(|place| self.places.get(usize::from(*place)));
         for place in places().filter(|place| !place.end) {
             verdict.more = true;
+            let kind = rules.get(usize::from(place.rule)).map(Rule::kind);
+            verdict.code_goes_on |= matches!(kind, Some(RuleKind::Feature | RuleKind::Server));
             verdict.names_hash |= place.names_hash;
             verdict.names_star |= place.names_star;
             if let Some(mark) = goes_on.get_mut(usize::from(place.rule)) {

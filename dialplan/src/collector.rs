@@ -5,6 +5,7 @@ use crate::plan::{Call, Outcome, Plan};
 use crate::rule::{Action, RuleId, RuleKind, Wait};
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use sidetone_hal::time::{Duration, Instant};
 
 /// The times that decide when a number is complete.
@@ -86,10 +87,12 @@ pub enum Progress {
     Send {
         /// The number that goes out.
         number: String,
-        /// The rule that decided, if any did; `call` has all of them.
+        /// Where the call goes, when not to the line's server ([`Call::address`]).
+        address: Option<String>,
+        /// The rule that decided, if any did.
         rule: Option<RuleId>,
-        /// Where the call goes, and all rules that took part.
-        call: Call,
+        /// All rules that took part, in the order in which they did; `rule` is the first.
+        rules: Vec<RuleId>,
         /// Why now.
         cause: DialCause,
     },
@@ -311,8 +314,8 @@ impl Collector {
     fn rest_of_time(&self) -> Rest {
         let Some(plan) = &self.config.plan else { return Rest::InterDigit };
         let verdict = plan.verdict(self.state);
-        if verdict.best(RuleKind::Feature).is_some() && !verdict.more {
-            return Rest::Over;
+        if verdict.best(RuleKind::Feature).is_some() {
+            return if verdict.code_goes_on { Rest::InterDigit } else { Rest::Over };
         }
         let action = verdict.best(RuleKind::Call).and_then(|rule| plan.rule(rule)).map(|rule| &rule.action);
         let Some(Action::Call { wait, .. } | Action::Reject { wait }) = action else {
@@ -321,6 +324,7 @@ impl Collector {
             return if hopeless { Rest::Hopeless } else { Rest::InterDigit };
         };
         match wait {
+            Wait::None | Wait::Seconds(0) if verdict.code_goes_on => Rest::InterDigit,
             Wait::None if verdict.call_goes_on => Rest::InterDigit,
             Wait::None | Wait::Seconds(0) => Rest::Over,
             Wait::Seconds(seconds) => Rest::Time(Duration::from_secs(u64::from(*seconds))),
@@ -335,12 +339,13 @@ impl Collector {
         let unmatched = self.config.unmatched;
         let outcome = match &self.config.plan {
             Some(plan) => plan.decide(&self.digits, unmatched),
-            None => Outcome::Call(Call { number: self.digits.clone(), address: None, rules: alloc::vec![] }),
+            None => Outcome::Call(Call { number: self.digits.clone(), address: None, rules: Vec::new() }),
         };
         match outcome {
             Outcome::Call(call) => {
                 self.on_hook();
-                Progress::Send { number: call.number.clone(), rule: call.rules.first().copied(), call, cause }
+                let Call { number, address, rules } = call;
+                Progress::Send { number, address, rule: rules.first().copied(), rules, cause }
             }
             Outcome::Feature { id, argument, rule } => {
                 self.on_hook();

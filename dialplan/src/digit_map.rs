@@ -1,6 +1,6 @@
 //! Digit maps (KX-UT670, section 6.6): parsing.
 
-use crate::error::{Parsed, PlanError, PlanErrorKind, finish, locate, require, stop};
+use crate::error::{Parsed, PlanError, PlanErrorKind, at_most, finish, require, stop};
 use crate::keys::KeySet;
 use crate::matcher::{Matcher, Piece, Template};
 use crate::rule::{Action, Rule, Wait};
@@ -43,10 +43,7 @@ impl DigitMap {
     /// # Errors
     /// Says at which column what was expected.
     pub fn parse(text: &str) -> Result<Self, PlanError> {
-        if let Some((beyond, _)) = text.char_indices().nth(Self::MAX_LENGTH) {
-            let rest = text.get(beyond..).unwrap_or_default();
-            return Err(locate(text, rest, PlanErrorKind::TooLong(Self::MAX_LENGTH)));
-        }
+        at_most(text, Self::MAX_LENGTH)?;
         let rules = finish(text, PlanErrorKind::Alternative, digit_map(text))?;
         Ok(Self { text: text.trim().into(), rules })
     }

@@ -51,7 +51,7 @@ pub enum PlanErrorKind {
     Group,
     #[error("expected $1 to $9, and that the rule has that group")]
     Reference,
-    #[error("expected replace, dialnow, area, block, insert, delete, to, emergency or feature")]
+    #[error("expected replace, dialnow, area, block, insert, delete, to, emergency, feature or server")]
     Keyword,
     #[error("expected = between the prefix and the replacement")]
     Equals,
@@ -121,6 +121,14 @@ pub(crate) fn locate(text: &str, rest: &str, kind: PlanErrorKind) -> PlanError {
     let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
     PlanError { line, column, kind }
+}
+
+/// Refuses a text that is longer than `max` characters, at the first one too many.
+pub(crate) fn at_most(text: &str, max: usize) -> Result<(), PlanError> {
+    match text.char_indices().nth(max).and_then(|(at, _)| text.get(at..)) {
+        Some(rest) => Err(locate(text, rest, PlanErrorKind::TooLong(max))),
+        None => Ok(()),
+    }
 }
 
 /// What a parser that must take all of `text` gave.

@@ -29,6 +29,7 @@ impl Plan {
                 RuleKind::Insert,
                 RuleKind::Delete,
                 RuleKind::To,
+                RuleKind::Server,
             ];
             debug_assert!(kinds.iter().enumerate().all(|(at, kind)| channel(*kind) == at));
             for rule in

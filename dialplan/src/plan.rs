@@ -155,8 +155,8 @@ impl Plan {
     /// The rule that would decide about the number if nothing followed.
     #[must_use]
     pub fn deciding(&self, state: StateId) -> Option<RuleId> {
-        use RuleKind::{Area, Block, Call, Delete, Emergency, Feature, Insert, Replace, To};
-        let order = [Emergency, Block, Feature, Call, Replace, Area, To, Insert, Delete];
+        use RuleKind::{Area, Block, Call, Delete, Emergency, Feature, Insert, Replace, Server, To};
+        let order = [Emergency, Block, Feature, Server, Call, Replace, Area, To, Insert, Delete];
         order.into_iter().find_map(|kind| self.best(state, kind))
     }
 
@@ -171,7 +171,7 @@ impl Plan {
     /// What becomes of a number. `unmatched` says whether a number that no rule matches is called as it is.
     ///
     /// The order: an address is called as it is ([`is_address`]); so is an emergency number; then block-out rules are looked at,
-    /// then feature codes; then the number is changed, by the digit map's alternative, or else by a replace rule, or else by the area code,
+    /// then codes for the telephone and for the server; then the number is changed, by the digit map's alternative, or else by a replace rule, or else by the area code,
     /// and after that by prefix rules: insert, then delete. Block-out rules are looked at again for the number that comes out.
     #[must_use]
     pub fn decide(&self, number: &str, unmatched: bool) -> Outcome {
@@ -193,6 +193,9 @@ impl Plan {
         if let Some((rule, id, argument)) = self.feature(verdict, number) {
             return Outcome::Feature { id, argument, rule };
         }
+        if let Some(rule) = verdict.best(RuleKind::Server) {
+            return untouched(alloc::vec![rule]);
+        }
         let mut call = Call { number: number.to_string(), address: None, rules: Vec::new() };
         if let Some(rule) = verdict.best(RuleKind::Call) {
             if matches!(self.action(rule), Some(Action::Reject { .. })) {
@@ -212,6 +215,26 @@ impl Plan {
             }
         }
         Outcome::Call(call)
+    }
+
+    /// The rule that keeps a number from being called as it is, for one that nobody dials now: of a key, a list, the last
+    /// call. [`RuleKind::Block`] and [`RuleKind::Reject`] do, except for addresses and emergency numbers; a code is refused by
+    /// [`RuleKind::Block`] alone.
+    #[must_use]
+    pub fn bars(&self, number: &str) -> Option<RuleId> {
+        if is_address(number) {
+            return None;
+        }
+        let verdict = self.verdict(self.run(number));
+        if verdict.best(RuleKind::Emergency).is_some() {
+            return None;
+        }
+        let is_code = verdict.best(RuleKind::Feature).or_else(|| verdict.best(RuleKind::Server)).is_some();
+        let rejected = || {
+            let rule = verdict.best(RuleKind::Call).filter(|_| !is_code)?;
+            matches!(self.action(rule), Some(Action::Reject { .. })).then_some(rule)
+        };
+        verdict.best(RuleKind::Block).or_else(rejected)
     }
 
     fn action(&self, rule: RuleId) -> Option<&Action> {

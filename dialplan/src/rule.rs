@@ -36,6 +36,8 @@ pub enum RuleKind {
     Emergency,
     /// The number is a code for the telephone itself.
     Feature,
+    /// The number is a code for the server, and goes out as it was dialled.
+    Server,
     /// Digits are put into the number.
     Insert,
     /// Digits are taken out of the number.
@@ -58,7 +60,7 @@ pub enum Wait {
     DialNow,
 }
 
-/// The most feature codes of a plan.
+/// The most codes for the telephone, and the most for the server, that a list has for one line.
 pub const MAX_FEATURES: usize = 64;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +72,7 @@ pub(crate) enum Action {
     Block,
     Emergency,
     Feature { id: u16, argument: Option<Template> },
+    Server,
     Insert { position: u16, digits: String },
     Delete { position: u16, length: u16 },
     To(String),
@@ -111,6 +114,12 @@ impl Rule {
         Self::new(format!("feature {id} {code}"), matcher, Action::Feature { id, argument })
     }
 
+    /// A code for the server, in the form of [`Rule::emergency`]: it goes out as it was dialled, with what follows it.
+    #[must_use]
+    pub fn server(code: &str) -> Self {
+        Self::new(format!("server {code}"), simple(code), Action::Server)
+    }
+
     /// The rule for one line only, counted from 1.
     #[must_use]
     pub const fn on_line(mut self, line: u8) -> Self {
@@ -141,6 +150,7 @@ impl Rule {
             Action::Block => RuleKind::Block,
             Action::Emergency => RuleKind::Emergency,
             Action::Feature { .. } => RuleKind::Feature,
+            Action::Server => RuleKind::Server,
             Action::Insert { .. } => RuleKind::Insert,
             Action::Delete { .. } => RuleKind::Delete,
             Action::To(_) => RuleKind::To,

@@ -1,6 +1,6 @@
 //! Lists of rules as text: one a line, or several between `;`.
 
-use crate::error::{Parsed, PlanError, PlanErrorKind, Stop, finish, require, stop};
+use crate::error::{Parsed, PlanError, PlanErrorKind, Stop, at_most, finish, require, stop};
 use crate::expression::{expression, replacement};
 use crate::keys::KeySet;
 use crate::matcher::Matcher;
@@ -34,7 +34,7 @@ const fn most(kind: RuleKind) -> usize {
     match kind {
         RuleKind::Area => 1,
         RuleKind::Block => 10,
-        RuleKind::Feature => MAX_FEATURES,
+        RuleKind::Feature | RuleKind::Server => MAX_FEATURES,
         _ => 100,
     }
 }
@@ -57,11 +57,15 @@ impl RuleList {
     /// # Errors
     /// Says at which line and column what was expected.
     pub fn parse(text: &str) -> Result<Self, PlanError> {
-        if let Some(rest) = text.char_indices().nth(Self::MAX_LENGTH).and_then(|(at, _)| text.get(at..)) {
-            return Err(crate::error::locate(text, rest, PlanErrorKind::TooLong(Self::MAX_LENGTH)));
-        }
+        at_most(text, Self::MAX_LENGTH)?;
         let rules = finish(text, PlanErrorKind::RuleEnd, rules(text))?;
         Ok(Self { text: text.trim().into(), rules })
+    }
+
+    /// A list of rules that stand elsewhere.
+    pub(crate) fn of(rules: Vec<Rule>) -> Self {
+        let lines: Vec<&str> = rules.iter().map(Rule::text).collect();
+        Self { text: lines.join("\n"), rules }
     }
 
     /// The rules in their order.
@@ -184,6 +188,11 @@ fn body<'a>(start: &'a str, word: &str, rest: &'a str) -> Parsed<'a, Rule> {
             let rule = Rule::emergency(number);
             (rest, rule.matcher, rule.action)
         }
+        "server" => {
+            let (rest, code) = simple(rest)?;
+            let rule = Rule::server(code);
+            (rest, rule.matcher, rule.action)
+        }
         "feature" => {
             let (rest, id) = number(rest, 0, u16::MAX)?;
             let (rest, code) = simple(rest)?;
@@ -228,8 +237,11 @@ fn replace(input: &str) -> Body<'_> {
 pub(crate) fn replace_rule<'a>(prefix: &'a str, with: &'a str) -> Result<Rule, nom::Err<Stop<'a>>> {
     let (rest, pattern) = expression(prefix, |_| false)?;
     bounded(prefix, rest, MAX_PREFIX)?;
-    let (rest, template) = replacement(with, &pattern.groups, |_| false)?;
+    let (rest, template) = replacement(with, &pattern.groups, ends)?;
     bounded(with, rest, MAX_PREFIX)?;
+    if !rest.is_empty() || with.is_empty() {
+        return Err(nom::Err::Failure(Stop { rest, kind: PlanErrorKind::Digits }));
+    }
     Ok(Rule::new(alloc::format!("replace {prefix}={with}"), pattern.matcher, Action::Replace(template)))
 }
 

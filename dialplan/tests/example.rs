@@ -101,6 +101,126 @@ fn a_bad_plan_is_shown_with_its_place() {
 }
 
 #[test]
+fn odd_plans_and_digits_end_in_a_line_or_a_clear_message() {
+    let alternatives = |count: usize| vec!["12"; count].join("|");
+    let list = |rule: &str, count: usize| vec![rule; count].join(";");
+    let long = |length: usize| {
+        format!("{}{}", "[0123456789]".repeat(2), "|1".repeat(length))
+            .chars()
+            .take(length)
+            .collect::<String>()
+    };
+    for (style, plan, message) in [
+        ("panasonic", String::new(), "column 1: expected a digit, *, #, +, x, [ or <"),
+        ("panasonic", "  ".to_owned(), "column 3: expected a digit, *, #, +, x, [ or <"),
+        ("panasonic", "|".to_owned(), "column 1: expected a digit, *, #, +, x, [ or <"),
+        ("panasonic", "1|".to_owned(), "column 3: expected a digit, *, #, +, x, [ or <"),
+        ("panasonic", "1 2".to_owned(), "column 3: expected another element, | or the end"),
+        ("panasonic", "1é".to_owned(), "column 2: expected another element, | or the end"),
+        ("panasonic", "é1".to_owned(), "column 1: expected a digit, *, #, +, x, [ or <"),
+        ("panasonic", "\u{661}".to_owned(), "column 1: expected a digit, *, #, +, x, [ or <"),
+        ("panasonic", "é".repeat(501), "column 501: expected at most 500 characters"),
+        ("panasonic", long(501), "column 501: expected at most 500 characters"),
+        ("panasonic", alternatives(41), "column 121: expected at most 40 alternatives"),
+        ("panasonic", "x".repeat(33), "column 33: expected at most 32 digits in an alternative"),
+        (
+            "panasonic",
+            format!("<{}:1>", "1".repeat(33)),
+            "column 1: expected at most 32 digits in an alternative",
+        ),
+        ("panasonic", "1S".to_owned(), "column 3: expected the seconds of the timer, 0 to 9"),
+        ("yealink", list("block 1", 11), "column 81: expected at most 10 rules of this kind"),
+        ("dinstar", list("replace 1=2", 101), "expected at most 100 rules of this kind"),
+        ("sayhi", list("insert 1 0 2", 101), "expected at most 100 rules of this kind"),
+        ("yealink", "block é".to_owned(), "column 7: expected a character, x, ., [ or ("),
+        ("yealink", "call 1".to_owned(), "column 1: expected replace, dialnow, area,"),
+        ("sayhi", "insert 1 0".to_owned(), "column 11: expected digits, * or #"),
+        (
+            "dinstar",
+            "area 10 5 4".to_owned(),
+            "column 11: expected a maximum that is larger than the minimum",
+        ),
+    ] {
+        let outcome = run(&["--style", style, &plan, "1"]);
+        assert_eq!(digits::status(&outcome), 2, "{style} {plan}");
+        let error = outcome.unwrap_err();
+        assert!(error.starts_with("the plan: column ") && error.contains(message), "{style} {plan}: {error}");
+    }
+    // At the limits all is well, and an empty list of rules takes any number.
+    for (style, plan) in [
+        ("panasonic", alternatives(40)),
+        ("panasonic", "x".repeat(32)),
+        ("yealink", list("block 2", 10)),
+        ("yealink", String::new()),
+        ("dinstar", " ; ;".to_owned()),
+        ("sayhi", list("insert 2 0 2", 100)),
+    ] {
+        let outcome = run(&["--style", style, &plan, "1,"]);
+        assert_eq!(digits::status(&outcome), 0);
+        assert!(outcome.unwrap().pop().unwrap().starts_with("send 1 after "), "{style} {plan}");
+    }
+    let most = run(&["--emergency", "", "x.", &"1".repeat(64)]).unwrap();
+    assert_eq!(most.last().unwrap(), "incomplete");
+    for (digits, message) in [
+        ("1".repeat(65), "the number is full: at most 64 digits"),
+        ("1".repeat(100_000), "the number is full: at most 64 digits"),
+        ("1é".to_owned(), "'é' cannot be dialled"),
+        ("1 2".to_owned(), "' ' cannot be dialled"),
+        ("\u{661}".to_owned(), "'\u{661}' cannot be dialled"),
+    ] {
+        let outcome = run(&["x.", &digits]);
+        assert_eq!((digits::status(&outcome), outcome.unwrap_err()), (2, message.to_owned()));
+    }
+    // Whatever stands in place of digits ends in a line.
+    for digits in ["", "#", ",", ",,", "##", "<", "<<1", "1,#", "1#,", "1,,", ",1,", "+", "a", "**"] {
+        for style in ["panasonic", "yealink", "dinstar", "sayhi"] {
+            let plan = if style == "panasonic" { "x." } else { "block 9" };
+            assert!(run(&["--style", style, plan, digits]).is_ok(), "{style} {digits}");
+        }
+    }
+}
+
+#[test]
+fn wrong_options_are_told() {
+    for (arguments, message) in [
+        (&["--style", "cisco", "1", "1"][..], "--style: expected panasonic, yealink, dinstar or sayhi"),
+        (&["--no-match-calls", "maybe", "1", "1"], "--no-match-calls maybe: expected yes or no"),
+        (&["--inter-digit", "soon", "1", "1"], "--inter-digit soon: expected a number"),
+        (&["--t", "-1", "1", "1"], "--t -1: expected a number"),
+        (&["--line", "256", "1", "1"], "--line: expected 1 to 255"),
+        (&["--line", "0", "1", "1"], "--line: expected 1 to 255"),
+        (&["--fast", "1", "1"], "--fast: no such option"),
+        (&["--t"], "--t needs a value"),
+        (&[], "no plan"),
+        (&["1"], "no digits"),
+        (&["1", "2", "3"], "3: one plan and one row of digits"),
+    ] {
+        let error = run(arguments).unwrap_err();
+        assert!(error.starts_with(message), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn a_picture_needs_graphviz_and_its_lack_is_told() {
+    let folder = std::env::temp_dir().join(format!("sidetone-picture-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("plan.png");
+    let name = file.display().to_string();
+    let told = last(&["--png", &name, "12|1x."]);
+    match std::process::Command::new("dot").arg("-V").output() {
+        Ok(_) => {
+            assert_eq!(told, format!("{name} is drawn"));
+            assert!(std::fs::read(&file).unwrap().starts_with(b"\x89PNG"));
+            // What cannot be written is told, too.
+            let nowhere = folder.join("no/such/plan.png").display().to_string();
+            assert!(last(&["--png", &nowhere, "12"]).starts_with("dot: exit status"));
+        }
+        Err(_) => assert!(told.starts_with("graphviz (dot) is not there ("), "{told}"),
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn a_file_of_rules_is_read_line_by_line() {
     let file = std::env::temp_dir().join(format!("sidetone-digits-{}", std::process::id()));
     let name = file.display().to_string();

@@ -300,6 +300,22 @@ fn template_files_say_what_is_wrong_and_hold_100_rules() {
     ] {
         assert_eq!(RuleList::from_replace_template(file).unwrap_err().to_string(), message, "{file}");
     }
+    for (file, message) in [
+        ("<DialRule><Data Prefix=\"1\" Replace=\"2;3\"/></DialRule>", "column 38: expected digits, * or #"),
+        ("<DialRule><Data Prefix=\"1\" Replace=\"\"/></DialRule>", "column 37: expected digits, * or #"),
+        (
+            "<DialRule><Data Prefix=\"1\"Replace=\"2\"/></DialRule>",
+            "column 27: expected <Data Prefix=\"…\"/>",
+        ),
+        ("<DialRule><Data Prefix=\"1\n\"/></DialRule>", "column 26: expected <Data Prefix=\"…\"/>"),
+        ("<DialRule><Data Prefix=", "column 17: expected <Data Prefix=\"…\"/>"),
+        ("<DialRule>", "column 11: expected <Data Prefix=\"…\"/>"),
+        ("", "column 1: expected <Data Prefix=\"…\"/>"),
+    ] {
+        assert_eq!(RuleList::from_replace_template(file).unwrap_err().to_string(), message, "{file}");
+    }
+    let lenient = "<DialRule>\r\n <Data Replace='002$1' LineID=\"\" Prefix='2(xx)' />\r\n <Data Prefix=\"\" Replace=\"\" />\r\n</DialRule>";
+    assert_eq!(RuleList::from_replace_template(lenient).unwrap().to_string(), "replace 2(xx)=002$1");
     let many = |count: usize| format!("<DialNow>{}</DialNow>", "<Data DialNowRule=\"1\"/>".repeat(count));
     assert_eq!(RuleList::from_dial_now_template(&many(100)).unwrap().rules().len(), 100);
     assert!(

@@ -280,7 +280,7 @@ fn bad_rules_say_where_and_what() {
         ("to 1", "column 5: expected an address"),
         (
             "dial 1",
-            "column 1: expected replace, dialnow, area, block, insert, delete, to, emergency or feature",
+            "column 1: expected replace, dialnow, area, block, insert, delete, to, emergency, feature or server",
         ),
         (
             "block 1;\n# a remark; with ; in it\nblock )",
@@ -291,4 +291,77 @@ fn bad_rules_say_where_and_what() {
     }
     let long = format!("replace {}=1", "1".repeat(33));
     assert_eq!(RuleList::parse(&long).unwrap_err().to_string(), "column 41: expected at most 32 characters");
+}
+
+#[test]
+fn codes_for_the_server_go_out_as_they_are_dialled() {
+    let plan = plan(
+        "server *73.; server *86; replace *(.)=0$1; replace x(.)=9$1; delete * 0 1; area 010 1 9; block *7399",
+    );
+    for (dialled, number) in [("*73", "*73"), ("*73201", "*73201"), ("*86", "*86"), ("*861", "861")] {
+        assert!(
+            matches!(plan.decide(dialled, false), Outcome::Call(call) if call.number == number),
+            "{dialled}"
+        );
+    }
+    assert!(
+        matches!(plan.decide("*7399", true), Outcome::Blocked { .. }),
+        "block-out rules hold for them, too"
+    );
+    let refused = Plan::compile(rules("*xx!").iter().chain([&Rule::server("*86")]), 1).unwrap();
+    assert!(matches!(refused.decide("*86", true), Outcome::Call(call) if call.number == "*86"));
+    assert!(matches!(refused.decide("*87", true), Outcome::Blocked { .. }));
+}
+
+#[test]
+fn no_rule_calls_what_may_become_a_code() {
+    let mut all = rules("*x|*xx|*xxx|12S0");
+    all.extend([
+        Rule::feature(1, "*69"),
+        Rule::feature(2, "*72."),
+        Rule::server("*73."),
+        Rule::server("123"),
+    ]);
+    let mut config = CollectorConfig::default();
+    config.plan = Some(Arc::new(Plan::compile(&all, 1).unwrap()));
+    let mut c = Collector::new(config);
+    let _ = c.off_hook(T0);
+    assert_eq!(press(&mut c, "*7"), waits(5), "complete, but a code begins so");
+    assert_eq!(press(&mut c, "2"), waits(5), "its target may follow");
+    assert!(matches!(press(&mut c, "55#"), Progress::Feature { id: 2, argument, .. } if argument == "55"));
+    let _ = c.off_hook(T0);
+    assert_eq!(press(&mut c, "*73"), waits(5));
+    assert_eq!(number(&press(&mut c, "5#")), Some("*735"));
+    let _ = c.off_hook(T0);
+    assert!(matches!(press(&mut c, "*69"), Progress::Feature { id: 1, .. }));
+    let _ = c.off_hook(T0);
+    assert_eq!(press(&mut c, "12"), waits(5));
+    assert_eq!(number(&c.handle_timeout(T0 + Duration::from_secs(5))), Some("12"));
+    let _ = c.off_hook(T0);
+    assert_eq!(number(&press(&mut c, "*8")), Some("*8"), "no code begins so");
+}
+
+#[test]
+fn a_number_that_nobody_dials_now_is_barred_by_block_out_and_refusals_alone() {
+    let mut all = rules("block 900.; block *8; replace 5=9001; line 2 block 7");
+    all.extend(rules("123xxx!|*x!"));
+    all.extend([Rule::emergency("9112"), Rule::server("*9"), Rule::emergency("9001")]);
+    let plan = Plan::compile(&all, 1).unwrap();
+    for (number, rule) in [
+        ("9005", Some("block 900.")),
+        ("123456", Some("123xxx!")),
+        ("*8", Some("block *8")),
+        ("*7", Some("*x!")),
+        ("*9", None),
+        ("9001", None),
+        ("5", None),
+        ("7", None),
+        ("12", None),
+        ("", None),
+        ("sip:9005@example.org", None),
+        ("9005@example.org", None),
+    ] {
+        let barred = plan.bars(number).and_then(|rule| plan.rule(rule)).map(Rule::text);
+        assert_eq!(barred, rule, "{number}");
+    }
 }

@@ -19,7 +19,7 @@ pub const SEEDS: &[&str] = &[
     "*21*5#\n*21*x.#|x.",
     "0012354599\nreplace 001(xxx)45(xx)=9001$145$2; replace 5([6-9])(.)=3$2\narea 010 4 7\nblock 900.",
     "1234\n# remark\ndialnow 52[0-6]\nline 2 dialnow xxxxxx\ndialnow ((1)(x.)[2,5-8])",
-    "8123\ninsert 8 1 00; delete 8 0 1; to 8 [2001:db8::1]:5062; emergency 11x.; feature 7 *69.",
+    "8123\ninsert 8 1 00; delete 8 0 1; to 8 [2001:db8::1]:5062; emergency 11x.; feature 7 *69.; server *73.",
     "234\n<DialRule>\n  <Data Prefix=\"2(xx)\" Replace=\"002$1\"/>\n</DialRule>\n",
     "1234\n<?xml version=\"1.0\"?><!-- x --><DialNow><Data DialNowRule=\"52[0-6]\"/></DialNow>",
 ];
@@ -88,13 +88,18 @@ fn dial(rules: &[Rule], digits: &str) {
                 let rule = plan.deciding(state).and_then(|rule| plan.rule(rule)).map(Rule::text);
                 assert_eq!(collector.deciding_rule(), rule);
             }
-            Progress::Send { call, number, .. } => {
-                assert!(!number.is_empty() && call.number == number && collector.digits().is_empty());
+            Progress::Send { number, address, rule, rules, .. } => {
+                assert!(
+                    !number.is_empty() && rules.first().copied() == rule && collector.digits().is_empty()
+                );
                 let dialled =
                     if key == ',' || key == '#' { before.clone() } else { format!("{before}{key}") };
                 let decided =
                     [dialled, format!("{before}{key}")].map(|number| plan.decide(&number, config.unmatched));
-                assert!(decided.contains(&Outcome::Call(call)), "{before:?} {key:?}");
+                let decided = decided.iter().any(|outcome| {
+                    matches!(outcome, Outcome::Call(call) if (&call.number, &call.address, &call.rules) == (&number, &address, &rules))
+                });
+                assert!(decided, "{before:?} {key:?}");
             }
             Progress::Blocked { rule } => assert!(plan.rule(rule).is_some()),
             _ => {}
