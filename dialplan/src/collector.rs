@@ -58,6 +58,15 @@ pub struct CollectorConfig {
 impl CollectorConfig {
     /// The most digits that rules are tried on.
     pub const MAX_DIGITS: usize = crate::matcher::MAX_NUMBER;
+
+    /// What becomes of a number once the person has finished ([`Plan::decide`]).
+    #[must_use]
+    pub fn decide(&self, number: &str) -> Outcome {
+        match &self.plan {
+            Some(plan) => plan.decide(number, self.unmatched),
+            None => Outcome::Call(Call { number: number.into(), address: None, rules: Vec::new() }),
+        }
+    }
 }
 
 impl Default for CollectorConfig {
@@ -336,12 +345,7 @@ impl Collector {
     /// The person has finished.
     fn finish(&mut self, cause: DialCause) -> Progress {
         self.deadline = None;
-        let unmatched = self.config.unmatched;
-        let outcome = match &self.config.plan {
-            Some(plan) => plan.decide(&self.digits, unmatched),
-            None => Outcome::Call(Call { number: self.digits.clone(), address: None, rules: Vec::new() }),
-        };
-        match outcome {
+        match self.config.decide(&self.digits) {
             Outcome::Call(call) => {
                 self.on_hook();
                 let Call { number, address, rules } = call;

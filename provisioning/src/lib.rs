@@ -11,8 +11,8 @@ pub use schema::{ACCOUNTS, Access, KEYS, Kind, SCHEMA, Setting};
 pub use settings::{Secret, SettingError, SettingErrorKind, Settings};
 pub use typed::{
     AccountCallSettings, AccountDialSettings, AccountServerSettings, AccountSettings, AccountSeveralSettings,
-    AuthoritySet, BlfListSettings, CallSettings, CompletionSettings, DialSettings, DndSettings, DtmfInfo,
-    DtmfMode, ForwardSettings, IdentitySettings, IntercomSettings, KeepAliveKind, KeySettings, KeysSettings,
-    MediaSettings, NatKind, PagingSettings, PhoneSettings, PnpSettings, ServerSettings, SessionSettings,
-    SeveralSettings, Srtp, TimerSettings, TlsSettings, ToneSettings, Transport,
+    AuthoritySet, BlfListSettings, CallSettings, CodeSettings, CompletionSettings, DialSettings, DndSettings,
+    DtmfInfo, DtmfMode, ForwardSettings, IdentitySettings, IntercomSettings, KeepAliveKind, KeySettings,
+    KeysSettings, MediaSettings, NatKind, PagingSettings, PhoneSettings, PnpSettings, ServerSettings,
+    SessionSettings, SeveralSettings, Srtp, TimerSettings, TlsSettings, ToneSettings, Transport,
 };

@@ -4,6 +4,7 @@
 //! for a key, 1 to [`KEYS`].
 
 mod calls;
+mod codes;
 mod completion;
 mod dialplan;
 mod identity;
@@ -28,6 +29,7 @@ pub const KEYS: u8 = 13;
 const TABLES: &[&[Setting]] = &[
     TABLE,
     dialplan::DIALPLAN,
+    codes::CODES,
     calls::CALLS,
     session::SESSION,
     server::SERVER,

@@ -1,6 +1,7 @@
 //! The settings as the phone reads them: values of Rust's types.
 
 mod calls;
+mod codes;
 mod completion;
 mod dialplan;
 mod identity;
@@ -11,6 +12,7 @@ mod session;
 mod several;
 
 pub use calls::{AccountCallSettings, CallSettings, DndSettings, ForwardSettings, IntercomSettings};
+pub use codes::CodeSettings;
 pub use completion::CompletionSettings;
 pub use dialplan::{AccountDialSettings, DialSettings};
 pub use identity::IdentitySettings;

@@ -8,6 +8,7 @@ pub(super) const DIALPLAN: &[Setting] = {
     use Access::{Administrator as Admin, User};
     use Kind::{Bool, Choice, DialRules, DigitMap, Seconds, Text};
     const CODE: Kind = Text { max: 8 };
+    const PATH: Kind = Text { max: 511 };
     const LIVE: bool = false;
     &[
         row(
@@ -25,6 +26,31 @@ pub(super) const DIALPLAN: &[Setting] = {
             Admin,
             LIVE,
             "Replace, dial-now, area-code, block-out and prefix rules, between `;`; `line 2` before a rule holds it to account 2.",
+        ),
+        row(
+            "dialplan.replace_file",
+            PATH,
+            "",
+            Admin,
+            LIVE,
+            "A file of replace rules as the CP860 has them (`dialplan.xml`), which follow those of `dialplan.rules`.",
+        ),
+        row("dialplan.dial_now_file", PATH, "", Admin, LIVE, "The same of dial-now rules (`dialnow.xml`)."),
+        row(
+            "dialplan.directory",
+            Bool,
+            "false",
+            Admin,
+            LIVE,
+            "Whether numbers of keys and contacts go by all rules, as if they were dialled; block-out rules hold for them anyway.",
+        ),
+        row(
+            "dialplan.history",
+            Bool,
+            "false",
+            Admin,
+            LIVE,
+            "The same of the numbers of those who called or wrote. What was dialled before was changed then.",
         ),
         row(
             "dialplan.first_digit",

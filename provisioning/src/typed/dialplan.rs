@@ -1,5 +1,6 @@
 //! How pressed digits become a number, as the phone reads it.
 
+use super::codes::CodeSettings;
 use crate::settings::Settings;
 use core::time::Duration;
 use sidetone_dialplan::{DigitMap, PlusCodes, RuleList};
@@ -12,6 +13,11 @@ pub struct DialSettings {
     /// Of the accounts without one of their own.
     pub digit_map: Option<DigitMap>,
     pub rules: RuleList,
+    /// Paths; empty for none.
+    pub replace_file: String,
+    pub dial_now_file: String,
+    pub directory: bool,
+    pub history: bool,
     /// `None` waits for ever, as the next one.
     pub first_digit: Option<Duration>,
     pub inter_digit: Option<Duration>,
@@ -21,6 +27,7 @@ pub struct DialSettings {
     pub send_key: Option<char>,
     /// All empty: `+` stays.
     pub plus: PlusCodes,
+    pub codes: CodeSettings,
 }
 
 /// How digits become a number of an account.
@@ -39,6 +46,10 @@ impl Settings {
         DialSettings {
             digit_map: value("digit_map").digit_map(),
             rules: value("rules").dial_rules(),
+            replace_file: value("replace_file").text(),
+            dial_now_file: value("dial_now_file").text(),
+            directory: value("directory").bool(),
+            history: value("history").bool(),
             first_digit: time("first_digit"),
             inter_digit: time("inter_digit"),
             macro_digit: value("macro_digit").seconds(),
@@ -52,6 +63,7 @@ impl Settings {
                 value("country_code").text(),
                 value("national_code").text(),
             ),
+            codes: self.codes(),
         }
     }
 
