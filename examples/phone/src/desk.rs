@@ -101,6 +101,7 @@ impl Desk {
         let mut set_up = FirmwareConfig::new(config.model, config.labels());
         set_up.dialling.clone_from(&config.dialling.usual);
         set_up.account_dialling.clone_from(&config.dialling.accounts);
+        set_up.stored = config.dialling.stored;
         set_up.transfer = config.calls.transfer;
         set_up.keys.clone_from(&config.keys.keys);
         set_up.policy = config.calls.policy(&config.accounts);

@@ -2,6 +2,7 @@
 
 mod account;
 mod calls;
+mod codes;
 mod dialling;
 mod guest;
 mod identity;

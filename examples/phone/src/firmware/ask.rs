@@ -1,6 +1,7 @@
 //! The key of an extension during a call, where the person is to say what it is for.
 
 use super::keys::Soft;
+use super::stored::Origin;
 use super::transfer::{Step, Transfer};
 use super::{CallRef, Firmware};
 use sidetone_hal::time::Instant;
@@ -31,6 +32,12 @@ impl Firmware {
         if !self.can_transfer(call) {
             return;
         }
+        // Those who go beside it are asked about there.
+        let number = match answer {
+            Soft::Blind | Soft::Consult => self.stored(now, account, number, Origin::Directory),
+            _ => Some(number),
+        };
+        let Some(number) = number else { return };
         match answer {
             Soft::Blind => {
                 self.transfer = Some(Transfer { call, step: Step::Dialling });

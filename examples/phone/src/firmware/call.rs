@@ -289,11 +289,15 @@ impl Firmware {
 
     /// Calls a number of the person's, on the line that the dialler chose.
     pub(super) fn call(&mut self, now: Instant, number: String) {
-        let chosen = self.dialler.line();
-        let account = chosen.and_then(|line| self.account_of(line)).unwrap_or(self.account);
-        let account = self.line_account_of_dial().unwrap_or(account);
+        let account = self.dial_account();
         self.redial.stop();
         self.place(now, account, number);
+    }
+
+    /// The account of the line that the dialler chose.
+    pub(super) fn dial_account(&self) -> usize {
+        let chosen = self.dialler.line().and_then(|line| self.account_of(line));
+        self.line_account_of_dial().or(chosen).unwrap_or(self.account)
     }
 
     /// Calls a number.
@@ -499,7 +503,7 @@ impl Firmware {
         self.finish(now, "Call failed".to_owned(), vec![reason.to_owned()], Sound::Congestion);
     }
 
-    fn finish(&mut self, now: Instant, title: String, details: Vec<String>, sound: Sound) {
+    pub(super) fn finish(&mut self, now: Instant, title: String, details: Vec<String>, sound: Sound) {
         self.muted = false;
         self.mode = Mode::Ended { title, details, sound: Some(sound) };
         if self.hook == HookState::OffHook && self.path == Some(AudioPath::Handset) {

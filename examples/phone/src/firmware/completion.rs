@@ -3,6 +3,7 @@
 //! Soft key `Wait`, or OK, on the screen that tells of the failure begins it; then the phone says that somebody is free, and
 //! soft key `Call`, or OK, calls. One wish at a time; Cancel while the phone asks forgets it.
 
+use super::stored::Origin;
 use super::{Call, Command, Firmware, Mode};
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::{StatusCode, Uri};
@@ -114,7 +115,9 @@ impl Firmware {
             Some(CompletionStep::Call(_)) => {
                 self.wanted = None;
                 self.command(Command::AwaitNoMore);
-                self.call_beside(now, account, number);
+                if let Some(number) = self.stored(now, account, number, Origin::Sent) {
+                    self.call_again_beside(now, account, number);
+                }
             }
             Some(CompletionStep::Stop) => {
                 self.wanted = None;

@@ -1,5 +1,7 @@
 //! What becomes of a number that is dialled.
 
+use super::dial::Dialled;
+use super::stored::Origin;
 use super::{CallRef, Firmware, Mode};
 use sidetone_hal::time::Instant;
 use sidetone_sip_ua::feature::acd::AgentCommand;
@@ -28,7 +30,13 @@ impl Firmware {
     }
 
     /// A number is complete.
-    pub(super) fn dialled(&mut self, now: Instant, number: String) {
+    pub(super) fn dialled(&mut self, now: Instant, dialled: Dialled) {
+        let number = match dialled {
+            Dialled::Number(number) => number,
+            Dialled::Code { id, argument } => {
+                return self.code_dialled(now, self.dial_account(), id, &argument);
+            }
+        };
         match self.entry.take() {
             None => self.call(now, number),
             Some(Entry::Forward(account)) => {
@@ -54,7 +62,10 @@ impl Firmware {
         let Some(policy) = self.policy.accounts.get(self.account) else { return };
         let Some(number) = self.hotline.poll(now, &policy.hotline).map(str::to_owned) else { return };
         if matches!(self.mode, Mode::Dial) && self.dialler.digits().is_empty() {
-            self.call(now, number);
+            let account = self.dial_account();
+            if let Some(number) = self.stored(now, account, number, Origin::Directory) {
+                self.call(now, number);
+            }
         }
     }
 }

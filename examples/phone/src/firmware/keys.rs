@@ -1,6 +1,8 @@
 //! What keys and the hook switch do, by what stands in the foreground.
 
+use super::dial::Dialled;
 use super::entry::Entry;
+use super::stored::Origin;
 use super::transfer::{Step, Transfer};
 use super::{
     Account, Call, CallRef, CallState, Command, Firmware, Mode, OVERLAY_SHOWN, Timer, VOLUME_MAX, remember,
@@ -333,6 +335,9 @@ impl Firmware {
 
     /// The number goes by the rules of the account that it will be called from.
     fn choose_rules(&mut self, now: Instant) {
+        if self.entry.is_some() {
+            return self.dialler.set_plain(now);
+        }
         let chosen = self.dialler.line().and_then(|line| self.account_of(line));
         self.dialler.set_account(now, chosen.unwrap_or(self.account));
     }
@@ -375,7 +380,7 @@ impl Firmware {
     fn send(&mut self, now: Instant) {
         if matches!(self.entry, Some(Entry::AgentReason(_))) && self.dialler.digits().is_empty() {
             // No reason is one, too.
-            self.dialled(now, String::new());
+            self.dialled(now, Dialled::Number(String::new()));
         } else if let Some(number) = self.dialler.send(now) {
             self.dialled(now, number);
         } else if self.entry.is_none() {
@@ -441,7 +446,10 @@ impl Firmware {
         if matches!(self.mode, Mode::Call(_)) {
             return;
         }
-        if let Some(number) = self.last_number.clone() {
+        let account = self.dial_account();
+        if let Some(number) = self.last_number.clone()
+            && let Some(number) = self.stored(now, account, number, Origin::Sent)
+        {
             self.call(now, number);
         }
     }

@@ -8,6 +8,7 @@ mod agent;
 mod ask;
 mod call;
 mod clock;
+mod codes;
 mod completion;
 mod conference;
 mod dial;
@@ -24,12 +25,14 @@ mod screen;
 mod served;
 mod shared;
 mod signal;
+mod stored;
 mod texts;
 mod transfer;
 mod watch;
 
 pub use call::{Call, CallRef, CallState, Ended, EndedBy, Peer, Quality};
 pub use clock::{Moment, WallClock};
+pub use codes::LocalCode;
 pub use draw::Painter;
 pub use hot_desk::Secret;
 pub use network_conference::NetworkConferenceConfig;
@@ -39,6 +42,7 @@ pub use programmable::{KeyConfig, KeyFunction, Member, ParkBy, ParkKey};
 pub use screen::{Body, Icon, LineLabel, Screen, SoftKey, Tone};
 pub use served::Served;
 pub use signal::{Command, Registration, Signal, Sound};
+pub use stored::StoredNumbers;
 pub use texts::ReceivedText;
 pub use transfer::{SemiAttended, TransferConfig, TransferProgress};
 
@@ -94,6 +98,8 @@ pub struct FirmwareConfig {
     pub dialling: CollectorConfig,
     /// How digits become a number, in the order of the accounts.
     pub account_dialling: Vec<CollectorConfig>,
+    /// Which numbers that nobody dials now go by the rules.
+    pub stored: StoredNumbers,
     /// What hanging up does for a transfer.
     pub transfer: TransferConfig,
     /// What keys do. Line keys that do something are no lines.
@@ -112,6 +118,7 @@ impl FirmwareConfig {
             accounts,
             dialling,
             account_dialling: Vec::new(),
+            stored: StoredNumbers::default(),
             transfer,
             keys: Vec::new(),
             policy: CallPolicy::default(),
@@ -211,6 +218,7 @@ pub struct Firmware {
     accounts: Vec<Account>,
     account: usize,
     dialler: Dialler,
+    stored_numbers: StoredNumbers,
     calls: Vec<Call>,
     next_call: u32,
     mode: Mode,
@@ -289,6 +297,7 @@ impl Firmware {
                 .collect(),
             account: 0,
             dialler: Dialler::new(config.dialling, config.account_dialling),
+            stored_numbers: config.stored,
             calls: Vec::new(),
             next_call: 1,
             mode: Mode::Idle,

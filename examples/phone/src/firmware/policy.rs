@@ -2,6 +2,7 @@
 //! to others. The rules are [`sidetone_sip_ua::feature`]'s; here they meet the telephone.
 
 use super::served::{Served, dnd_told, forward_told};
+use super::stored::Origin;
 use super::{Call, CallRef, Firmware, Mode, NetworkConferenceConfig, Peer, Sound};
 use sidetone_dialplan::{HotlineConfig, PlusCodes};
 use sidetone_hal::audio::AudioPath;
@@ -525,6 +526,7 @@ impl Firmware {
         }
         if self.redial.at_once().is_some()
             && let Some((account, number)) = self.redial_number.clone()
+            && let Some(number) = self.stored(now, account, number, Origin::Sent)
         {
             self.place(now, account, number);
         }
@@ -545,7 +547,10 @@ impl Firmware {
             number = self.policy.plus.dialled(&number);
         }
         let account = usize::try_from(account).unwrap_or(usize::MAX);
-        self.place(now, account.min(self.accounts.len().saturating_sub(1)), number);
+        let account = account.min(self.accounts.len().saturating_sub(1));
+        if let Some(number) = self.stored(now, account, number, Origin::History) {
+            self.place(now, account, number);
+        }
     }
 
     pub(super) fn can_return(&self) -> bool {

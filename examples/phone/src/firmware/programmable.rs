@@ -14,6 +14,7 @@ pub use park::{ParkBy, ParkKey};
 use super::call::CallState;
 use super::entry::Entry;
 use super::screen::Tone;
+use super::stored::Origin;
 use super::{Command, Firmware, Mode, remember};
 use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::LampState;
@@ -272,7 +273,9 @@ impl Firmware {
         if self.dials_for_transfer()
             && let Some(number) = function.number()
         {
-            self.transfer_to_number(number.to_owned());
+            if let Some(number) = self.stored(now, account, number.to_owned(), Origin::Directory) {
+                self.transfer_to_number(number);
+            }
             return true;
         }
         match function {
@@ -339,7 +342,9 @@ impl Firmware {
 
     /// Calls somebody whose telephone is to answer at once.
     fn call_intercom(&mut self, now: Instant, account: usize, number: String, form: IntercomForm) {
-        if let Some(call) = self.take_line_beside(now, account, number.clone()) {
+        if let Some(number) = self.stored(now, account, number, Origin::Directory)
+            && let Some(call) = self.take_line_beside(now, account, number.clone())
+        {
             self.command(Command::Intercom { call, account, number, form });
         }
     }

@@ -1,5 +1,6 @@
 //! Texts: those that came, which the person reads, and those that wait to be sent (DIN-093).
 
+use super::stored::Origin;
 use super::{Body, Command, Firmware, Mode, Tone};
 use core::time::Duration;
 use sidetone_hal::time::Instant;
@@ -176,8 +177,10 @@ impl Firmware {
     /// Calls whoever wrote the text on the screen.
     pub(super) fn call_writer(&mut self, now: Instant) {
         let shown = self.texts.shown.and_then(|shown| self.texts.inbox.get(shown));
-        if let Some((account, number)) = shown.map(|text| (text.account, text.from.clone())) {
-            self.place(now, account.min(self.accounts.len().saturating_sub(1)), number);
+        let Some((account, number)) = shown.map(|text| (text.account, text.from.clone())) else { return };
+        let account = account.min(self.accounts.len().saturating_sub(1));
+        if let Some(number) = self.stored(now, account, number, Origin::History) {
+            self.place(now, account, number);
         }
     }
 

@@ -136,7 +136,7 @@ impl Firmware {
         match (&self.mode, self.transfer.as_ref().map(|transfer| &transfer.step)) {
             (Mode::Call(call), None) => self.begin_transfer(now, *call),
             (Mode::Dial, Some(Step::Dialling)) if self.dialler.digits().is_empty() => self.cancel_transfer(),
-            (Mode::Dial, Some(Step::Dialling)) => self.transfer_blind(),
+            (Mode::Dial, Some(Step::Dialling)) => drop(self.transfer_blind()),
             (Mode::Call(_), Some(Step::Consulting(_))) => drop(self.complete_transfer()),
             _ => {}
         }
@@ -166,14 +166,14 @@ impl Firmware {
         matches!(self.transfer, Some(Transfer { step: Step::Dialling, .. }))
     }
 
-    /// Asks the other side to call what is dialled.
-    pub(super) fn transfer_blind(&mut self) {
-        if !self.dials_for_transfer() {
-            return;
-        }
-        let number = self.dialler.digits().to_owned();
+    /// Asks the other side to call what is dialled. Says whether it may be called.
+    pub(super) fn transfer_blind(&mut self) -> bool {
+        let Some(number) = self.dialler.outgoing().filter(|_| self.dials_for_transfer()) else {
+            return false;
+        };
         self.dialler.close();
         self.transfer_to_number(number);
+        true
     }
 
     pub(super) fn transfer_to_number(&mut self, number: String) {
@@ -243,8 +243,7 @@ impl Firmware {
                     && self.transfer_config.blind_on_hook
                     && !self.dialler.digits().is_empty() =>
             {
-                self.transfer_blind();
-                true
+                self.transfer_blind()
             }
             Some(Step::Consulting(consultation))
                 if matches!(&self.mode, Mode::Call(shown) if shown == consultation)

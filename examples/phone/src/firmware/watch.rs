@@ -4,6 +4,7 @@
 use super::ask::Question;
 use super::programmable::{Face, KeyFunction};
 use super::screen::Tone;
+use super::stored::Origin;
 use super::transfer::{Step, Transfer};
 use super::{Call, CallRef, CallState, Command, Firmware, Mode};
 use sidetone_hal::keypad::Key;
@@ -78,13 +79,17 @@ impl Firmware {
             | BlfAction::Retrieve(number)
             | BlfAction::BargeIn(number) => self.call_beside(now, account, number),
             BlfAction::BlindTransfer(number) => {
-                if let Some(call) = current.filter(|call| self.can_transfer(*call)) {
+                if let Some(call) = current.filter(|call| self.can_transfer(*call))
+                    && let Some(number) = self.stored(now, account, number, Origin::Directory)
+                {
                     self.transfer = Some(Transfer { call, step: Step::Dialling });
                     self.transfer_to_number(number);
                 }
             }
             BlfAction::AttendedTransfer(number) => {
-                if let Some(call) = current.filter(|call| self.can_transfer(*call)) {
+                if let Some(call) = current.filter(|call| self.can_transfer(*call))
+                    && let Some(number) = self.stored(now, account, number, Origin::Directory)
+                {
                     self.begin_transfer(now, call);
                     self.place(now, account, number);
                 }
@@ -105,6 +110,13 @@ impl Firmware {
 
     /// Calls a number; what talks is held first.
     pub(super) fn call_beside(&mut self, now: Instant, account: usize, number: String) {
+        if let Some(number) = self.stored(now, account, number, Origin::Directory) {
+            self.call_again_beside(now, account, number);
+        }
+    }
+
+    /// The same for what was called before.
+    pub(super) fn call_again_beside(&mut self, now: Instant, account: usize, number: String) {
         if self.make_room() {
             self.place(now, account, number);
         }

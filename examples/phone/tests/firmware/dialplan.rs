@@ -9,25 +9,28 @@ use sidetone_phone::firmware::{Command, FirmwareConfig, Sound};
 use sidetone_phone::models::{C60S, CP860, ES620, Model, UT670};
 
 /// A telephone with two accounts and these lines in its settings file.
-fn desk(model: &'static Model, settings: &str) -> Desk {
+pub(crate) fn desk(model: &'static Model, settings: &str) -> Desk {
     let settings = format!("{settings}account.2.aor = sip:bob@example.org\n");
     let config = config(&settings, "sip:alice@example.org");
     let mut set_up = FirmwareConfig::new(model, config.labels());
     set_up.dialling = config.dialling.usual.clone();
     set_up.account_dialling.clone_from(&config.dialling.accounts);
+    set_up.stored = config.dialling.stored;
+    set_up.keys.clone_from(&config.keys.keys);
+    set_up.transfer = config.calls.transfer;
     set_up.policy = config.calls.policy(&config.accounts);
     Desk::set_up(set_up)
 }
 
 /// What is called, if anything.
-fn called(desk: &mut Desk) -> Option<String> {
+pub(crate) fn called(desk: &mut Desk) -> Option<String> {
     desk.commands().into_iter().find_map(|command| match command {
         Command::Call { number, .. } => Some(number),
         _ => None,
     })
 }
 
-fn off_hook(model: &'static Model, settings: &str, digits: &str) -> Desk {
+pub(crate) fn off_hook(model: &'static Model, settings: &str, digits: &str) -> Desk {
     let mut desk = desk(model, settings);
     desk.press(if model.handset { Key::Speaker } else { Key::Send });
     desk.type_in(digits);

@@ -9,6 +9,7 @@
 
 mod agent;
 mod calls;
+mod codes;
 mod conference;
 mod desk;
 mod dialplan;
