@@ -1,4 +1,9 @@
 //! Every example that the four manuals give for dial plans.
+//!
+//! - KX-UT670: 12 of elements, and 12 numbers for one map, 6 of them with calls without a match on and off.
+//! - CP860: 21 numbers for 7 expressions, 5 values of settings, 5 rules of a replace template, 3 of a dial-now template.
+//! - ES620: none with digits; the tip that deleting counts over what was inserted.
+//! - C60S: none.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail so")]
 
@@ -243,11 +248,25 @@ fn the_expressions_of_the_cp860_match_what_its_manual_says() {
 }
 
 #[test]
+fn the_examples_of_the_settings_of_the_cp860_do_what_they_say() {
+    let rules = list("replace 00=123456; dialnow 123; area 010 1 15; block 1234");
+    for (keys, ended) in [
+        ("00", sent("123456", 5000)),
+        ("123", sent("010123", 1000)),
+        ("5", sent("0105", 5000)),
+        ("1234", End::Blocked("block 1234".to_owned())),
+        ("3601", sent("0103601", 5000)),
+    ] {
+        assert_eq!(dial(&rules, keys, true), ended, "{keys}");
+    }
+}
+
+#[test]
 fn a_replacement_takes_what_the_groups_took() {
     let rules = list("replace 001(xxx)45(xx)=9001$145$2");
     assert_eq!(called(&rules, "0012354599"), "90012354599");
-    let user_guide = list("replace 9([5-7])(.)=5$2");
-    assert_eq!(called(&user_guide, "96123"), "5123");
+    let last_group = list("replace 9([5-7])(.)=5$2");
+    assert_eq!(called(&last_group, "96123"), "5123");
 }
 
 const TEMPLATE: &str = r#"<DialRule>
@@ -316,6 +335,7 @@ fn template_files_say_what_is_wrong_and_hold_100_rules() {
     }
     let lenient = "<DialRule>\r\n <Data Replace='002$1' LineID=\"\" Prefix='2(xx)' />\r\n <Data Prefix=\"\" Replace=\"\" />\r\n</DialRule>";
     assert_eq!(RuleList::from_replace_template(lenient).unwrap().to_string(), "replace 2(xx)=002$1");
+    assert_eq!(RuleList::from_replace_template("<DialRule></DialRule>").unwrap().rules(), []);
     let many = |count: usize| format!("<DialNow>{}</DialNow>", "<Data DialNowRule=\"1\"/>".repeat(count));
     assert_eq!(RuleList::from_dial_now_template(&many(100)).unwrap().rules().len(), 100);
     assert!(

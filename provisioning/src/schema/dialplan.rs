@@ -101,12 +101,20 @@ pub(super) const DIALPLAN: &[Setting] = {
             "The key that sends the number.",
         ),
         row(
+            "dialplan.plus",
+            Choice(&["keep", "replace"]),
+            "keep",
+            Admin,
+            LIVE,
+            "Whether a caller's `+` stays where none of the three codes below is set, or is left out.",
+        ),
+        row(
             "dialplan.international_code",
             CODE,
             "",
             Admin,
             LIVE,
-            "What calls to another country begin with: shown in place of a caller's `+`. Nothing here and below leaves the `+`.",
+            "What calls to another country begin with: shown in place of a caller's `+`.",
         ),
         row(
             "dialplan.country_code",

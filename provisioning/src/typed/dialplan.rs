@@ -25,8 +25,8 @@ pub struct DialSettings {
     pub dial_now_delay: Duration,
     pub live: bool,
     pub send_key: Option<char>,
-    /// All empty: `+` stays.
-    pub plus: PlusCodes,
+    /// `None`: `+` stays.
+    pub plus: Option<PlusCodes>,
     pub codes: CodeSettings,
 }
 
@@ -42,6 +42,11 @@ pub struct AccountDialSettings {
 impl Settings {
     pub(super) fn dialling(&self) -> DialSettings {
         let value = |name: &str| self.value(&format!("dialplan.{name}"), 0);
+        let plus = PlusCodes::new(
+            value("international_code").text(),
+            value("country_code").text(),
+            value("national_code").text(),
+        );
         let time = |name: &str| Some(value(name).seconds()).filter(|time| !time.is_zero());
         DialSettings {
             digit_map: value("digit_map").digit_map(),
@@ -58,11 +63,7 @@ impl Settings {
             send_key: Some(value("send_key").word())
                 .filter(|word| *word != "off")
                 .and_then(|word| word.chars().next()),
-            plus: PlusCodes::new(
-                value("international_code").text(),
-                value("country_code").text(),
-                value("national_code").text(),
-            ),
+            plus: Some(plus).filter(|codes| !codes.is_empty() || value("plus").word() == "replace"),
             codes: self.codes(),
         }
     }

@@ -50,14 +50,11 @@ pub struct NumberRules {
     pub international: String,
     /// What a call to another area begins with. Default `0`; empty where there is none.
     pub national: String,
-    /// Whether `+` of other countries is shown as the international prefix, so that the number can be dialled as shown.
-    /// Default: no.
-    pub show_prefix: bool,
 }
 
 impl Default for NumberRules {
     fn default() -> Self {
-        Self { country: String::new(), international: "00".into(), national: "0".into(), show_prefix: false }
+        Self { country: String::new(), international: "00".into(), national: "0".into() }
     }
 }
 
@@ -69,16 +66,11 @@ impl NumberRules {
         international: impl Into<String>,
         national: impl Into<String>,
     ) -> Self {
-        Self {
-            country: country.into(),
-            international: international.into(),
-            national: national.into(),
-            show_prefix: false,
-        }
+        Self { country: country.into(), international: international.into(), national: national.into() }
     }
 
-    /// A number as it is shown: one of the own country with the national prefix, others with `+`, or with the international
-    /// prefix when [`NumberRules::show_prefix`] says so. What is no number stays as it is.
+    /// A number as it is shown: one of the own country with the national prefix, others with `+`. What is no number stays as it is.
+    /// What stands in place of `+` where a number is dialled is for the dial plan to say.
     #[must_use]
     pub fn display(&self, number: &str) -> String {
         if !is_number(number) {
@@ -88,7 +80,6 @@ impl NumberRules {
         let Some(global) = canonical.strip_prefix('+') else { return canonical };
         match global.strip_prefix(self.country.as_str()).filter(|_| !self.country.is_empty()) {
             Some(rest) => alloc::format!("{}{rest}", self.national),
-            None if self.show_prefix => alloc::format!("{}{global}", self.international),
             None => canonical,
         }
     }
@@ -291,9 +282,6 @@ mod tests {
             assert_eq!(rules.canonical(number), canonical, "{number}");
         }
         assert_eq!(rules.display("alice"), "alice");
-        let mut dialled = rules;
-        dialled.show_prefix = true;
-        assert_eq!(dialled.display("+12015550123"), "0012015550123");
         assert_eq!(NumberRules::default().display("030-12345"), "03012345", "the country is not known");
     }
 

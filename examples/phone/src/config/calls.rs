@@ -33,7 +33,7 @@ pub struct Calls {
     /// For accounts of which the settings say nothing.
     shipped: Option<AccountCallSettings>,
     /// What stands in place of a caller's `+`.
-    pub(super) plus: PlusCodes,
+    pub(super) plus: Option<PlusCodes>,
 }
 
 impl Default for Calls {
@@ -48,7 +48,7 @@ impl Default for Calls {
             transfer: TransferConfig::default(),
             servers: Servers::default(),
             shipped: Settings::new().account(1).map(|account| account.calls),
-            plus: PlusCodes::default(),
+            plus: None,
         };
         // The defaults of the schema read.
         if calls.apply(&Settings::new().phone().calls).is_err() {

@@ -2,7 +2,7 @@
 
 use super::codes::codes;
 use crate::firmware::StoredNumbers;
-use sidetone_dialplan::{CollectorConfig, Plan, PlanError, Rule, RuleList};
+use sidetone_dialplan::{CollectorConfig, Plan, PlanError, PlusCodes, Rule, RuleList};
 use sidetone_provisioning::file::MAX_FILE;
 use sidetone_provisioning::{AccountSettings, PhoneSettings, Settings};
 use std::fs::File;
@@ -23,6 +23,9 @@ pub struct Dialling {
 impl Dialling {
     pub(super) fn from_file(settings: &Settings) -> Result<Self, String> {
         let phone = settings.phone();
+        if let Some(plus) = &phone.dialling.plus {
+            codes_of_plus(plus)?;
+        }
         let mut rules = phone.dialling.rules.rules().to_vec();
         rules.extend(template(
             "dialplan.replace_file",
@@ -44,6 +47,22 @@ impl Dialling {
         let stored = StoredNumbers { directory: phone.dialling.directory, history: phone.dialling.history };
         Ok(Self { usual, accounts, stored })
     }
+}
+
+/// Checks what stands in place of `+` (PAB-140 to PAB-142).
+fn codes_of_plus(plus: &PlusCodes) -> Result<(), String> {
+    let digits = |c: char| c.is_ascii_digit();
+    let keys = |c: char| c.is_ascii_digit() || matches!(c, '*' | '#');
+    for (name, code, fits, expected) in [
+        ("international", &plus.international, keys as fn(char) -> bool, "digits, * and #"),
+        ("country", &plus.country, digits, "digits"),
+        ("national", &plus.national, keys, "digits, * and #"),
+    ] {
+        if !code.chars().all(fits) {
+            return Err(format!("dialplan.{name}_code: {code:?}: expected {expected}"));
+        }
+    }
+    Ok(())
 }
 
 /// The rules of a template file; none without a path. Nothing is fetched: the file is on this machine.

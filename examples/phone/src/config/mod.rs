@@ -176,6 +176,7 @@ impl Config {
             config.keys = Keys::from_file(&settings, model).map_err(ConfigError::Calls)?;
         } else {
             config.calls.apply_file(&settings).map_err(ConfigError::Calls)?;
+            config.apply_dialling(&settings)?;
         }
         if let Some(path) = cli.config.as_ref().filter(|_| !cli.headless) {
             let guest = Guest::beside(path);
@@ -230,8 +231,7 @@ impl Config {
         self.pages.apply_file(&phone.paging).map_err(ConfigError::Media)?;
         self.plug_and_play.apply_file(&phone.pnp).map_err(ConfigError::Network)?;
         self.calls.apply_file(settings).map_err(ConfigError::Calls)?;
-        self.dialling = Dialling::from_file(settings).map_err(ConfigError::Dialling)?;
-        self.calls.plus = phone.dialling.plus;
+        self.apply_dialling(settings)?;
         for (number, settings) in settings.accounts() {
             let place = format!("account.{number}");
             self.accounts.push(
@@ -239,6 +239,12 @@ impl Config {
                     .map_err(|reason| ConfigError::Account { place, reason })?,
             );
         }
+        Ok(())
+    }
+
+    fn apply_dialling(&mut self, settings: &Settings) -> Result<(), ConfigError> {
+        self.dialling = Dialling::from_file(settings).map_err(ConfigError::Dialling)?;
+        self.calls.plus = settings.phone().dialling.plus;
         Ok(())
     }
 

@@ -92,8 +92,8 @@ pub struct CallPolicy {
     pub keep_conference: bool,
     /// Calls that are completed when the other side is free.
     pub completion: CallCompletionConfig,
-    /// What stands in place of a caller's `+`; all empty leaves it.
-    pub plus: PlusCodes,
+    /// What stands in place of a caller's `+`; `None` leaves it.
+    pub plus: Option<PlusCodes>,
 }
 
 impl CallPolicy {
@@ -259,8 +259,8 @@ impl Firmware {
         waiting.invitation = Some(Box::new(invitation));
         self.call_return.called_by(&caller, index);
         let mut peer = peer_of(&caller);
-        if !self.policy.plus.is_empty() && number::is_number(&peer.number) {
-            peer.number = self.policy.plus.shown(&peer.number);
+        if let Some(plus) = self.policy.plus.as_ref().filter(|_| number::is_number(&peer.number)) {
+            peer.number = plus.shown(&peer.number);
         }
         let Some(id) = self.incoming(account, peer) else {
             return Verdict::Refuse(StatusCode::BUSY_HERE.into());
@@ -543,8 +543,8 @@ impl Firmware {
     pub(super) fn return_call(&mut self, now: Instant) {
         let Some((uri, account)) = self.call_return.target() else { return };
         let mut number = number::of_uri(uri).unwrap_or_else(|| uri.to_string());
-        if !self.policy.plus.is_empty() {
-            number = self.policy.plus.dialled(&number);
+        if let Some(plus) = &self.policy.plus {
+            number = plus.dialled(&number);
         }
         let account = usize::try_from(account).unwrap_or(usize::MAX);
         let account = account.min(self.accounts.len().saturating_sub(1));

@@ -51,6 +51,9 @@ pub static UT670: Model = Model {
     line_lamps: Some(LineLamps { ringing: LampColor::Red, active: LampColor::Green, held: LampColor::Green }),
     blf_lamps: LampTable::COMMON,
     defaults: &[
+        // PAB-137; PAB-140: without a code the `+` is left out.
+        ("dialplan.first_digit", "30"),
+        ("dialplan.plus", "replace"),
         // PAB-098, PAB-099.
         ("dnd.status", "403"),
         ("calls.refuse_status", "603"),

@@ -291,3 +291,19 @@ fn rules_come_from_the_template_files_of_the_cp860() {
     }
     std::fs::remove_dir_all(folder).expect("removed");
 }
+
+#[test]
+fn what_is_switched_on_the_telephone_is_told_to_the_server_by_its_codes() {
+    let settings = format!(
+        "{CODES}dnd.on_code = *188\ndnd.off_code = *186\nforward.always_on_code = *78\nforward.always_off_code = *79\n"
+    );
+    let mut desk = desk(&CP860, &settings);
+    for (dialled, sent) in [("*88", "*188"), ("*86", "*186"), ("*73201#", "*78201"), ("*74", "*79")] {
+        desk.press(Key::Send);
+        desk.type_in(dialled);
+        let Command::Call { call, number, .. } = desk.command() else { panic!("no call") };
+        assert_eq!(number, sent, "{dialled}");
+        desk.signal(Signal::Ended { call, cause: local() });
+        desk.press(Key::Cancel);
+    }
+}

@@ -8,9 +8,10 @@ use sidetone_hal::time::Duration;
 use sidetone_phone::firmware::{Command, FirmwareConfig, Sound};
 use sidetone_phone::models::{C60S, CP860, ES620, Model, UT670};
 
-/// A telephone with two accounts and these lines in its settings file.
+/// A telephone with two accounts, where the model has them, and these lines in its settings file.
 pub(crate) fn desk(model: &'static Model, settings: &str) -> Desk {
-    let settings = format!("{settings}account.2.aor = sip:bob@example.org\n");
+    let second = if model.accounts > 1 { "account.2.aor = sip:bob@example.org\n" } else { "" };
+    let settings = format!("{settings}{second}");
     let config = config(&settings, "sip:alice@example.org");
     let mut set_up = FirmwareConfig::new(model, config.labels());
     set_up.dialling = config.dialling.usual.clone();
@@ -88,8 +89,25 @@ fn the_end_of_dialling_is_enter_hash_or_the_handset() {
 }
 
 #[test]
+fn the_send_key_is_hash_star_or_none() {
+    for (setting, digits, number) in [
+        ("#", "12#", Some("12")),
+        ("#", "1*2#", Some("1*2")),
+        ("*", "12*", Some("12")),
+        ("*", "1#2*", Some("1#2")),
+        ("off", "12#*", None),
+    ] {
+        let mut desk = off_hook(&CP860, &format!("dialplan.send_key = {setting}\n"), digits);
+        assert_eq!(called(&mut desk).as_deref(), number, "{setting} {digits}");
+    }
+    let mut desk = off_hook(&CP860, "dialplan.send_key = off\n", "12#*");
+    desk.press(Key::Ok);
+    assert_eq!(called(&mut desk).as_deref(), Some("12#*"));
+}
+
+#[test]
 fn no_first_digit_brings_the_busy_tone() {
-    let mut desk = off_hook(&UT670, "dialplan.first_digit = 30\n", "");
+    let mut desk = off_hook(&UT670, "phone.model = ut670\n", "");
     desk.pass(Duration::from_millis(29_999));
     assert_eq!(desk.sound(), Some(Sound::DialTone));
     desk.pass(Duration::from_millis(1));
@@ -122,7 +140,7 @@ fn the_cp860_and_the_c60s_replace_dial_now_add_the_area_code_and_block() {
 
 #[test]
 fn a_live_dialpad_calls_without_a_key() {
-    let mut desk = desk(&CP860, "dialplan.live = yes\ndialplan.inter_digit = 4\n");
+    let mut desk = desk(&CP860, "phone.model = cp860\ndialplan.live = yes\n");
     desk.type_in("333");
     desk.pass(Duration::from_millis(3999));
     assert_eq!(called(&mut desk), None);

@@ -8,7 +8,7 @@ use sidetone_hal::time::Duration;
 use sidetone_phone::cli::Cli;
 use sidetone_phone::config::Config;
 use sidetone_phone::firmware::{CallRef, Command, FirmwareConfig, Icon, Invitation, Signal, Sound, Verdict};
-use sidetone_phone::models::{C60S, ES620, Model};
+use sidetone_phone::models::{C60S, ES620, Model, UT670};
 use sidetone_sip_core::header::Contact;
 use sidetone_sip_core::{HeaderName, Headers};
 use sidetone_sip_ua::Refusal;
@@ -367,6 +367,48 @@ fn a_callers_plus_is_shown_and_called_back_by_the_codes() {
         desk.signal(Signal::Ended { call, cause: remote(None, "") });
         desk.press(Key::Soft(3));
         assert!(matches!(desk.command(), Command::Call { number, .. } if number == called));
+    }
+}
+
+#[test]
+fn the_ut670_leaves_the_plus_out_where_no_code_stands_in_its_place() {
+    for (settings, shown) in [
+        ("phone.model = ut670\n", "4930123"),
+        ("phone.model = es620\n", "+4930123"),
+        ("dialplan.plus = replace\n", "4930123"),
+        ("phone.model = ut670\ndialplan.plus = keep\n", "+4930123"),
+    ] {
+        let mut desk = desk(&UT670, settings);
+        desk.rings("+4930123", &[]);
+        assert!(desk.text().iter().any(|line| line == shown), "{settings}: {:?}", desk.text());
+    }
+    for (setting, expected) in [
+        ("dialplan.international_code = 0+", "dialplan.international_code: \"0+\": expected digits, * and #"),
+        ("dialplan.country_code = 4*", "dialplan.country_code: \"4*\": expected digits"),
+        ("dialplan.national_code = a", "dialplan.national_code: \"a\": expected digits, * and #"),
+        ("dialplan.national_code = 123456789", "expected text, at most 8 characters"),
+    ] {
+        let wrong = try_config(&format!("{setting}\n"), "sip:alice@example.org").expect_err("no code");
+        assert!(wrong.ends_with(expected), "{wrong}");
+    }
+}
+
+#[test]
+fn a_hotline_dials_at_once_or_after_up_to_ten_seconds_and_only_where_there_is_a_number() {
+    for (number, delay) in [("3601", 0), ("3601", 5), ("3601", 10), ("", 0)] {
+        let mut desk =
+            desk(&ES620, &format!("account.1.hotline = {number}\naccount.1.hotline_delay = {delay}\n"));
+        desk.hook(HookState::OffHook);
+        if delay > 0 {
+            desk.pass(Duration::from_millis(delay * 1000 - 1));
+            assert_eq!(desk.commands(), []);
+        }
+        desk.pass(Duration::from_millis(1));
+        let called = desk
+            .commands()
+            .into_iter()
+            .any(|command| matches!(command, Command::Call { number: called, .. } if called == "3601"));
+        assert_eq!(called, !number.is_empty(), "{number} {delay}");
     }
 }
 
