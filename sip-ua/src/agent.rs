@@ -392,7 +392,15 @@ impl Agent {
             | Owner::Info(id)
             | Owner::Prack(id, _)
             | Owner::Update(id, _) => {
-                let Some(call) = self.calls.get_mut(id) else { return };
+                let Some(call) = self.calls.get_mut(id) else {
+                    // Its user has hung up, and so has the other side; somebody else takes the call all the same.
+                    if let (Owner::Invite(_), Ok((response, source))) = (owner, &result)
+                        && status.is_success()
+                    {
+                        context.let_go(now, exchange, response, source.protocol);
+                    }
+                    return;
+                };
                 call.shared = self.subscriptions.shares(id);
                 match owner {
                     Owner::Prack(_, early) => {

@@ -67,7 +67,7 @@ pub(crate) enum Owner {
 
 pub(crate) struct Exchange {
     pub(crate) owner: Owner,
-    account: Option<AccountId>,
+    pub(crate) account: Option<AccountId>,
     /// As sent, but for the Via.
     pub(crate) request: Request,
     /// The look-up of the next hop, while it is under way.
@@ -96,6 +96,8 @@ pub(crate) struct Exchange {
     pub(crate) cancelled: bool,
     /// A final response was handed to the owner.
     done: bool,
+    /// An INVITE: the tags of those who have taken the call, the one that has it and those that were let go.
+    pub(crate) forks: Vec<Box<str>>,
 }
 
 impl Exchange {
@@ -221,6 +223,7 @@ impl Context {
             rounds: 0,
             cancelled: false,
             done: false,
+            forks: Vec::new(),
         };
         self.exchanges.insert(id, exchange);
         id

@@ -174,7 +174,8 @@ impl DialogTable {
     /// Somebody calls.
     pub(crate) fn begin(&mut self, now: Instant, call: &NewCall<'_>) {
         let remote = without_tag(call.to);
-        self.add(now, call, call.caller, Direction::Initiator, remote, Some(call.from_tag.into()), None);
+        let tags = (Some(call.from_tag.into()), None);
+        self.add(now, call, call.caller, Direction::Initiator, DialogState::Trying, remote, tags);
     }
 
     /// The call goes to this user now.
@@ -185,7 +186,8 @@ impl DialogTable {
         });
         if !known {
             let remote = without_tag(call.from);
-            self.add(now, call, user, Direction::Recipient, remote, None, Some(call.from_tag.into()));
+            let tags = (None, Some(call.from_tag.into()));
+            self.add(now, call, user, Direction::Recipient, DialogState::Trying, remote, tags);
         }
     }
 
@@ -230,6 +232,33 @@ impl DialogTable {
             let dialog = dialog.clone();
             self.tell(dialog);
             self.extend(now, id);
+        }
+    }
+
+    /// A telephone of `user` answered a call that another one has answered at the same moment: a dialog of its own for both
+    /// of its ends, until the caller hangs one of the two up (RFC 3261 §13.2.2.4).
+    pub(crate) fn answer_again(
+        &mut self,
+        now: Instant,
+        call: &NewCall<'_>,
+        user: &str,
+        to_tag: &str,
+        interval: Option<Duration>,
+    ) {
+        let ends = [
+            (call.caller, Direction::Initiator, call.to, (call.from_tag, to_tag)),
+            (user, Direction::Recipient, call.from, (to_tag, call.from_tag)),
+        ];
+        for (user, direction, remote, (local_tag, remote_tag)) in ends {
+            let tags = (Some(local_tag.into()), Some(remote_tag.into()));
+            let added =
+                self.add(now, call, user, direction, DialogState::Confirmed, without_tag(remote), tags);
+            if let Some(id) = added {
+                if let Some(row) = self.rows.get_mut(&id) {
+                    row.interval = interval;
+                }
+                self.extend(now, id);
+            }
         }
     }
 
@@ -298,14 +327,14 @@ impl DialogTable {
         call: &NewCall<'_>,
         user: &str,
         direction: Direction,
+        state: DialogState,
         remote: NameAddr,
-        local_tag: Option<String>,
-        remote_tag: Option<String>,
-    ) {
+        (local_tag, remote_tag): (Option<String>, Option<String>),
+    ) -> Option<u64> {
         let of_user = self.by_user.get(user).map_or(0, Vec::len);
         if self.rows.len() >= MAX_DIALOGS || of_user >= MAX_DIALOGS_PER_USER {
             tracing::debug!(user, "a call that is not watched: too many");
-            return;
+            return None;
         }
         let id = self.next;
         self.next += 1;
@@ -313,7 +342,7 @@ impl DialogTable {
             id: DialogId(id),
             user: user.into(),
             direction,
-            state: DialogState::Trying,
+            state,
             call_id: call.call_id.into(),
             local_tag,
             remote_tag,
@@ -328,6 +357,7 @@ impl DialogTable {
         let row =
             Row { dialog, from_tag: call.from_tag.into(), context: call.context, deadline, interval: None };
         self.rows.insert(id, row);
+        Some(id)
     }
 
     /// The rows of a call.
@@ -446,6 +476,35 @@ mod tests {
         table.hang_up("c", ("c1", "a"));
         assert!(table.is_empty() && table.by_call.is_empty() && table.by_user.is_empty());
         assert!(table.deadlines.is_empty());
+    }
+
+    #[test]
+    fn two_who_answer_at_one_moment_have_a_dialog_each_until_one_is_hung_up() {
+        let mut table = DialogTable::new(HOUR);
+        let (from, to) = addresses();
+        let (call, now) = (call("c", &from, &to), Instant::from_millis(1000));
+        table.begin(now, &call);
+        table.offer(now, &call, "bob");
+        table.offer(now, &call, "carol");
+        table.answer(now, ("c", "a"), "bob", "b1", None);
+        states(&mut table);
+        table.answer_again(now, &call, "carol", "c1", Some(Duration::from_secs(90)));
+        let confirmed = ["alice", "carol"].map(|user| (String::from(user), DialogState::Confirmed));
+        assert_eq!(states(&mut table), confirmed);
+        let tags = |table: &DialogTable, user: &str| {
+            let tags =
+                |dialog: &UserDialog| (dialog.local_tag.clone().unwrap(), dialog.remote_tag.clone().unwrap());
+            table.of_user(user).map(tags).collect::<Vec<_>>()
+        };
+        let pair = |one: &str, other: &str| (one.to_owned(), other.to_owned());
+        assert_eq!(tags(&table, "alice"), [pair("a", "b1"), pair("a", "c1")]);
+        assert_eq!(tags(&table, "carol"), [pair("c1", "a")]);
+        // The caller keeps the one whose 200 passed here last.
+        table.hang_up("c", ("a", "b1"));
+        assert_eq!((tags(&table, "alice"), tags(&table, "bob")), (vec![pair("a", "c1")], vec![]));
+        assert_eq!(table.next_expiry(), Some(now + Duration::from_secs(150)));
+        table.hang_up("c", ("c1", "a"));
+        assert!(table.is_empty() && table.deadlines.is_empty());
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! 2xx and ACK: the server repeats the one until the other comes (RFC 3261 §13.3.1.4), the client sends the other
 //! for every one (§13.2.2.4).
 
-use super::invite_uac::MAX_FORKS;
 use super::reliable::Reliable;
 use super::{Bye, Session, body_of};
 use crate::call::{Call, Phase};
@@ -33,19 +32,13 @@ pub(super) struct SentAck {
     whole: Option<Box<WholeAck>>,
 }
 
-/// An ACK with an answer, with credentials, or to a fork that lost.
+/// An ACK with an answer or with credentials.
 struct WholeAck {
-    remote_tag: Box<str>,
     ack: Box<[u8]>,
     hop: Option<Uri>,
 }
 
 impl SentAck {
-    fn is_to(&self, dialog: &Dialog, remote_tag: &str, seq: u32) -> bool {
-        let tag = self.whole.as_ref().map_or_else(|| dialog.remote_tag(), |whole| &whole.remote_tag);
-        self.seq == seq && tag == remote_tag
-    }
-
     fn routed(&self, dialog: &Dialog) -> Option<Routed> {
         let Some(whole) = &self.whole else { return Some(dialog.ack(self.seq)) };
         // We wrote it, so it can be read.
@@ -59,8 +52,7 @@ impl SentAck {
 /// What the ACK to a 2xx repeats of its INVITE (RFC 3261 §22.1).
 const CREDENTIALS: [HeaderName; 2] = [HeaderName::AUTHORIZATION, HeaderName::PROXY_AUTHORIZATION];
 
-/// ACKs of a call's own dialog that are kept for repetition; older ones are not asked for any more. Beside them there is one
-/// for each fork that was taken down.
+/// ACKs of a call that are kept for repetition; older ones are not asked for any more.
 const MAX_ACKS: usize = 8;
 
 impl Call {
@@ -145,13 +137,10 @@ impl Call {
         context.send_ack(now, self.account, &ack, self.protocol);
     }
 
-    /// A 2xx to an INVITE of ours came again: so does its ACK. `None` stands for the latest. Whether there was one.
-    pub(super) fn repeat_ack(&self, context: &mut Context, now: Instant, of: Option<(&str, u32)>) -> bool {
+    /// A 2xx of the call's own dialog to an INVITE of ours came again: so does its ACK. Whether there was one.
+    pub(super) fn repeat_ack(&self, context: &mut Context, now: Instant, tag: &str, seq: u32) -> bool {
         let Phase::Up(session) = &self.phase else { return false };
-        let sent = match of {
-            None => session.acks.last(),
-            Some((tag, seq)) => session.acks.iter().rfind(|sent| sent.is_to(&session.dialog, tag, seq)),
-        };
+        let sent = session.acks.iter().rfind(|sent| sent.seq == seq && session.dialog.remote_tag() == tag);
         let Some(ack) = sent.and_then(|sent| sent.routed(&session.dialog)) else { return false };
         context.send_ack(now, self.account, &ack, self.protocol);
         true
@@ -164,7 +153,7 @@ impl Call {
             return;
         };
         if response.status.is_success() && cseq.method == Method::INVITE {
-            self.repeat_ack(context, now, Some((to.tag().unwrap_or_default(), cseq.seq)));
+            self.repeat_ack(context, now, to.tag().unwrap_or_default(), cseq.seq);
         }
     }
 }
@@ -174,37 +163,14 @@ impl Session {
     fn remember(&mut self, ack: &Routed, invite: &Request) {
         let Some(Ok(cseq)) = invite.headers.get::<CSeq>() else { return };
         let has_credentials = CREDENTIALS.iter().any(|name| ack.request.headers.contains(name));
-        if has_credentials || !ack.request.body.is_empty() {
-            return self.remember_whole(ack, invite);
-        }
-        self.push_ack(SentAck { seq: cseq.seq, whole: None });
-    }
-
-    /// Keeps an ACK as it is, to whatever dialog it belongs.
-    pub(super) fn remember_whole(&mut self, ack: &Routed, invite: &Request) {
-        let Some(Ok(cseq)) = invite.headers.get::<CSeq>() else { return };
-        let Some(Ok(to)) = ack.request.headers.get::<To>() else { return };
-        let whole = WholeAck {
-            remote_tag: to.tag().unwrap_or_default().into(),
-            ack: ack.request.to_bytes().into(),
-            hop: ack.hop.clone(),
-        };
-        self.push_ack(SentAck { seq: cseq.seq, whole: Some(Box::new(whole)) });
-    }
-
-    fn push_ack(&mut self, ack: SentAck) {
-        let tag = self.dialog.remote_tag();
-        let is_own = |sent: &SentAck| sent.whole.as_ref().is_none_or(|whole| *whole.remote_tag == *tag);
-        let own = is_own(&ack);
-        let most = if own { MAX_ACKS } else { usize::from(MAX_FORKS) };
-        let mut alike = self.acks.iter().enumerate().filter(|(_, sent)| is_own(sent) == own);
-        let oldest = alike.next().map(|(at, _)| at);
-        if let Some(oldest) = oldest.filter(|_| alike.count() + 1 >= most) {
-            self.acks.remove(oldest);
+        let whole = (has_credentials || !ack.request.body.is_empty())
+            .then(|| Box::new(WholeAck { ack: ack.request.to_bytes().into(), hop: ack.hop.clone() }));
+        if self.acks.len() >= MAX_ACKS {
+            self.acks.remove(0);
         }
         // One is what most calls ever have.
         self.acks.reserve_exact(1);
-        self.acks.push(ack);
+        self.acks.push(SentAck { seq: cseq.seq, whole });
     }
 }
 

@@ -1,6 +1,5 @@
 //! Outgoing calls: INVITE, early media, forks, CANCEL and its race with the 2xx (RFC 3261 §13.2, §9.1).
 
-use super::ack::ack_to;
 use super::config::{ExtensionUse, RELIABLE};
 use super::early::Early;
 use super::redirect::{Redirecting, refusal};
@@ -18,11 +17,8 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use sidetone_hal::time::Instant;
-use sidetone_sip_core::header::{CSeq, CallId as CallIdHeader, Contact, ContentType, From, Require, To};
+use sidetone_sip_core::header::{CSeq, Contact, ContentType, From, Require, To};
 use sidetone_sip_core::{Headers, Method, NameAddr, Request, Response, Source, StatusCode};
-
-/// Forks that answer beside the one that has the call, and are taken down; further ones are left to their timers.
-pub(super) const MAX_FORKS: u8 = 16;
 
 /// Our INVITE is out.
 pub(crate) struct Outgoing {
@@ -190,8 +186,8 @@ impl Call {
                 self.end(context, refusal);
                 self.finish(context);
             }
-            (Ok((response, _)), Phase::Up(_)) if response.status.is_success() => {
-                self.answered_again(context, now, exchange, &response);
+            (Ok((response, source)), Phase::Up(_)) if response.status.is_success() => {
+                self.answered_again(context, now, exchange, &response, &source);
             }
             _ => {}
         }
@@ -214,6 +210,7 @@ impl Call {
         };
         // Without From, To or Call-ID a response matches no transaction, so only a broken Record-Route fails here.
         let Ok(dialog) = Dialog::client(&self.call_id, &invite, response) else { return };
+        context.keep_fork(exchange, dialog.remote_tag());
         let early = outgoing.take_early(dialog.remote_tag());
         self.drop_early(context, now);
         self.stop_ringing(context);
@@ -251,42 +248,5 @@ impl Call {
             }
             self.tell(context, Event::Answered { call: self.id, body });
         }
-    }
-
-    /// A further 2xx: the same one repeated, or one of another fork, which is taken down (RFC 3261 §13.2.2.4).
-    fn answered_again(
-        &mut self,
-        context: &mut Context,
-        now: Instant,
-        exchange: ExchangeId,
-        response: &Response,
-    ) {
-        let Some(invite) = context.exchanges.get(&exchange).map(|exchange| exchange.request.clone()) else {
-            return;
-        };
-        let (Some(Ok(cseq)), Some(Ok(to))) = (invite.headers.get::<CSeq>(), response.headers.get::<To>())
-        else {
-            return;
-        };
-        let tag = to.tag().unwrap_or_default();
-        if self.repeat_ack(context, now, Some((tag, cseq.seq))) {
-            return;
-        }
-        let Phase::Up(session) = &mut self.phase else { return };
-        if session.dialog.remote_tag() == tag {
-            // Its ACK waits for the user's answer.
-            return;
-        }
-        // A call that was redirected has had several.
-        let Some(Ok(call_id)) = invite.headers.get::<CallIdHeader>() else { return };
-        let Ok(mut fork) = Dialog::client(&call_id.as_str().into(), &invite, response) else { return };
-        if session.forks >= MAX_FORKS {
-            return;
-        }
-        session.forks += 1;
-        session.remember_whole(&ack_to(&fork, &invite, None), &invite);
-        self.repeat_ack(context, now, None);
-        let bye = fork.request(Method::BYE);
-        context.start(now, Owner::Nobody, self.account, bye, self.protocol, false);
     }
 }

@@ -4,6 +4,7 @@ mod ack;
 mod bye;
 mod config;
 mod early;
+mod fork;
 mod identity;
 mod invite_uac;
 mod invite_uas;
@@ -39,7 +40,7 @@ use timer::SessionTimer;
 /// hours.
 pub(crate) struct Session {
     pub(crate) dialog: Dialog,
-    /// ACKs sent, to be sent again when their 2xx comes again; those to forks that lost too.
+    /// ACKs sent, to be sent again when their 2xx comes again.
     acks: Vec<SentAck>,
     /// Our 2xx that waits for its ACK.
     unacked: Option<Box<Unacked>>,
@@ -50,8 +51,6 @@ pub(crate) struct Session {
     /// Whether the ACK of the first INVITE was sent or received.
     confirmed: bool,
     offers: Offers,
-    /// Forks that answered too late and were taken down.
-    forks: u8,
     bye: Bye,
     /// How many BYE requests were sent.
     byes: u8,
@@ -82,7 +81,6 @@ impl Session {
             delayed: None,
             confirmed: false,
             offers: Offers::default(),
-            forks: 0,
             bye: Bye::None,
             byes: 0,
             peer: Peer::of(headers),

@@ -126,7 +126,7 @@ impl Call {
         response: &Response,
     ) {
         if let (Some(Ok(cseq)), Some(Ok(to))) = (invite.headers.get::<CSeq>(), response.headers.get::<To>()) {
-            self.repeat_ack(context, now, Some((to.tag().unwrap_or_default(), cseq.seq)));
+            self.repeat_ack(context, now, to.tag().unwrap_or_default(), cseq.seq);
         }
     }
 

@@ -6,7 +6,7 @@ use sidetone_sip_core::header::{ContentType, To};
 use sidetone_sip_core::{Message, Method, Request, Response};
 use sidetone_sip_ua::{CallId, CallState, EndedBy, Event};
 
-/// How many are taken down (`session/invite_uac.rs`).
+/// How many are taken down (`session/fork.rs`).
 const TAKEN_DOWN: usize = 16;
 
 /// A call that the place "first" has answered.
@@ -79,6 +79,96 @@ fn sixteen_other_places_are_let_go_and_the_next_is_left_to_its_timers() {
     assert_eq!(harness.ended().by, EndedBy::Remote);
     harness.ms(64_000);
     assert!(harness.agent.is_idle());
+}
+
+/// The call is over and nothing of it is left, and now `late` answers too.
+#[track_caller]
+fn answers_too_late(harness: &mut Harness, call: CallId, invite: &Request) {
+    assert_eq!(harness.agent.call_state(call), None);
+    harness.silent();
+    harness.put(ok(invite, "late"));
+    let bye = let_go(harness, "late");
+    // Each 200 may come again until 64·T1 after the first: only the ACK is repeated.
+    for place in ["late", "first", "late"] {
+        harness.put(ok(invite, place));
+        assert_eq!(tag(&harness.request(Method::ACK)), place);
+        harness.silent();
+    }
+    harness.answer(&bye, 200, "late");
+    harness.ms(31_000);
+    harness.put(ok(invite, "late"));
+    assert_eq!(tag(&harness.request(Method::ACK)), "late");
+    // The INVITE is as good as forgotten then.
+    harness.ms(1_100);
+    harness.put(ok(invite, "late"));
+    harness.put(ok(invite, "latest"));
+    harness.silent();
+    harness.no_event();
+    harness.ms(64_000);
+    harness.silent();
+    assert!(harness.agent.is_idle());
+    assert!(harness.agent.poll_timeout().is_none());
+    assert_eq!(harness.agent.endpoint().transaction_count(), 0);
+}
+
+#[test]
+fn a_place_that_answers_when_we_have_hung_up_already_is_let_go() {
+    let (mut harness, call, invite) = answered();
+    harness.agent.hangup(harness.now, call).unwrap();
+    assert_eq!(harness.ended().by, EndedBy::Local);
+    let bye = harness.request(Method::BYE);
+    harness.answer(&bye, 200, "first");
+    answers_too_late(&mut harness, call, &invite);
+}
+
+#[test]
+fn a_place_that_answers_when_the_other_has_hung_up_already_is_let_go() {
+    let (mut harness, call, invite) = answered();
+    let bye = harness.callee_in_dialog(&invite, &ok(&invite, "first"), Method::BYE, 1);
+    harness.put(bye);
+    harness.response(200);
+    assert_eq!(harness.ended().by, EndedBy::Remote);
+    answers_too_late(&mut harness, call, &invite);
+}
+
+#[test]
+fn two_places_that_answer_as_the_call_is_given_up_are_both_let_go() {
+    let mut harness = Harness::new();
+    let account = harness.account();
+    let bob = uri("sip:bob@192.0.2.2");
+    let call = harness.agent.call(harness.now, account, &bob, Some(body(OFFER))).unwrap();
+    let invite = harness.request(Method::INVITE);
+    harness.answer(&invite, 180, "first");
+    assert!(matches!(harness.event(), Event::Progress { .. }));
+    harness.agent.hangup(harness.now, call).unwrap();
+    assert_eq!(harness.ended().by, EndedBy::Local);
+    let cancel = harness.request(Method::CANCEL);
+    harness.answer(&cancel, 200, "proxy");
+    harness.put(ok(&invite, "first"));
+    let bye = let_go(&mut harness, "first");
+    harness.answer(&bye, 200, "first");
+    answers_too_late(&mut harness, call, &invite);
+}
+
+#[test]
+fn sixteen_places_are_let_go_of_a_call_that_is_over_and_no_more() {
+    let (mut harness, call, invite) = answered();
+    harness.agent.hangup(harness.now, call).unwrap();
+    let bye = harness.request(Method::BYE);
+    harness.answer(&bye, 200, "first");
+    let mut byes = 0;
+    for number in 0..100 {
+        harness.put(ok(&invite, &format!("place{number}")));
+        while let Some((_, message)) = harness.try_sent() {
+            let Message::Request(request) = message else { panic!("{}", line(&message)) };
+            if request.method == Method::BYE {
+                let place = tag(&request);
+                harness.answer(&request, 200, &place);
+                byes += 1;
+            }
+        }
+    }
+    assert_eq!(byes, TAKEN_DOWN);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::Proxy;
 use super::context::{Context, Step};
 use super::inspect::{self, Parties, Refusal};
-use super::journey::Journey;
+use super::journey::{Journey, MAX_BRANCHES};
 use crate::dialogs::DialogEnd;
 use crate::event::PbxEvent;
 use crate::features::is_target;
@@ -197,7 +197,7 @@ impl Proxy {
         while let Some(step) = steps.pop_front() {
             match step {
                 Step::Forward(response, user) => {
-                    self.watch(now, id, &context, &response, user.as_deref());
+                    self.watch(now, id, &mut context, &response, user.as_deref());
                     self.tell_progress(&mut context, response.status);
                     // It fails only when the caller's transaction is over.
                     let _ = self.endpoint.respond(now, context.server, response);
@@ -206,7 +206,7 @@ impl Proxy {
                     self.tell_progress(&mut context, status);
                     let tag = self.tag();
                     let response = context.request.response(status, Some(&tag));
-                    self.watch(now, id, &context, &response, None);
+                    self.watch(now, id, &mut context, &response, None);
                     self.respond(now, context.server, response);
                 }
                 // It fails only when the branch has ended, which is what was wanted.
@@ -235,17 +235,37 @@ impl Proxy {
     }
 
     /// What a response that goes upstream says of the dialogs.
-    fn watch(&mut self, now: Instant, id: u64, context: &Context, response: &Response, user: Option<&str>) {
+    fn watch(
+        &mut self,
+        now: Instant,
+        id: u64,
+        context: &mut Context,
+        response: &Response,
+        user: Option<&str>,
+    ) {
         let tag = response.headers.get::<To>().and_then(Result::ok);
         let tag = tag.as_ref().and_then(|to| to.tag());
         let status = response.status;
         let interval = response.headers.get::<SessionExpires>().and_then(Result::ok);
         let interval = interval.map(|session| Duration::from_secs(u64::from(session.seconds)));
-        if let Some(journey) = &context.journey {
+        if let Some(journey) = &mut context.journey {
+            if let (2, Some(tag)) = (status.class(), tag) {
+                // A 2xx comes again until its ACK does, also when its dialog is over already. Each branch has one, unless
+                // the call forks again behind it; more of them than branches are not watched.
+                let known = journey.answered.iter().any(|answered| answered == tag);
+                if known || journey.answered.len() >= MAX_BRANCHES {
+                    return;
+                }
+                journey.answered.push(tag.into());
+            }
             let call = (&*journey.call_id, &*journey.from_tag);
             match (status.class(), user, tag) {
                 (1, Some(user), Some(tag)) => self.dialogs.ring(call.0, call.1, user, tag),
                 (2, Some(user), Some(tag)) => {
+                    if journey.answered.len() > 1 {
+                        self.dialogs.answer_again(now, &journey.call(id), user, tag, interval);
+                        return;
+                    }
                     // The call may have gone on to somebody else meanwhile.
                     if !context.told {
                         self.dialogs.offer(now, &journey.call(id), user);

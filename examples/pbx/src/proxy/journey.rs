@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// forwardings over several servers costs; within this server none is visited twice.
 const MAX_HOPS: usize = 8;
 /// Branches of one call, over all its stages.
-const MAX_BRANCHES: usize = 64;
+pub(super) const MAX_BRANCHES: usize = 64;
 /// How long [`Features::no_answer_after`](crate::Features::no_answer_after) may be: timer C ends the call a second later.
 const RING_RANGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(180));
 
@@ -67,6 +67,8 @@ pub(super) struct Journey {
     pub(super) trail: Vec<Hop>,
     /// The user of this server who transferred the call.
     pub(super) referrer: Option<String>,
+    /// The tags of those who have answered.
+    pub(super) answered: Vec<String>,
     /// Where the call was.
     visited: Vec<String>,
 }
@@ -98,6 +100,7 @@ impl Journey {
             here: Here::End,
             trail: Vec::new(),
             referrer: None,
+            answered: Vec::new(),
             visited: Vec::new(),
         }
     }

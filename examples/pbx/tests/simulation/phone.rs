@@ -336,11 +336,6 @@ impl Phone {
     fn expect_cause(&mut self, line: &Line, cause: &EndCause) {
         let status = cause.status.map(StatusCode::code);
         let expected = match cause.by {
-            // Two members of a group answer at one moment, and the caller's call is over before the second 200 comes: the
-            // agent does not know it any more, and does not acknowledge it (RFC 3261 §13.2.2.4 would have it do so).
-            EndedBy::Timeout if cause.reason == "no ACK came" => {
-                self.feature == Feature::Group && self.wire.borrow().over.contains(&line.id)
-            }
             EndedBy::Timeout => cause.reason == "nobody picked up",
             // 481 answers an offer that crosses a BYE, and Replaces of what is over; 603 Replaces of what has just ended;
             // 404 a pickup of what does not ring any more; 480 nobody answers, or a setting was taken; 482 a

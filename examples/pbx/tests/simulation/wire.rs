@@ -19,10 +19,8 @@ pub struct Wire {
     pub over: BTreeSet<String>,
     /// Calls that somebody answered, by Call-ID with the tag.
     answered: BTreeMap<String, String>,
-    /// How many calls two answered at one moment.
-    ///
-    /// The caller keeps one and hangs up the other, but not always the one whose 200 passed the proxy first; the proxy's
-    /// table takes the first, and is wrong from then on about the second.
+    /// How many calls two answered at one moment: the caller keeps one and hangs up the other, and not always the one whose
+    /// 200 passed the proxy first.
     pub answered_twice: u32,
     /// How many of each status there were.
     pub statuses: BTreeMap<u16, u32>,
