@@ -15,7 +15,7 @@ use sidetone_hal::rng::Rng;
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::locate::LocateOptions;
 use sidetone_sip_core::{
-    AuthError, AuthRole, CredentialStore, DigestClient, Login, NameAddr, Request, Response, Target, Text, Uri,
+    AuthError, CredentialStore, DigestClient, Login, NameAddr, Request, Response, Target, Uri,
 };
 
 pub(crate) struct Account {
@@ -172,23 +172,7 @@ impl Account {
     /// Writes the credentials of a request that goes once more anew: their count of uses goes on (RFC 7616 §3.4), for a server
     /// takes the same count for a replay.
     pub(crate) fn renew(&mut self, request: &mut Request) {
-        let realms = |request: &Request| -> Vec<(AuthRole, Text)> {
-            let of = |role: AuthRole| {
-                let known =
-                    role.credentials(&request.headers).flatten().map(move |known| (role, known.realm));
-                known.collect::<Vec<_>>()
-            };
-            AuthRole::ALL.into_iter().flat_map(of).collect()
-        };
-        let before = realms(request);
-        if before.is_empty() {
-            return;
-        }
-        self.digest.attach(request, &self.logins);
-        // Nobody else's, for the request may go to somebody else.
-        for (role, realm) in realms(request).into_iter().filter(|realm| !before.contains(realm)) {
-            role.remove_credentials(&mut request.headers, &realm);
-        }
+        self.digest.renew(request, &self.logins);
     }
 
     /// Adds the credentials that the provider asked for before, to what goes to the provider.

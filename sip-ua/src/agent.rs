@@ -260,12 +260,13 @@ impl Agent {
         self.context.accounts.get(&account).map(|account| &account.config)
     }
 
-    /// Whether nothing is under way: no call, no request, no binding that was to be taken back.
+    /// Whether nothing is under way: no call, no request, no binding that was to be taken back. A subscription that we ended
+    /// counts until its last NOTIFY, and without one until 2 s after the other side agreed.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.calls.is_empty()
             && self.requests.is_empty()
-            && self.subscriptions.is_empty()
+            && self.subscriptions.is_quiet()
             && self.publications.is_empty()
             && self.registrations.values().all(Registration::is_quiet)
     }

@@ -92,6 +92,8 @@ pub(crate) struct Exchange {
     heard: bool,
     /// Challenges that were answered.
     rounds: u8,
+    /// The request has gone out as it is, so its credentials have served.
+    used: bool,
     /// The owner gave up.
     pub(crate) cancelled: bool,
     /// A final response was handed to the owner.
@@ -221,6 +223,7 @@ impl Context {
             contact,
             heard: false,
             rounds: 0,
+            used: false,
             cancelled: false,
             done: false,
             forks: Vec::new(),
@@ -248,6 +251,7 @@ impl Context {
 
     fn attach(&mut self, id: ExchangeId, hop: &Uri) -> Option<AccountId> {
         let exchange = self.exchanges.get_mut(&id)?;
+        exchange.used = false;
         if let Some(account) = exchange.account.and_then(|id| self.accounts.get_mut(&id)) {
             account.attach(&mut exchange.request, hop);
         }
@@ -389,6 +393,12 @@ impl Context {
         if let Some(contact) = contact {
             set_contact(&mut exchange.request.headers, &contact);
         }
+        if core::mem::replace(&mut exchange.used, true)
+            && let Some(account) = account.and_then(|id| self.accounts.get_mut(&id))
+        {
+            // To another server, which may know the nonce as well.
+            account.renew(&mut exchange.request);
+        }
         let request = exchange.request.clone();
         match self.endpoint.request_with(now, request, &target, &via) {
             Ok(transaction) => {
@@ -515,6 +525,7 @@ impl Context {
         }
         exchange.rounds += 1;
         account.respond(response, &mut exchange.request, &mut self.rng)?;
+        exchange.used = false;
         let cseq: CSeq = exchange.request.headers.require().ok()?;
         Some(cseq.seq)
     }
@@ -544,9 +555,6 @@ impl Context {
         };
         exchange.done = false;
         edit(&mut exchange.request);
-        if let Some(account) = exchange.account.and_then(|account| self.accounts.get_mut(&account)) {
-            account.renew(&mut exchange.request);
-        }
         self.resend(now, id, seq);
         true
     }

@@ -154,8 +154,8 @@ impl DigestClient {
 
     /// Answers every realm that a 401 or 407 challenges with, in the headers of `request`, which is to be
     /// sent again: it must be the request that was refused, with its next CSeq number. A response may have challenges of
-    /// servers and of proxies (RFC 3261 §16.7). Credentials for other realms stay. A realm that cannot be
-    /// answered is left out, as long as there is another that can.
+    /// servers and of proxies (RFC 3261 §16.7). Credentials for other realms are used once more, under their next
+    /// count. A realm that cannot be answered is left out, as long as there is another that can.
     ///
     /// # Errors
     /// There is no challenge that we can answer, or the request had credentials and they were refused: the
@@ -199,10 +199,48 @@ impl DigestClient {
         if answers.is_empty() {
             return Err(failure);
         }
+        let answered: Vec<(AuthRole, Text)> =
+            answers.iter().map(|(role, answer)| (*role, answer.realm.clone())).collect();
         for (role, answer) in answers {
             role.put_credentials(&mut request.headers, answer);
         }
+        self.count_up(request, logins, &answered);
         Ok(())
+    }
+
+    /// Writes the credentials of a request that is sent once more, other than by its transaction, anew: each realm's count of
+    /// uses goes on (RFC 7616 §3.4), for a server takes the same count for a replay. Credentials of realms that have not
+    /// challenged us stay as they are; says how many are new.
+    pub fn renew(&mut self, request: &mut Request, logins: &CredentialStore) -> usize {
+        self.count_up(request, logins, &[])
+    }
+
+    /// The same but for some realms. O(n·m) for n credentials and m realms, of which [`DigestClientConfig::realms`] are kept.
+    fn count_up(
+        &mut self,
+        request: &mut Request,
+        logins: &CredentialStore,
+        except: &[(AuthRole, Text)],
+    ) -> usize {
+        let mut count = 0;
+        for role in AuthRole::ALL {
+            let sent: Vec<Credentials> = role.credentials(&request.headers).flatten().collect();
+            for Credentials { realm, .. } in sent {
+                let is_known =
+                    |session: &&mut Session| session.role == role && session.challenge.realm == realm;
+                if except.iter().any(|(of, other)| *of == role && *other == realm) {
+                    continue;
+                }
+                let Some(session) = self.sessions.iter_mut().find(is_known) else { continue };
+                let Some(login) = logins.get(&realm) else { continue };
+                let answer = session.answer(Part::from(&*request), login, self.config.prefer_auth_int);
+                if let Ok(answer) = answer {
+                    role.put_credentials(&mut request.headers, answer);
+                    count += 1;
+                }
+            }
+        }
+        count
     }
 
     /// Adds credentials for every realm that has challenged before (RFC 3261 §22.2), so that the request

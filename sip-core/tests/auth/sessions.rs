@@ -139,6 +139,50 @@ fn challenges_of_several_realms_schemes_and_roles_are_answered_at_once() {
     assert_eq!(sent(&next, AuthRole::Server).len(), 1);
 }
 
+/// The realms and counts of a request's credentials.
+fn counts(request: &Request) -> Vec<(String, Option<u32>)> {
+    let of = |role| sent(request, role).into_iter().map(|sent| (sent.realm.to_string(), sent.nc));
+    AuthRole::ALL.into_iter().flat_map(of).collect()
+}
+
+#[test]
+fn each_request_has_the_next_count_of_each_nonce_that_it_uses() {
+    let mut client = DigestClient::new();
+    let mut rng = Rng::from_u64(1);
+    let mut request = register();
+    let logins = alice();
+    let count = |realm: &str, count| (realm.to_owned(), Some(count));
+    let mut challenge = |client: &mut DigestClient, request: &mut Request, role, realm: &str| {
+        let line = format!(r#"Digest realm="{realm}", nonce="of {realm}", qop="auth""#);
+        client.respond(&refusal(role, &[&line]), request, &logins, &mut rng).unwrap();
+    };
+    challenge(&mut client, &mut request, AuthRole::Proxy, "near");
+    assert_eq!(counts(&request), [count("near", 1)]);
+    // What the first proxy let through has served once.
+    challenge(&mut client, &mut request, AuthRole::Proxy, "far");
+    assert_eq!(counts(&request), [count("far", 1), count("near", 2)]);
+    challenge(&mut client, &mut request, AuthRole::Server, "home");
+    let mut seen = counts(&request);
+    seen.sort();
+    assert_eq!(seen, [count("far", 2), count("home", 1), count("near", 3)]);
+    let responses = |request: &Request| {
+        let of = |role| sent(request, role).into_iter().map(|sent| sent.response.to_string());
+        AuthRole::ALL.into_iter().flat_map(of).collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = responses(&request);
+    // Once more to another server, whole.
+    assert_eq!(client.renew(&mut request, &logins), 3);
+    let mut seen = counts(&request);
+    seen.sort();
+    assert_eq!(seen, [count("far", 3), count("home", 2), count("near", 4)]);
+    assert!(before.is_disjoint(&responses(&request)));
+    // What we have no session of stays.
+    let mut stranger = DigestClient::new();
+    let as_it_was = request.to_bytes();
+    assert_eq!(stranger.renew(&mut request, &logins), 0);
+    assert_eq!(request.to_bytes(), as_it_was);
+}
+
 #[test]
 fn the_topmost_challenge_that_can_be_answered_is_answered() {
     let choose = |config: DigestClientConfig, logins: &CredentialStore, lines: &[&str]| {

@@ -35,6 +35,7 @@ pub(crate) struct Subscriber {
     exchange: Option<ExchangeId>,
     /// The user still wants it.
     wanted: bool,
+    parting: Parting,
     /// A SUBSCRIBE is due after the one under way.
     due: bool,
     /// Bodies that go with one SUBSCRIBE each, in this order.
@@ -45,6 +46,17 @@ pub(crate) struct Subscriber {
     /// When the dialog began, for servers that end it as soon as it began.
     began: Instant,
     failures: u32,
+}
+
+/// How far the end of a subscription has come that its user does not want any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parting {
+    /// Nothing was said of it, or the 2xx has not come.
+    No,
+    /// The 2xx came then: the last NOTIFY is due.
+    Agreed(Instant),
+    /// It has not come for a while. It is taken for as long as it may come, but nobody waits for it.
+    Quiet,
 }
 
 /// Why a subscription's dialog is gone.
@@ -61,6 +73,8 @@ struct Loss {
 
 /// Bodies of [`Agent::say_in_subscription`] that may wait: more than a person presses keys while a server is silent.
 pub const MAX_SAID: usize = 16;
+/// Times T1 that whoever wants to stop waits for a last NOTIFY: it is sent three times in that, should it be lost.
+const LAST_WORD: u32 = 4;
 /// A subscription that was ended sooner than this after it began is not begun anew at once.
 const SHORTEST_LIFE: Duration = Duration::from_secs(10);
 
@@ -99,6 +113,7 @@ impl Agent {
             dialog: None,
             exchange: None,
             wanted: true,
+            parting: Parting::No,
             due: false,
             said_once: VecDeque::new(),
             state: SubscriptionState::Subscribing,
@@ -112,7 +127,8 @@ impl Agent {
         Ok(id)
     }
 
-    /// Ends a subscription. [`SubscriptionState::Ended`] follows when the other side has confirmed it, or has not in 32 s.
+    /// Ends a subscription. [`SubscriptionState::Ended`] follows with the last NOTIFY, which the other side owes us (RFC 6665
+    /// §4.1.2.3), or without it after 32 s. [`is_idle`](Self::is_idle) waits for that NOTIFY for 2 s only.
     ///
     /// # Errors
     /// [`CommandError::NoSuchSubscription`].
@@ -281,8 +297,12 @@ impl Agent {
         }
         if first || granted == 0 {
             // Timer N: the NOTIFY has to come (RFC 6665 §4.1.2.4).
-            let silence = Timer::Silence(id);
-            self.context.deadlines.set(silence, now + self.context.t1() * 64);
+            let mut wait = self.context.t1() * 64;
+            if let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id).filter(|own| !own.wanted) {
+                subscriber.parting = Parting::Agreed(now);
+                wait = self.context.t1() * LAST_WORD;
+            }
+            self.context.deadlines.set(Timer::Silence(id), now + wait);
         }
     }
 
@@ -475,6 +495,10 @@ impl Agent {
         let reason = "no NOTIFY came".to_string();
         let status = Some(StatusCode::REQUEST_TIMEOUT);
         if let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) {
+            if let Parting::Agreed(at) = subscriber.parting {
+                subscriber.parting = Parting::Quiet;
+                return self.context.deadlines.set(Timer::Silence(id), at + self.context.t1() * 64);
+            }
             subscriber.exchange = None;
         }
         let loss = Loss { status, reason, retry: None, refused: false, at_once: false };
@@ -497,6 +521,11 @@ impl Agent {
 }
 
 impl Subscriber {
+    /// Whether nothing is left of it but a last NOTIFY, which has not come and may never.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.parting == Parting::Quiet
+    }
+
     fn tell(&mut self, context: &mut Context, id: SubscriptionId, state: SubscriptionState) {
         self.state = state.clone();
         context.events.push_back(Event::Subscription { subscription: id, state });

@@ -38,8 +38,11 @@ impl Subscriptions {
         self.last
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.subscribers.is_empty() && self.watchers.is_empty() && self.referrals.is_empty()
+    /// Whether nothing is under way but last words that nobody waits for. O(n) for n subscriptions that are being ended.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.watchers.is_empty()
+            && self.referrals.is_empty()
+            && self.subscribers.values().all(|subscriber| subscriber.is_quiet())
     }
 
     pub(crate) fn bind(&mut self, tag: LocalTag, usage: Usage) {

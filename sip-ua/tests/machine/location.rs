@@ -3,7 +3,9 @@
 use crate::support::*;
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::time::Duration;
-use sidetone_sip_core::header::{CSeq, CallId, Contact, From, RetryAfter, Via};
+use sidetone_sip_core::header::{
+    CSeq, CallId, Contact, From, HeaderName, ProxyAuthorization, RetryAfter, Via,
+};
 use sidetone_sip_core::locate::{LocateOptions, Record};
 use sidetone_sip_core::{FlowRequest, Message, Method, Request, Response, StatusCode};
 use sidetone_sip_ua::{AccountConfig, CallState, EndedBy, Event, RegistrationState};
@@ -81,6 +83,26 @@ fn a_call_goes_to_the_next_server_when_the_first_is_silent() {
     harness.skip();
     harness.agent.call(harness.now, account, &bob, Some(body(OFFER))).unwrap();
     sent_to(&mut harness, FIRST, Method::INVITE);
+}
+
+#[test]
+fn credentials_that_have_served_at_one_server_count_on_at_the_next() {
+    let (mut harness, _, invite) = calling(config());
+    let mut challenge = reply(&invite, 407, "proxy");
+    let value = "Digest realm=\"example.org\", nonce=\"n1\", qop=\"auth\"";
+    challenge.headers.push_raw(HeaderName::PROXY_AUTHENTICATE, value).unwrap();
+    harness.put_from(FIRST, challenge);
+    sent_to(&mut harness, FIRST, Method::ACK);
+    let invite = sent_to(&mut harness, FIRST, Method::INVITE);
+    let uses = |invite: &Request| {
+        let all = invite.headers.all::<ProxyAuthorization>();
+        all.map(|sent| sent.unwrap().0.nc.unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(uses(&invite), [1]);
+    harness.put_from(FIRST, reply(&invite, 503, "proxy"));
+    sent_to(&mut harness, FIRST, Method::ACK);
+    let again = sent_to(&mut harness, SECOND, Method::INVITE);
+    assert_eq!(uses(&again), [2]);
 }
 
 #[test]

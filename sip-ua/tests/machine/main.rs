@@ -42,5 +42,6 @@ mod subscription;
 mod support;
 mod timer;
 mod transfer;
+mod unsubscribe;
 mod untouched;
 mod update;

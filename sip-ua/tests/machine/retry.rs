@@ -3,7 +3,7 @@
 use crate::support::*;
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::header::{
-    HeaderName, MinSe, ProxyAuthorization, Require, RetryAfter, Supported, Unsupported,
+    Authorization, HeaderName, MinSe, ProxyAuthorization, Require, RetryAfter, Supported, Unsupported,
 };
 use sidetone_sip_core::{Method, Request, StatusCode};
 use sidetone_sip_ua::{AccountConfig, EndedBy, Event, ExtensionUse, SessionConfig, SessionTimerConfig};
@@ -135,4 +135,40 @@ fn credentials_of_an_invite_that_goes_again_count_on() {
     let (second_use, second_response) = uses(&third);
     assert_eq!((first_use, second_use), (Some(1), Some(2)));
     assert_ne!(first_response, second_response);
+}
+
+#[test]
+fn credentials_for_one_proxy_count_on_when_the_next_one_asks_for_some() {
+    let (mut harness, mut invite) = calling(SessionConfig::default(), "sip:bob@192.0.2.2");
+    let uses = |invite: &Request| {
+        let mut uses: Vec<(String, Option<u32>)> = Vec::new();
+        for ProxyAuthorization(sent) in invite.headers.all::<ProxyAuthorization>().flatten() {
+            uses.push((sent.realm.to_string(), sent.nc));
+        }
+        uses.extend(invite.headers.get::<Authorization>().map(|sent| {
+            let Authorization(sent) = sent.unwrap();
+            (sent.realm.to_string(), sent.nc)
+        }));
+        uses.sort();
+        uses
+    };
+    let steps: [(u16, &str, &[(&str, u32)]); 3] = [
+        (407, "a", &[("a", 1)]),
+        (407, "b", &[("a", 2), ("b", 1)]),
+        (401, "c", &[("a", 3), ("b", 2), ("c", 1)]),
+    ];
+    for (code, realm, expected) in steps {
+        let mut challenge = invite.response(StatusCode::new(code).unwrap(), Some("proxy"));
+        let name = if code == 407 { HeaderName::PROXY_AUTHENTICATE } else { HeaderName::WWW_AUTHENTICATE };
+        challenge
+            .headers
+            .push_raw(name, format!("Digest realm=\"{realm}\", nonce=\"n\", qop=\"auth\""))
+            .unwrap();
+        harness.put(challenge);
+        harness.request(Method::ACK);
+        invite = harness.request(Method::INVITE);
+        let expected: Vec<_> =
+            expected.iter().map(|(realm, count)| ((*realm).to_owned(), Some(*count))).collect();
+        assert_eq!(uses(&invite), expected);
+    }
 }

@@ -247,7 +247,8 @@ async fn watches(stage: &Stage) -> Outcome {
     );
     let mut subscription = alice.account.subscribe(request.accepting(presence::CONTENT_TYPE)).await?;
     // Its first is of no status that PIDF knows: nothing was set yet.
-    notified(&mut subscription).await?;
+    let told = Presence::parse(&notified(&mut subscription).await?.1)?;
+    check(told.tuples.len() == 1 && told.state() == PresenceState::Offline, format!("{told:?}"))?;
     for (command, state) in
         [("presence_online", PresenceState::Online), ("presence_offline", PresenceState::Offline)]
     {
