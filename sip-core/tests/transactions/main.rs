@@ -8,8 +8,15 @@
     reason = "a test that meets the unexpected stops"
 )]
 
+mod cancel;
+mod client_timers;
 mod many;
 mod random;
+mod server_timers;
 #[path = "../support/mod.rs"]
 mod support;
 mod timers;
+
+fn run(protocol: sidetone_sip_core::Protocol, script: &str) {
+    support::Bench::new(protocol).run(script);
+}
