@@ -395,10 +395,10 @@ impl Agent {
             | Owner::Update(id, _) => {
                 let Some(call) = self.calls.get_mut(id) else {
                     // Its user has hung up, and so has the other side; somebody else takes the call all the same.
-                    if let (Owner::Invite(_), Ok((response, source))) = (owner, &result)
+                    if let (Owner::Invite(_), Ok((response, _))) = (owner, &result)
                         && status.is_success()
                     {
-                        context.let_go(now, exchange, response, source.protocol);
+                        context.let_go(now, exchange, response);
                     }
                     return;
                 };

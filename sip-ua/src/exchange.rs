@@ -197,6 +197,11 @@ impl Context {
         id
     }
 
+    /// The transport towards the target in use.
+    pub(crate) fn protocol_of(&self, id: ExchangeId) -> Option<Protocol> {
+        self.exchanges.get(&id)?.target.as_ref().map(|target| target.protocol)
+    }
+
     fn add_exchange(
         &mut self,
         owner: Owner,

@@ -9,10 +9,9 @@ use crate::call::{Call, Phase};
 use crate::context::Context;
 use crate::dialog::Dialog;
 use crate::exchange::{ExchangeId, Owner};
-use sidetone_hal::net::Protocol;
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::header::{CSeq, CallId, To};
-use sidetone_sip_core::{Method, Response, Source};
+use sidetone_sip_core::{Method, Response};
 
 /// Forks that answer beside the one that has the call, and are taken down; further ones are left to their timers, so that
 /// nobody can make us send without end.
@@ -26,7 +25,6 @@ impl Call {
         now: Instant,
         exchange: ExchangeId,
         response: &Response,
-        source: &Source,
     ) {
         let (Some(Ok(cseq)), Some(Ok(to))) = (response.headers.get::<CSeq>(), response.headers.get::<To>())
         else {
@@ -39,7 +37,7 @@ impl Call {
         // While our user has not answered its offer, the ACK to the one that has the call waits.
         let is_own = matches!(&self.phase, Phase::Up(session) if session.dialog.remote_tag() == tag);
         if !is_own {
-            context.let_go(now, exchange, response, source.protocol);
+            context.let_go(now, exchange, response);
         }
     }
 }
@@ -54,13 +52,8 @@ impl Context {
 
     /// A 2xx to an INVITE of ours whose call is over or with somebody else: it is acknowledged, each time that it comes, and
     /// its dialog ended, once. O(n) for n forks, of which there are 17 at most.
-    pub(crate) fn let_go(
-        &mut self,
-        now: Instant,
-        exchange: ExchangeId,
-        response: &Response,
-        protocol: Protocol,
-    ) {
+    pub(crate) fn let_go(&mut self, now: Instant, exchange: ExchangeId, response: &Response) {
+        let Some(protocol) = self.protocol_of(exchange) else { return };
         let Some(exchange) = self.exchanges.get_mut(&exchange) else { return };
         let account = exchange.account;
         let invite = &exchange.request;

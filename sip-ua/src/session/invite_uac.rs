@@ -186,8 +186,8 @@ impl Call {
                 self.end(context, refusal);
                 self.finish(context);
             }
-            (Ok((response, source)), Phase::Up(_)) if response.status.is_success() => {
-                self.answered_again(context, now, exchange, &response, &source);
+            (Ok((response, _)), Phase::Up(_)) if response.status.is_success() => {
+                self.answered_again(context, now, exchange, &response);
             }
             _ => {}
         }
@@ -214,7 +214,9 @@ impl Call {
         let early = outgoing.take_early(dialog.remote_tag());
         self.drop_early(context, now);
         self.stop_ringing(context);
-        self.protocol = source.protocol;
+        // Not that of the response: an INVITE that was too long for UDP goes over TCP (RFC 3261 §18.1.1), and what follows
+        // goes as the other side's Contact says, which knows nothing of that.
+        self.protocol = context.protocol_of(exchange).unwrap_or(source.protocol);
         let mut session = Session::new(dialog, &response.headers);
         let mut body = body_of(&response.body);
         let mut settled = offered || body.is_none();

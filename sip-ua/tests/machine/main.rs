@@ -40,6 +40,7 @@ mod shared_line;
 mod simulation;
 mod subscription;
 mod support;
+mod switch;
 mod timer;
 mod transfer;
 mod unsubscribe;
