@@ -1,12 +1,14 @@
-//! Session timers (RFC 4028) with SIPp, which refreshes by UPDATE and by re-INVITE, has us refresh, and forgets to.
+//! Session timers (RFC 4028) with programs that others wrote: SIPp refreshes, by UPDATE and by re-INVITE, has us refresh, and
+//! forgets to; Kamailio's module `sst` wants a longer interval.
 
-use crate::peers::agent::{Ours, any_port, check, ended, run};
+use crate::peers::agent::{Ours, any_port, call_event, check, ended, established, run};
+use crate::peers::kamailio::Kamailio;
 use crate::peers::sipp::Sipp;
-use crate::peers::{Needs, Outcome, SIPP, Stage, WAITING, free_port, trial_with_share};
+use crate::peers::{KAMAILIO, Needs, Outcome, SIPP, Stage, WAITING, free_port, trial_with_share};
 use core::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use sidetone_sip_core::header::Refresher;
-use sidetone_sip_ua::{AccountConfig, EndedBy, ExtensionUse, SessionTimerConfig};
+use sidetone_sip_ua::{AccountConfig, CallEvent, EndedBy, ExtensionUse, SessionTimerConfig};
 use std::time::Instant;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -18,6 +20,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         light("sipp_refreshes_a_session_by_update_and_by_re_invite", |stage| run(refreshed(stage))),
         light("a_session_that_sipp_forgets_is_hung_up", |stage| run(forgotten(stage))),
         light("we_refresh_a_session_of_sipp_after_its_422", |stage| run(refreshing(stage))),
+        trial_with_share(WAITING, "kamailio_sst_makes_our_session_longer", &[KAMAILIO], |stage| {
+            run(longer(stage))
+        }),
     ]
 }
 
@@ -85,4 +90,23 @@ async fn refreshing(stage: &Stage) -> Outcome {
     done(sipp).await?;
     check(ours.messages("\nUPDATE sip:") == 2, format!("{} UPDATE", ours.messages("\nUPDATE sip:")))?;
     ours.end().await
+}
+
+async fn longer(stage: &Stage) -> Outcome {
+    let server = Kamailio::start_with_session_timer(stage)?;
+    let alice =
+        Ours::start_with(stage, "alice", Some(server.port), |_| {}, seconds(100, Some(Refresher::Uac)))
+            .await?;
+    let mut bob = Ours::start_with(stage, "bob", Some(server.port), |_| {}, seconds(100, None)).await?;
+    let mut call = alice.account.call(format!("sip:bob@127.0.0.1:{}", server.port), any_port()).await?;
+    let mut answered = bob.answer(any_port()).await?;
+    established(&mut call).await?;
+    check(alice.messages("SIP/2.0 422") == 1, "the server found 100 s too short")?;
+    check(bob.messages("Session-Expires: 120") > 0, "what it wanted reached the other side")?;
+    check(alice.messages("Session-Expires: 120;refresher=uac") > 0, "and was agreed on")?;
+    call.hangup().await?;
+    ended(&mut answered).await?;
+    call_event(&mut call, "end", |event| matches!(event, CallEvent::Ended(_))).await?;
+    bob.end().await?;
+    alice.end().await
 }

@@ -58,6 +58,12 @@ impl Kamailio {
         written?;
         started
     }
+
+    /// Refuses calls with session timers under 120 s, by its module `sst`.
+    pub(crate) fn start_with_session_timer(stage: &Stage) -> Result<Self, Failed> {
+        Self::launch(stage, None, |_| vec!["SESSION_TIMER".to_owned()])
+    }
+
     /// Challenges with one algorithm of RFC 7616, `MD5` or `SHA-256`.
     pub(crate) fn start_with_digest(stage: &Stage, algorithm: &str) -> Result<Self, Failed> {
         Self::launch(stage, None, |_| vec![format!("DIGEST_ALGORITHM=\"{algorithm}\"")])
