@@ -111,13 +111,18 @@ impl Firmware {
     /// Takes the call that rings at an extension, as its key would.
     fn pick_up_at(&mut self, now: Instant, account: usize, extension: &str) {
         let mut keys = self.keys.iter();
-        let ringing = keys.find_map(|key| match &key.config.function {
-            KeyFunction::Blf(watched) | KeyFunction::Pickup(watched)
-                if watched.extension == extension && matches!(key.state, BlfState::Ringing(_)) =>
-            {
-                Some((key.config.account.unwrap_or(account), watched.clone(), key.state.clone()))
-            }
-            _ => None,
+        let ringing = keys.find_map(|key| {
+            let watched = match (&key.config.function, &key.member) {
+                (KeyFunction::Blf(watched) | KeyFunction::Pickup(watched), _) => watched.clone(),
+                (KeyFunction::BlfList(codes), Some(member)) => {
+                    let mut watched = codes.clone();
+                    watched.extension.clone_from(&member.number);
+                    watched
+                }
+                _ => return None,
+            };
+            let rings = watched.extension == extension && matches!(key.state, BlfState::Ringing(_));
+            rings.then(|| (key.config.account.unwrap_or(account), watched, key.state.clone()))
         });
         match ringing {
             Some((account, watched, state)) => self.press_watched(now, account, &watched, &state),

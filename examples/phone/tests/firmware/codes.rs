@@ -7,7 +7,7 @@ use super::watch::told;
 use sidetone_hal::hook::HookState;
 use sidetone_hal::keypad::Key;
 use sidetone_hal::time::Duration;
-use sidetone_phone::firmware::{Command, LocalCode, Signal, Sound};
+use sidetone_phone::firmware::{Command, LocalCode, Member, Signal, Sound};
 use sidetone_phone::models::{C60S, CP860, ES620, UT670};
 
 const CODES: &str = "codes.dnd_on = *88\ncodes.dnd_off = *86\ncodes.forward_on = *73\ncodes.forward_off = *74\n\
@@ -93,6 +93,14 @@ fn codes_call_who_was_called_or_called_last_and_take_calls_that_ring() {
     desk.press(Key::Speaker);
     desk.type_in("*8#102#");
     assert!(matches!(desk.command(), Command::PickUp { account: 0, .. }));
+    // A member of a list rings, whose account has a code for that.
+    let list = "account.1.blf_list = team\naccount.1.blf_list_pickup_code = *97\nkey.4.type = blf-list\n";
+    let mut desk = self::desk(&ES620, &format!("{CODES}{list}"));
+    let member = Member { number: "104".to_owned(), name: None, state: *told("early") };
+    desk.signal(Signal::Members { account: 0, members: vec![member] });
+    desk.press(Key::Speaker);
+    desk.type_in("*8#104#");
+    assert_eq!(called(&mut desk).as_deref(), Some("*97104"));
 }
 
 #[test]
