@@ -7,6 +7,9 @@ use sidetone_hal::keypad::{Key, KeyEvent};
 use sidetone_pbx::{Pbx, PbxBuilder, PbxHandle};
 use sidetone_phone::desk::{Desk, DeskPanel, PanelInput, Picture};
 
+/// More than anything here takes on a slow machine that is busy with other things; a failure, not a pause.
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
+
 /// A desk and whoever sits at it.
 pub(crate) struct Person {
     pub(crate) desk: Desk,
@@ -41,7 +44,7 @@ impl Person {
     pub(crate) async fn shows(&mut self, what: &str, wanted: impl Fn(&Picture) -> bool) {
         let mut pictures = self.panel.pictures.clone();
         let shown = pictures.wait_for(&wanted);
-        let late = tokio::time::timeout(Duration::from_secs(10), shown).await.is_err();
+        let late = tokio::time::timeout(BOUND, shown).await.is_err();
         if late {
             let text = self.panel.pictures.borrow().text.clone();
             panic!("{} does not see {what:?} but {text:?}", self.panel.title);

@@ -1,11 +1,13 @@
 //! Scripts without a person between phones on the loopback interface: transfer, conference, do not disturb, forward.
 
 use clap::Parser as _;
+use core::sync::atomic::{AtomicU16, Ordering};
+use core::time::Duration;
 use serde_json::Value;
 use sidetone_phone::cli::{Action, Cli};
 use sidetone_phone::config::Config;
 use sidetone_phone::headless::{self, Outcome};
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,9 +19,21 @@ struct Phone {
     lines: Arc<Mutex<Vec<String>>>,
 }
 
+/// A port below those that Linux gives to sockets without a wish, which may take one of those at any moment.
 fn free_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    socket.local_addr().expect("bound").port()
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    const PORTS: core::ops::Range<u16> = 31_400..32_700;
+    loop {
+        // Another process begins elsewhere.
+        let place =
+            (std::process::id() as u16).wrapping_mul(64).wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + place % (PORTS.end - PORTS.start);
+        let free =
+            UdpSocket::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if free {
+            return port;
+        }
+    }
 }
 
 impl Phone {
@@ -43,7 +57,7 @@ impl Phone {
         });
         // It listens for connections where it takes datagrams; a call may be over before.
         while !task.is_finished() && tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Self { port, task, lines }
     }
@@ -65,9 +79,9 @@ impl Phone {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_transfers_blind() {
-    let carol = Phone::start("carol", "answer --for 1s").await;
+    let carol = Phone::start("carol", "answer --for 3s").await;
     let bob = Phone::start("bob", "answer").await;
-    let call = format!("call {} --transfer 500ms:{} --for 20s", bob.address("bob"), carol.address("carol"));
+    let call = format!("call {} --transfer 500ms:{} --for 60s", bob.address("bob"), carol.address("carol"));
     let (outcome, reports) = Phone::start("alice", &call).await.end().await;
     assert_eq!((outcome, reports[0]["transfers"][0]["status"].as_u64()), (Outcome::Done, Some(200)));
     let (outcome, reports) = bob.end().await;
@@ -80,9 +94,9 @@ async fn a_script_transfers_blind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_transfers_attended() {
-    let carol = Phone::start("carol", "answer --for 3s").await;
+    let carol = Phone::start("carol", "answer --for 8s").await;
     let bob = Phone::start("bob", "answer").await;
-    let call = format!("call {} --attended 500ms:{} --for 20s", bob.address("bob"), carol.address("carol"));
+    let call = format!("call {} --attended 500ms:{} --for 60s", bob.address("bob"), carol.address("carol"));
     let (outcome, reports) = Phone::start("alice", &call).await.end().await;
     assert_eq!(outcome, Outcome::Done, "{reports:?}");
     assert_eq!(
@@ -101,7 +115,7 @@ async fn a_script_transfers_attended() {
 async fn a_transfer_to_somebody_who_is_not_to_be_disturbed_fails_and_the_call_goes_on() {
     let carol = Phone::start("carol", "answer --dnd").await;
     let bob = Phone::start("bob", "answer").await;
-    let call = format!("call {} --transfer 500ms:{} --for 3s", bob.address("bob"), carol.address("carol"));
+    let call = format!("call {} --transfer 500ms:{} --for 10s", bob.address("bob"), carol.address("carol"));
     let (outcome, reports) = Phone::start("alice", &call).await.end().await;
     assert_eq!((outcome, reports[0]["transfers"][0]["status"].as_u64()), (Outcome::Done, Some(480)));
     assert!(reports[0]["duration_s"].as_f64() > Some(2.5), "{reports:?}");
@@ -115,7 +129,7 @@ async fn a_transfer_to_somebody_who_is_not_to_be_disturbed_fails_and_the_call_go
 async fn a_script_joins_calls() {
     let carol = Phone::start("carol", "answer").await;
     let bob = Phone::start("bob", "answer").await;
-    let call = format!("call {} --conference 300ms:{} --for 3s", bob.address("bob"), carol.address("carol"));
+    let call = format!("call {} --conference 300ms:{} --for 10s", bob.address("bob"), carol.address("carol"));
     let (outcome, reports) = Phone::start("alice", &call).await.end().await;
     assert_eq!(
         (outcome, reports[0]["conference"].as_array().map(Vec::len)),

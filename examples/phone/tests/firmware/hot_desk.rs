@@ -1,7 +1,7 @@
 //! Another person takes a telephone over, by its keys and at the PBX, and over a restart.
 
 use super::desk::{Desk, local};
-use super::features::Person;
+use super::features::{BOUND, Person};
 use super::policy::desk as phone;
 use clap::Parser as _;
 use core::time::Duration;
@@ -84,7 +84,7 @@ async fn start(path: &Path) -> Person {
 
 async fn happens(events: &mut PbxEvents, wanted: impl Fn(&PbxEvent) -> bool) {
     let happened = async { while !wanted(&events.next().await.expect("it runs")) {} };
-    tokio::time::timeout(Duration::from_secs(10), happened).await.expect("it happens");
+    tokio::time::timeout(BOUND, happened).await.expect("it happens");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +120,7 @@ async fn a_user_signs_in_at_a_desk_and_is_still_there_after_a_restart() {
     person.sees("Password").await;
     person.dial("1234").await;
     person.press(Key::Send).await;
-    let wanted = tokio::time::timeout(Duration::from_secs(10), person.desk.reload()).await;
+    let wanted = tokio::time::timeout(BOUND, person.desk.reload()).await;
     assert_eq!(wanted, Ok(false), "it begins anew, without a restart");
     person.desk.shutdown().await;
     for _ in 0..2 {

@@ -1,7 +1,7 @@
 //! What a desk shares with its server: do not disturb and forwards, on the screen and over the wire.
 
 use super::desk::Desk;
-use super::features::{Person, close, office};
+use super::features::{BOUND, Person, close, office};
 use super::policy::desk as phone;
 use core::time::Duration;
 use sidetone_hal::keypad::Key;
@@ -106,7 +106,7 @@ async fn set(events: &mut PbxEvents, wanted: impl Fn(&Features) -> bool) {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), changed).await.expect("the PBX has the settings");
+    tokio::time::timeout(BOUND, changed).await.expect("the PBX has the settings");
 }
 
 impl Person {

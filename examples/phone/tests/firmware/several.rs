@@ -1,7 +1,6 @@
 //! Desks at a PBX with several calls at once: music on hold, conferences of the server, transfers to who still rings.
 
-use super::features::{Person, close, confer, office, office_of, talk};
-use core::time::Duration;
+use super::features::{BOUND, Person, close, confer, office, office_of, talk};
 use sidetone_hal::keypad::Key;
 use sidetone_pbx::{Music, Pbx, RoomConfig, Service};
 
@@ -25,7 +24,7 @@ impl Person {
                 }
             }
         };
-        let late = tokio::time::timeout(Duration::from_secs(10), heard).await.is_err();
+        let late = tokio::time::timeout(BOUND, heard).await.is_err();
         assert!(!late, "{} hears {}", self.panel.title, if something { "nothing" } else { "something" });
     }
 
@@ -143,7 +142,7 @@ impl Person {
                 names == wanted
             }) && picture.text.iter().any(|line| line == "Conference")
         });
-        let late = tokio::time::timeout(Duration::from_secs(10), shown).await.is_err();
+        let late = tokio::time::timeout(BOUND, shown).await.is_err();
         if late {
             let text = self.panel.pictures.borrow().text.clone();
             panic!("{} does not see {wanted:?} but {text:?}", self.panel.title);

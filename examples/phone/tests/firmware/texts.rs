@@ -150,7 +150,7 @@ async fn a_desk_keeps_texts_until_its_server_is_there_and_sends_them_in_order() 
         }
     };
     // A repeat of the REGISTER finds the server; if it came in between, the first wait does.
-    tokio::time::timeout(Duration::from_secs(45), all).await.expect("three texts");
+    tokio::time::timeout(Duration::from_secs(90), all).await.expect("three texts");
     assert_eq!(heard, ["one", "two", "three"]);
     drop(panel);
     desk.shutdown().await;

@@ -1,6 +1,6 @@
 //! Lamps and mailboxes of our PBX: without a person, and at a desk.
 
-use super::features::{close, office_of};
+use super::features::{BOUND, close, office_of};
 use clap::Parser as _;
 use core::time::Duration;
 use serde_json::Value;
@@ -25,6 +25,30 @@ impl AudioPort for Silence {
         captured.fill(0);
     }
     fn write(&mut self, _playout: &[i16]) {}
+}
+
+/// Somebody silent who waits for the end of a beep.
+struct Beep {
+    /// Frames of silence since the beep; none before it.
+    silent: Option<u32>,
+    over: watch::Sender<bool>,
+}
+
+impl AudioPort for Beep {
+    fn format(&self) -> AudioFormat {
+        AudioFormat::NARROWBAND
+    }
+    fn read(&mut self, captured: &mut [i16]) {
+        captured.fill(0);
+    }
+    fn write(&mut self, playout: &[i16]) {
+        match playout.iter().any(|sample| sample.unsigned_abs() > 200) {
+            true => self.silent = Some(0),
+            false => self.silent = self.silent.map(|frames| frames + 1),
+        }
+        // Half a second: longer than any hole that a busy machine leaves in the beep.
+        self.over.send_replace(self.silent.is_some_and(|frames| frames > 50));
+    }
 }
 
 /// Somebody who hums at 500 Hz.
@@ -83,9 +107,7 @@ impl Script {
                 before.push(line);
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), told)
-            .await
-            .unwrap_or_else(|_| panic!("no {what}: {before:?}"))
+        tokio::time::timeout(BOUND, told).await.unwrap_or_else(|_| panic!("no {what}: {before:?}"))
     }
 
     pub(crate) async fn end(self) -> Outcome {
@@ -127,15 +149,16 @@ async fn leave_message(pbx: &PbxHandle, account: &Account) {
     quiet.do_not_disturb = true;
     pbx.set_features("101", quiet).await;
     let mut events = pbx.events();
-    let mut call = account.call("101", Silence).await.expect("called");
+    let (over, mut beep) = watch::channel(false);
+    let mut call = account.call("101", Beep { silent: None, over }).await.expect("called");
     while !matches!(call.next_event().await.expect("answered"), CallEvent::Established) {}
-    // The beep is 0.8 s long and comes 0.3 s after the answer.
-    tokio::time::sleep(Duration::from_millis(1800)).await;
+    let beep = tokio::time::timeout(BOUND, beep.wait_for(|over| *over)).await;
+    beep.expect("a beep").expect("the call is up");
     call.hangup().await.expect("hung up");
     let left = async {
         while !matches!(events.next().await.expect("it runs"), sidetone_pbx::PbxEvent::MessageLeft { .. }) {}
     };
-    tokio::time::timeout(Duration::from_secs(10), left).await.expect("a message is left");
+    tokio::time::timeout(BOUND, left).await.expect("a message is left");
 }
 
 #[tokio::test(flavor = "multi_thread")]

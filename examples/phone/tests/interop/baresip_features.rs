@@ -9,8 +9,7 @@ use crate::peers::agent::{
 };
 use crate::peers::baresip::{Baresip, Microphone, More};
 use crate::peers::kamailio::Kamailio;
-use crate::peers::{BARESIP, KAMAILIO, Needs, Outcome, Stage, trial};
-use core::time::Duration;
+use crate::peers::{BARESIP, KAMAILIO, Needs, Outcome, SOON, Stage, trial};
 use libtest_mimic::{Failed, Trial};
 use sidetone_sip_core::StatusCode;
 use sidetone_sip_core::header::ContentType;
@@ -18,7 +17,6 @@ use sidetone_sip_ua::package::message_summary::{self, MessageClass, MessageCount
 use sidetone_sip_ua::package::presence::{self, Presence, PresenceState};
 use sidetone_sip_ua::{CallEvent, EndedBy, Error, ReferProgress, SubscribeRequest, Watcher, WatcherState};
 
-const SOON: Duration = Duration::from_secs(10);
 /// What baresip's microphone hears.
 const TONE: Microphone = Microphone::Tone(1000.0);
 
@@ -144,6 +142,7 @@ async fn baresips_fails(stage: &Stage) -> Outcome {
     let (port, mut alice_hears) = tone_port(LOW, HIGH);
     let mut call = scene.alice.call("bob", port).await?;
     alice_hears.tone().await?;
+    scene.bob.wait_for("CALL_ESTABLISHED", SOON)?;
     // Carol refuses: baresip is told, and hangs up.
     scene.bob.command("transfer", &scene.uri("carol"))?;
     let mut transferred = scene.alice.referred().await?.accept(any_port()).await?;
@@ -154,6 +153,8 @@ async fn baresips_fails(stage: &Stage) -> Outcome {
     check(ended(&mut call).await?.by == EndedBy::Remote, "who hung up")?;
     // Alice refuses to be transferred.
     let mut call = scene.alice.call("bob", any_port()).await?;
+    // It has the ACK.
+    scene.bob.wait_for("CALL_ESTABLISHED", SOON)?;
     scene.bob.command("transfer", &scene.uri("carol"))?;
     scene.alice.referred().await?.reject(StatusCode::DECLINE).await?;
     let why = scene.bob.wait_for("TRANSFER_FAILED", SOON)?;
@@ -171,11 +172,14 @@ async fn holds(stage: &Stage) -> Outcome {
     alice_hears.silence().await?;
     within("resume", call.resume()).await??;
     alice_hears.tone().await?;
+    // Speech does not wait for the ACK, and a re-INVITE of its own does.
+    scene.alice.has_reached("bob").await?;
     scene.bob.command("hold", "")?;
     call_event(&mut call, "hold by baresip", |event| *event == CallEvent::RemoteHold).await?;
     alice_hears.silence().await?;
     // Both at once: what each says of itself counts.
     within("hold", call.hold()).await??;
+    scene.alice.has_reached("bob").await?;
     scene.bob.command("resume", "")?;
     call_event(&mut call, "resume by baresip", |event| *event == CallEvent::RemoteResume).await?;
     within("resume", call.resume()).await??;

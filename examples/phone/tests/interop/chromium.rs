@@ -5,7 +5,7 @@
 use crate::peers::browser::Browser;
 use crate::peers::phone::Phone;
 use crate::peers::sound::{rms, share_at, tone, write_wav};
-use crate::peers::{CHROMIUM, Outcome, Stage, trial};
+use crate::peers::{CHROMIUM, Outcome, SOON, Stage, trial};
 use core::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use std::path::Path;
@@ -35,7 +35,7 @@ fn block_on(future: impl Future<Output = Outcome>) -> Outcome {
 /// The demo and a browser that shows it, both phones registered.
 async fn demo(stage: &Stage) -> Result<(Phone, Browser), Failed> {
     let mut phone = Phone::start(stage, "demo", "--demo --panel 127.0.0.1:0")?;
-    let line = phone.wait_for_line("http://127.0.0.1:", Duration::from_secs(20))?;
+    let line = phone.wait_for_line("http://127.0.0.1:", SOON)?;
     let address =
         line.split_whitespace().find(|word| word.starts_with("http://")).unwrap_or_default().to_owned();
     let microphone = stage.path("microphone.wav");
@@ -97,8 +97,8 @@ const PANEL_RATE: u32 = 16_000;
 async fn hear(browser: &mut Browser, hertz: f64) -> Result<f64, Failed> {
     let mut heard: Vec<i16> = Vec::new();
     let mut best = 0.0_f64;
-    for _ in 0..500 {
-        let frame = browser.next_frame("/audio/", Duration::from_secs(10)).await?;
+    for _ in 0..3000 {
+        let frame = browser.next_frame("/audio/", SOON).await?;
         heard.extend(frame.as_chunks::<2>().0.iter().map(|bytes| i16::from_le_bytes(*bytes)));
         let Some(start) = heard.len().checked_sub(PANEL_RATE as usize) else { continue };
         let second = &heard[start..];

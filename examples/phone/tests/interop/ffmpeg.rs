@@ -25,7 +25,7 @@ const SECONDS: u32 = 2;
 const HEARD: f64 = 1.9;
 const TICK: Duration = Duration::from_millis(10);
 /// How long FFmpeg may take for all it does, on a machine that does other things too.
-const BOUND: Duration = Duration::from_secs(40);
+const BOUND: Duration = Duration::from_secs(60);
 
 /// A trial of [`speak()`]: its name, FFmpeg's decoder, our codec and its sample rate.
 macro_rules! speak {

@@ -6,16 +6,16 @@ use crate::peers::baresip::{AMR, Baresip, Codecs, G711, Microphone, OPUS};
 use crate::peers::kamailio::Kamailio;
 use crate::peers::phone::{Phone, expect};
 use crate::peers::pki::Pki;
-use crate::peers::sound::{Analysis, read_wav, write_tone};
-use crate::peers::{BARESIP, KAMAILIO, KAMAILIO_TLS, Needs, Outcome, Stage, free_port, trial};
+use crate::peers::sound::{Analysis, LONG, Scene, read_wav, wait_for_scene, wait_for_stretch, write_tone};
+use crate::peers::{BARESIP, KAMAILIO, KAMAILIO_TLS, Needs, Outcome, SOON, Stage, free_port, trial};
 use core::time::Duration;
 use libtest_mimic::Trial;
 
 /// What the phone's microphone hears. No whole number of cycles fits a packet, so that a lost one shows.
 const PHONE_HZ: f64 = 435.0;
 const BARESIP_HZ: f64 = 1005.0;
-
-const SOON: Duration = Duration::from_secs(10);
+/// What each must hear of the other, in seconds.
+const HEARD: f64 = 5.5;
 
 pub(crate) fn trials() -> Vec<Trial> {
     const BOTH: &[Needs] = &[KAMAILIO, BARESIP];
@@ -90,7 +90,7 @@ fn phones_call_with_sha_256(stage: &Stage) -> Outcome {
         free_port(),
         server.port
     );
-    let call = Phone::start(stage, "alice", &arguments)?.finish_call(Duration::from_secs(20))?;
+    let call = Phone::start(stage, "alice", &arguments)?.finish_call(SOON)?;
     expect(&call, "/cause/by", "local")?;
     bob.finish_call(SOON).map(|_| ())
 }
@@ -137,47 +137,51 @@ fn call_and_compare_at(
 ) -> Outcome {
     let mut bob = Baresip::start_with(codecs, stage, "bob", server.port, &Microphone::Tone(BARESIP_HZ))?;
     let (play, record) = (stage.path("play.wav"), stage.path("heard-by-phone.wav"));
-    write_tone(&play, PHONE_HZ, Duration::from_secs(30))?;
+    write_tone(&play, PHONE_HZ, LONG)?;
     let arguments = format!(
-        "{account} --codecs {choice} --local-port {} --headless call sip:bob@127.0.0.1:{port} --play {} --record {} --for 6s",
+        "{account} --codecs {choice} --local-port {} --headless call sip:bob@127.0.0.1:{port} --play {} --record {}",
         free_port(),
         play.display(),
         record.display()
     );
     let mut phone = Phone::start(stage, "phone", &arguments)?;
     bob.wait_for("CALL_ESTABLISHED", SOON)?;
-    let call = phone.finish_call(Duration::from_secs(20))?;
+    wait_for_stretch("heard by the phone", &record, BARESIP_HZ, HEARD)?;
+    bob.wait_for_stretch(PHONE_HZ, HEARD)?;
+    phone.interrupt();
+    let call = phone.finish_call(SOON)?;
     bob.wait_for("CALL_CLOSED", SOON)?;
     let codec = choice.split(';').next().unwrap_or_default();
     expect(&call, "/codec", codec)?;
     expect(&call, "/cause/by", "local")?;
 
-    Analysis::new(&read_wav(&record)?, BARESIP_HZ).expect_tone("heard by the phone", BARESIP_HZ, 5.5)?;
+    Analysis::new(&read_wav(&record)?, BARESIP_HZ).expect_stretch("heard by the phone", BARESIP_HZ, HEARD)?;
     let recording = bob.recording()?;
     bob.quit()?;
-    Analysis::new(&read_wav(&recording)?, PHONE_HZ).expect_tone("heard by baresip", PHONE_HZ, 5.5)
+    Analysis::new(&read_wav(&recording)?, PHONE_HZ).expect_stretch("heard by baresip", PHONE_HZ, HEARD)
 }
 
 fn baresip_calls_phone(stage: &Stage) -> Outcome {
     let server = Kamailio::start(stage)?;
     let (play, record) = (stage.path("play.wav"), stage.path("heard-by-phone.wav"));
-    write_tone(&play, PHONE_HZ, Duration::from_secs(40))?;
+    write_tone(&play, PHONE_HZ, LONG)?;
     let mut phone =
         answering_phone(stage, &server, &format!("--play {} --record {}", play.display(), record.display()))?;
     let mut bob = Baresip::start(stage, "bob", server.port, &Microphone::Tone(BARESIP_HZ))?;
     bob.dial(&format!("sip:alice@127.0.0.1:{}", server.port))?;
     bob.wait_for("CALL_RINGING", SOON)?;
     bob.wait_for("CALL_ESTABLISHED", SOON)?;
-    bob.listen(Duration::from_secs(6))?;
+    wait_for_stretch("heard by the phone", &record, BARESIP_HZ, HEARD)?;
+    bob.wait_for_stretch(PHONE_HZ, HEARD)?;
     bob.command("hangup", "")?;
     bob.wait_for("CALL_CLOSED", SOON)?;
     let call = phone.finish_call(SOON)?;
     expect(&call, "/cause/by", "remote")?;
 
-    Analysis::new(&read_wav(&record)?, BARESIP_HZ).expect_tone("heard by the phone", BARESIP_HZ, 5.5)?;
+    Analysis::new(&read_wav(&record)?, BARESIP_HZ).expect_stretch("heard by the phone", BARESIP_HZ, HEARD)?;
     let recording = bob.recording()?;
     bob.quit()?;
-    Analysis::new(&read_wav(&recording)?, PHONE_HZ).expect_tone("heard by baresip", PHONE_HZ, 5.5)
+    Analysis::new(&read_wav(&recording)?, PHONE_HZ).expect_stretch("heard by baresip", PHONE_HZ, HEARD)
 }
 
 /// A phone registered as alice that takes one call.
@@ -196,7 +200,7 @@ fn dtmf_both_ways(stage: &Stage) -> Outcome {
     let server = Kamailio::start(stage)?;
     let mut bob = Baresip::start(stage, "bob", server.port, &Microphone::Tone(BARESIP_HZ))?;
     let arguments = format!(
-        "{} --local-port {} --headless call sip:bob@127.0.0.1:{} --dtmf 1590*# --for 8s",
+        "{} --local-port {} --headless call sip:bob@127.0.0.1:{} --dtmf 1590*#",
         account(&server),
         free_port(),
         server.port
@@ -206,10 +210,11 @@ fn dtmf_both_ways(stage: &Stage) -> Outcome {
     bob.expect_digits("1590*#", SOON)?;
     for digit in ["4", "2", "2", "#"] {
         bob.command("sndcode", digit)?;
-        // baresip plays one digit at a time, for about 200 ms; a person's fingers are slower.
-        bob.listen(Duration::from_millis(400))?;
+        // baresip plays one digit at a time, for about 200 ms, and says nothing when it has; a person's fingers are slower.
+        bob.listen(Duration::from_secs(1))?;
     }
-    let call = phone.finish_call(Duration::from_secs(20))?;
+    bob.command("hangup", "")?;
+    let call = phone.finish_call(SOON)?;
     expect(&call, "/dtmf_received", "422#")
 }
 
@@ -224,7 +229,7 @@ fn dtmf_in_info(stage: &Stage) -> Outcome {
     );
     std::fs::write(&settings, lines)?;
     let arguments = format!(
-        "--local-port {} --config {} --headless call sip:bob@127.0.0.1:{} --dtmf 1590*#A --for 8s",
+        "--local-port {} --config {} --headless call sip:bob@127.0.0.1:{} --dtmf 1590*#A",
         free_port(),
         settings.display(),
         server.port
@@ -233,7 +238,8 @@ fn dtmf_in_info(stage: &Stage) -> Outcome {
     bob.wait_for("CALL_ESTABLISHED", SOON)?;
     bob.expect_digits("1590*#A", SOON)?;
     bob.wait_for_line("INFO sip:bob", SOON)?;
-    let call = phone.finish_call(Duration::from_secs(20))?;
+    bob.command("hangup", "")?;
+    let call = phone.finish_call(SOON)?;
     expect(&call, "/dtmf_sent", "1590*#A")
 }
 
@@ -244,7 +250,7 @@ fn phone_holds(stage: &Stage) -> Outcome {
     let mut bob = Baresip::start(stage, "bob", server.port, &Microphone::Tone(BARESIP_HZ))?;
     let record = stage.path("heard-by-phone.wav");
     let arguments = format!(
-        "{} --local-port {} --headless call sip:bob@127.0.0.1:{} --record {} --hold 3s:3s --for 10s",
+        "{} --local-port {} --headless call sip:bob@127.0.0.1:{} --record {} --hold 3s:3s",
         account(&server),
         free_port(),
         server.port,
@@ -252,11 +258,13 @@ fn phone_holds(stage: &Stage) -> Outcome {
     );
     let mut phone = Phone::start(stage, "phone", &arguments)?;
     bob.wait_for("CALL_ESTABLISHED", SOON)?;
-    let call = phone.finish_call(Duration::from_secs(25))?;
+    wait_for_scene("heard by the phone", &record, BARESIP_HZ, Scene::Again)?;
+    phone.interrupt();
+    let call = phone.finish_call(SOON)?;
     expect(&call, "/holds", 1)?;
     let heard = Analysis::new(&read_wav(&record)?, BARESIP_HZ);
-    heard.expect_hold("heard by the phone", 3.0)?;
-    match (heard.strongest - BARESIP_HZ).abs() <= 5.0 && heard.heard() > 6.0 {
+    heard.expect_hold("heard by the phone", 2.0)?;
+    match (heard.strongest - BARESIP_HZ).abs() <= 5.0 && heard.heard() > 4.0 {
         true => Ok(()),
         false => Err(format!("{} Hz for {} s", heard.strongest, heard.heard()).into()),
     }
@@ -269,19 +277,22 @@ fn baresip_holds(stage: &Stage) -> Outcome {
     let mut bob = Baresip::start(stage, "bob", server.port, &Microphone::Tone(BARESIP_HZ))?;
     bob.dial(&format!("sip:alice@127.0.0.1:{}", server.port))?;
     bob.wait_for("CALL_ESTABLISHED", SOON)?;
-    bob.listen(Duration::from_secs(3))?;
+    let recorded = |scene| wait_for_scene("heard by the phone", &record, BARESIP_HZ, scene);
+    recorded(Scene::Tone)?;
+    // What it has said of the call up to now is not what is waited for below.
+    bob.listen(Duration::ZERO)?;
     bob.command("hold", "")?;
     // The re-INVITE was answered, and baresip took the answer.
     bob.wait_for("CALL_REMOTE_SDP", SOON)?;
-    bob.listen(Duration::from_secs(3))?;
+    recorded(Scene::Silence)?;
     bob.command("resume", "")?;
     bob.wait_for("CALL_REMOTE_SDP", SOON)?;
-    bob.listen(Duration::from_secs(3))?;
+    recorded(Scene::Again)?;
     bob.command("hangup", "")?;
     phone.finish_call(SOON)?;
     let heard = Analysis::new(&read_wav(&record)?, BARESIP_HZ);
-    heard.expect_hold("heard by the phone", 3.0)?;
-    match (heard.strongest - BARESIP_HZ).abs() <= 5.0 && heard.heard() > 5.0 {
+    heard.expect_hold("heard by the phone", 2.0)?;
+    match (heard.strongest - BARESIP_HZ).abs() <= 5.0 && heard.heard() > 4.0 {
         true => Ok(()),
         false => Err(format!("{} Hz for {} s", heard.strongest, heard.heard()).into()),
     }

@@ -47,6 +47,8 @@ impl Scene {
         call_event(&mut call, "ringing", |event| matches!(event, CallEvent::Ringing { .. })).await?;
         self.bob.command("answer")?;
         established(&mut call).await?;
+        // Until it has our ACK it can do nothing in the call.
+        self.alice.has_reached("bob").await?;
         Ok(call)
     }
 
@@ -70,14 +72,18 @@ async fn calls(stage: &Stage) -> Outcome {
     alice_hears.silence().await?;
     within("resume", call.resume()).await??;
     alice_hears.tone().await?;
+    // Speech does not wait for the ACK, and a re-INVITE of its own does.
+    scene.alice.has_reached("bob").await?;
     scene.bob.command("pause")?;
     call_event(&mut call, "hold by linphone", |event| *event == CallEvent::RemoteHold).await?;
     scene.bob.wait_for_line("is now paused")?;
     scene.bob.command("resume")?;
     call_event(&mut call, "resume by linphone", |event| *event == CallEvent::RemoteResume).await?;
+    scene.alice.has_reached("bob").await?;
     scene.bob.command("terminate")?;
     check(ended(&mut call).await?.by == EndedBy::Remote, "who hung up")?;
 
+    scene.alice.has_reached("bob").await?;
     scene.bob.command("call alice")?;
     let mut call = scene.alice.answer(any_port()).await?;
     call.hangup().await?;
@@ -153,6 +159,8 @@ async fn linphone_transfers(stage: &Stage) -> Outcome {
     ended(&mut transferred).await?;
     ended(&mut answered).await?;
 
+    // It has our 200 to its BYE: the call that was is not in its list any more.
+    scene.alice.has_reached("bob").await?;
     let mut call = scene.alice_calls_bob(any_port()).await?;
     let first = number_of_the_call(&mut scene.bob, "alice")?;
     scene.bob.command("pause")?;

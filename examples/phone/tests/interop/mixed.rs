@@ -7,9 +7,10 @@ use crate::peers::agent::{
 use crate::peers::baresip::{Baresip, Microphone};
 use crate::peers::kamailio::Kamailio;
 use crate::peers::linphone::Linphone;
-use crate::peers::sound::{RATE, read_wav, share_at};
+use crate::peers::sound::{RATE, growing, read_wav, share_at};
 use crate::peers::{
-    BARESIP, KAMAILIO, KAMAILIO_PRESENCE, LINPHONE, Needs, Outcome, Stage, WAITING, trial, trial_with_share,
+    BARESIP, KAMAILIO, KAMAILIO_PRESENCE, LINPHONE, Needs, Outcome, SOON, Stage, WAITING, trial,
+    trial_with_share,
 };
 use core::time::Duration;
 use libtest_mimic::{Failed, Trial};
@@ -23,8 +24,8 @@ use sidetone_sip_ua::{
     AccountConfig, AudioConfig, Call, CallEvent, CallRequest, SubscribeRequest, SubscriptionEvent,
     WatchedExtension,
 };
+use std::path::Path;
 
-const SOON: Duration = Duration::from_secs(20);
 /// What baresip's microphone hears in a conference; linphone's hears 1000 Hz.
 const BARESIP_HZ: f64 = 600.0;
 const LINPHONE_HZ: f64 = 1000.0;
@@ -226,6 +227,8 @@ async fn called(ours: &Ours, bob: &mut Linphone, port: TonePort) -> Result<Call,
     call_event(&mut call, "ringing", |event| matches!(event, CallEvent::Ringing { .. })).await?;
     bob.command("answer")?;
     established(&mut call).await?;
+    // Until it has our ACK it can do nothing in the call.
+    ours.has_reached("bob").await?;
     Ok(call)
 }
 
@@ -245,11 +248,16 @@ async fn conference(stage: &Stage) -> Outcome {
     bob.speak()?;
     let heard_by_bob = stage.path("heard-by-linphone.wav");
     bob.command(&format!("record {}", heard_by_bob.display()))?;
-    // Three seconds of it, whatever the machine is busy with.
-    let enough = u64::from(RATE) * 2 * 3;
-    within("recording of linphone", async {
-        let mut turn = tokio::time::interval(Duration::from_millis(50));
-        while std::fs::metadata(&heard_by_bob).map_or(0, |file| file.len()) < enough {
+    // Whatever the machine is busy with.
+    let heard_by_carol = carol.recording()?;
+    within("recordings", async {
+        let mut turn = tokio::time::interval(Duration::from_millis(100));
+        loop {
+            let (_, baresip) = growing(&heard_by_carol).unwrap_or_default();
+            let linphone = of_linphone(&heard_by_bob).unwrap_or_default();
+            if seconds_of(&baresip, LINPHONE_HZ) > 1.2 && seconds_of(&linphone, BARESIP_HZ) > 1.2 {
+                return;
+            }
             turn.tick().await;
         }
     })
@@ -260,22 +268,29 @@ async fn conference(stage: &Stage) -> Outcome {
         ended(call).await?;
     }
     carol.wait_for("CALL_CLOSED", SOON)?;
-    let heard_by_carol = carol.recording()?;
     carol.quit()?;
     drop(bob);
     hears("baresip", &read_wav(&heard_by_carol)?, LINPHONE_HZ)?;
-    // Its header counts itself among the data, which no reader likes: 16-bit samples at 8000 Hz follow 44 octets.
-    let recorded = std::fs::read(&heard_by_bob)?;
-    let samples = recorded.get(44..).unwrap_or_default().chunks_exact(2);
-    let samples: Vec<i16> = samples.map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
-    hears("linphone", &samples, BARESIP_HZ)?;
+    hears("linphone", &of_linphone(&heard_by_bob).ok_or("no recording of linphone")?, BARESIP_HZ)?;
     alice.end().await
+}
+
+/// Its header counts itself among the data, which no reader likes: 16-bit samples at 8000 Hz follow 44 octets.
+fn of_linphone(path: &Path) -> Option<Vec<i16>> {
+    let recorded = std::fs::read(path).ok()?;
+    let samples = recorded.get(44..)?.as_chunks::<2>().0.iter();
+    Some(samples.map(|sample| i16::from_le_bytes(*sample)).collect())
+}
+
+/// How many seconds of a recording are the tone, nearly alone.
+fn seconds_of(samples: &[i16], hertz: f64) -> f64 {
+    let with_tone = samples.chunks_exact(RATE as usize / 10).filter(|part| share_at(part, RATE, hertz) > 0.8);
+    with_tone.count() as f64 / 10.0
 }
 
 /// Whether a recording has a second of the tone at least, nearly alone.
 fn hears(who: &str, samples: &[i16], hertz: f64) -> Outcome {
-    let with_tone = samples.chunks_exact(RATE as usize / 10).filter(|part| share_at(part, RATE, hertz) > 0.8);
-    let seconds = with_tone.count() as f64 / 10.0;
+    let seconds = seconds_of(samples, hertz);
     println!("{who}: {seconds} s of {hertz} Hz in {} samples", samples.len());
     check(seconds >= 1.0, format!("{who} heard {seconds} s of {hertz} Hz"))
 }

@@ -6,7 +6,7 @@
 
 use crate::peers::agent::{Ours, any_port, call_event, check, ended, ended_by, notified, run, within};
 use crate::peers::sipp::Sipp;
-use crate::peers::{Needs, Outcome, SIPP, Stage, WAITING, free_port, trial_with_share};
+use crate::peers::{Needs, Outcome, SIPP, SOON, Stage, WAITING, free_port, trial_with_share};
 use core::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use sidetone_sip_core::StatusCode;
@@ -16,7 +16,6 @@ use sidetone_sip_ua::{
     SubscriptionState, UserAgentEvent, Watcher, WatcherEvent, WatcherState,
 };
 
-const SOON: Duration = Duration::from_secs(20);
 /// Calls at once; a trial makes more than that one after the other.
 const CALLS: usize = 4;
 /// Subscriptions at once.

@@ -3,7 +3,7 @@
 
 use crate::peers::agent::{Ours, check, notified, run};
 use crate::peers::sipp::Sipp;
-use crate::peers::{Needs, Outcome, SIPP, Stage, WAITING, free_port, trial_with_share};
+use crate::peers::{Needs, Outcome, SIPP, SOON, Stage, WAITING, free_port, trial_with_share};
 use core::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use sidetone_codecs::pcmu;
@@ -15,8 +15,6 @@ use sidetone_sip_ua::package::feature_sync::{
 };
 use sidetone_sip_ua::package::quality_report::{self, ReportedCall};
 use sidetone_sip_ua::{OutgoingRequest, SubscribeRequest, Subscription};
-
-const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn trials() -> Vec<Trial> {
     const NEEDS: &[Needs] = &[SIPP];

@@ -2,7 +2,7 @@
 
 use crate::peers::ffmpeg::{finish, start, text};
 use crate::peers::process::Process;
-use crate::peers::sound::{Analysis, read_wav, tone, write_wav};
+use crate::peers::sound::{Analysis, LONG, read_wav, tone};
 use crate::peers::{FFMPEG, Outcome, Stage, free_port, trial};
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -18,7 +18,7 @@ const SECONDS: u32 = 4;
 /// What must be heard of that at least, with under 1 % of its frames missing: of so many, one may; FFmpeg may join late or wait for the first packets.
 const HEARD: f64 = 3.5;
 /// How long FFmpeg may take for all it does, on a machine that does other things too.
-const BOUND: Duration = Duration::from_secs(40);
+const BOUND: Duration = Duration::from_secs(60);
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -57,8 +57,15 @@ struct Device {
 
 impl Device {
     fn new(rate: u32) -> Self {
-        let says = Arc::new(tone(HERTZ, rate, BOUND));
+        let says = Arc::new(tone(HERTZ, rate, LONG));
         Self { rate, says, at: 0, heard: Arc::default() }
+    }
+}
+
+impl Device {
+    /// The analysis reads 8 kHz; the tone is far below the half of that.
+    fn narrow(&self) -> Vec<i16> {
+        self.heard.lock().unwrap().iter().copied().step_by((self.rate / 8000) as usize).collect()
     }
 }
 
@@ -140,27 +147,39 @@ fn row(address: PageAddress, label: &str) -> ListenAddress {
     ListenAddress { address: Some(address), label: label.into() }
 }
 
-/// FFmpeg pages; we play that until it stops.
+/// FFmpeg pages; we play that until we have heard enough, and it stops.
 fn hear(stage: &Stage, encoder: &str, rate: u32) -> Outcome {
     let (address, _) = group();
     let device = Device::new(rate);
     block_on(async {
         let config = ListenConfig::new(vec![row(address, "all")], rate);
         let mut paging = Paging::listen(config, loopback(), device.clone())?;
-        let ffmpeg = page(stage, encoder, (address, rate, SECONDS))?;
+        let mut ffmpeg = page(stage, encoder, (address, rate, 2 * BOUND.as_secs() as u32))?;
         assert!(matches!(event(&mut paging).await?, PageEvent::Started { priority: 1, .. }));
+        heard_enough(core::slice::from_ref(&device)).await?;
+        ffmpeg.signal("TERM");
         assert_eq!(event(&mut paging).await?, PageEvent::Ended { priority: 1, reason: PageEnd::Stopped });
         let stats = paging.stats().await?.expect("a page was played");
         println!("{encoder}: {stats:?}");
-        assert_eq!((stats.packets_refused, stats.packets_lost, stats.packets_dropped), (0, 0, 0));
-        finish(ffmpeg)
+        assert_eq!((stats.packets_refused, stats.packets_lost), (0, 0));
+        // All, if the codec were wrong; some, where a busy machine hands over more at once than is kept.
+        assert!(stats.packets_dropped * 20 < stats.packets_received, "{stats:?}");
+        ffmpeg.wait(BOUND)
     })?;
-    let wav = stage.path("heard.wav");
-    let heard = device.heard.lock().unwrap();
-    // The analysis reads 8 kHz; the tone is far below the half of that.
-    let step = (rate / 8000) as usize;
-    write_wav(&wav, 8000, &heard.iter().copied().step_by(step).collect::<Vec<_>>())?;
-    Analysis::new(&read_wav(&wav)?, HERTZ).expect_tone(&format!("we, {encoder}"), HERTZ, HEARD)
+    Analysis::new(&device.narrow(), HERTZ).expect_stretch(&format!("we, {encoder}"), HERTZ, HEARD)
+}
+
+/// Waits until each has heard the tone without holes for long enough.
+async fn heard_enough(devices: &[Device]) -> Outcome {
+    let started = std::time::Instant::now();
+    let mut turn = tokio::time::interval(Duration::from_millis(100));
+    while !devices.iter().all(|device| Analysis::frames(&device.narrow(), HERTZ).has_stretch(HEARD)) {
+        turn.tick().await;
+        if started.elapsed() > BOUND {
+            return Err(format!("{HEARD} s of a page without holes take more than {BOUND:?}").into());
+        }
+    }
+    Ok(())
 }
 
 /// The page of a higher priority is played at once, and the other one again when it is over.
@@ -202,26 +221,20 @@ fn phones(_: &Stage) -> Outcome {
         for listener in &mut listeners {
             assert!(matches!(event(listener).await?, PageEvent::Started { priority: 1, .. }));
         }
-        let enough = || {
-            devices.iter().all(|device| device.heard.lock().unwrap().len() > (SECONDS * device.rate) as usize)
-        };
-        let mut wait = tokio::time::interval(Duration::from_millis(20));
-        let started = std::time::Instant::now();
-        while !enough() {
-            wait.tick().await;
-            assert!(started.elapsed() < BOUND, "{SECONDS} s of sound take more than {BOUND:?}");
-        }
+        heard_enough(&devices).await?;
         let sent = page.stop().await?;
-        assert!(sent.packets_sent > 190, "{sent:?}");
+        assert!(sent.packets_sent > 170, "{sent:?}");
         for listener in &mut listeners {
             assert_eq!(event(listener).await?, PageEvent::Ended { priority: 1, reason: PageEnd::Stopped });
         }
         Ok::<_, Failed>(())
     })?;
     for device in &devices {
-        let step = (device.rate / 8000) as usize;
-        let heard: Vec<i16> = device.heard.lock().unwrap().iter().copied().step_by(step).collect();
-        Analysis::new(&heard, HERTZ).expect_tone(&format!("at {} Hz", device.rate), HERTZ, HEARD)?;
+        Analysis::new(&device.narrow(), HERTZ).expect_stretch(
+            &format!("at {} Hz", device.rate),
+            HERTZ,
+            HEARD,
+        )?;
     }
     Ok(())
 }

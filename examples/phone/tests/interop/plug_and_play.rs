@@ -4,13 +4,11 @@
 use crate::peers::phone::{Phone, expect};
 use crate::peers::process::Process;
 use crate::peers::sipp::Sipp;
-use crate::peers::{Needs, Outcome, PYTHON, SIPP, Stage, WAITING, free_port, trial_with_share};
-use core::time::Duration;
+use crate::peers::{Needs, Outcome, PYTHON, SIPP, SOON, Stage, WAITING, free_port, trial_with_share};
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 use std::process::Command;
 
-const SOON: Duration = Duration::from_secs(20);
 const URL: &str = "http://192.0.2.1/settings/001565113a42.cfg";
 const GROUP: &str = "224.0.1.75";
 

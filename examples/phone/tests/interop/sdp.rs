@@ -4,14 +4,11 @@
 use crate::peers::phone::{Phone, expect};
 use crate::peers::process::Process;
 use crate::peers::sipp::Sipp;
-use crate::peers::{BARESIP, Outcome, SIPP, Stage, free_port, trial};
-use core::time::Duration;
+use crate::peers::{BARESIP, Outcome, SIPP, SOON, Stage, free_port, trial};
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-
-const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -69,9 +66,19 @@ fn sipp(
 
 /// A phone that takes `count` calls from anybody, and its SIP port.
 fn answering_phone(stage: &Stage, count: usize, more: &str) -> Result<(Phone, u16), Failed> {
+    answering_phone_with(stage, count, more, "")
+}
+
+/// The same with a script.
+fn answering_phone_with(
+    stage: &Stage,
+    count: usize,
+    more: &str,
+    script: &str,
+) -> Result<(Phone, u16), Failed> {
     let port = free_port();
     let arguments = format!(
-        "--account sip:phone@127.0.0.1:{port} --no-register --local-port {port} {more} --headless answer --count {count}"
+        "--account sip:phone@127.0.0.1:{port} --no-register --local-port {port} {more} --headless answer --count {count} {script}"
     );
     let phone = Phone::start(stage, "phone", &arguments)?;
     phone.wait_for_port(port)?;
@@ -265,7 +272,7 @@ fn bad_answers(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-/// baresip without a registrar: dials, echoes what it hears, and leaves after some seconds.
+/// baresip without a registrar: dials, and echoes what it hears.
 fn baresip(stage: &Stage, port: u16, account: &str) -> Result<Process, Failed> {
     let folder = stage.folder("baresip");
     let modules = ["/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules"];
@@ -283,14 +290,18 @@ fn baresip(stage: &Stage, port: u16, account: &str) -> Result<Process, Failed> {
     std::fs::write(folder.join("accounts"), format!("<sip:baresip@127.0.0.1>;regint=0{account}\n"))?;
     std::fs::write(folder.join("contacts"), "")?;
     let mut command = Command::new("baresip");
-    command.arg("-f").arg(&folder).args([
-        "-s",
-        "-t",
-        "4",
-        "-e",
-        &format!("/dial sip:phone@127.0.0.1:{port}"),
-    ]);
+    command.arg("-f").arg(&folder).args(["-s", "-e", &format!("/dial sip:phone@127.0.0.1:{port}")]);
     Process::spawn(stage, "baresip", &mut command)
+}
+
+/// A call of three seconds, which the phone ends.
+fn called_by_baresip(stage: &Stage, options: &str, account: &str) -> Result<Value, Failed> {
+    let (mut phone, port) = answering_phone_with(stage, 1, options, "--for 3s")?;
+    let mut baresip = baresip(stage, port, account)?;
+    let call = call_of(&mut phone, true)?;
+    baresip.signal("TERM");
+    baresip.wait(SOON)?;
+    Ok(call)
 }
 
 /// Sound went both ways.
@@ -310,14 +321,11 @@ fn baresip_codecs(stage: &Stage) -> Outcome {
         (";audio_codecs=PCMU/8000/1,PCMA/8000/1", "--codecs PCMA,PCMU", "PCMU"),
         ("", "--codecs PCMU,PCMA", ""),
     ] {
-        let (mut phone, port) = answering_phone(stage, 1, options)?;
-        let mut baresip = baresip(stage, port, account)?;
-        let call = call_of(&mut phone, true)?;
+        let call = called_by_baresip(stage, options, account)?;
         both_ways(&call)?;
         if !codec.is_empty() {
             expect(&call, "/codec", codec)?;
         }
-        baresip.wait(SOON)?;
     }
     Ok(())
 }
@@ -326,10 +334,8 @@ fn baresip_sdes(stage: &Stage) -> Outcome {
     for (encryption, option) in
         [("srtp-mand", "optional"), ("srtp-mand", "compulsory"), ("srtp", "compulsory"), ("srtp", "off")]
     {
-        let (mut phone, port) = answering_phone(stage, 1, &format!("--srtp {option} --codecs PCMU,PCMA"))?;
-        let mut baresip = baresip(stage, port, &format!(";mediaenc={encryption}"))?;
-        both_ways(&call_of(&mut phone, true)?)?;
-        baresip.wait(SOON)?;
+        let options = format!("--srtp {option} --codecs PCMU,PCMA");
+        both_ways(&called_by_baresip(stage, &options, &format!(";mediaenc={encryption}"))?)?;
     }
     Ok(())
 }

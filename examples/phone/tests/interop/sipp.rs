@@ -2,11 +2,8 @@
 
 use crate::peers::phone::{Phone, expect};
 use crate::peers::sipp::Sipp;
-use crate::peers::{Needs, Outcome, SIPP, Stage, free_port, trial};
-use core::time::Duration;
+use crate::peers::{Needs, Outcome, SIPP, SOON, Stage, free_port, trial};
 use libtest_mimic::{Failed, Trial};
-
-const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn trials() -> Vec<Trial> {
     const NEEDS: &[Needs] = &[SIPP];
@@ -109,15 +106,16 @@ fn cancelled_by_phone(stage: &Stage) -> Outcome {
 fn busy_phone(stage: &Stage) -> Outcome {
     let (mut phone, port) = answering_phone(stage, 1, "--ring-for 0s")?;
     let remote = format!("127.0.0.1:{port}");
-    let mut first = Sipp::start(stage, "uac", free_port(), Some(&remote), &["-m", "1", "-d", "3000"])?;
+    let mut first = Sipp::start(stage, "uac_until_bye.xml", free_port(), Some(&remote), &["-m", "1"])?;
     first.wait_for_message("\nACK ", SOON)?;
     Sipp::start(stage, "uac_refused.xml", free_port(), Some(&remote), &["-m", "1"])?.expect_success(SOON)?;
+    phone.interrupt();
     first.expect_success(SOON)?;
     expect_established(&mut phone, 1)
 }
 
 fn cancelled_by_sipp(stage: &Stage) -> Outcome {
-    let (mut phone, port) = answering_phone(stage, 3, "--ring-for 15s")?;
+    let (mut phone, port) = answering_phone(stage, 3, "--ring-for 60s")?;
     let remote = format!("127.0.0.1:{port}");
     Sipp::start(stage, "uac_cancel.xml", free_port(), Some(&remote), &["-m", "3", "-r", "2"])?
         .expect_success(SOON)?;
@@ -142,12 +140,14 @@ fn scenario(stage: &Stage, file: &str) -> Outcome {
 fn late_ack(stage: &Stage) -> Outcome {
     let (mut phone, port) = answering_phone(stage, 1, "--ring-for 100ms")?;
     let remote = format!("127.0.0.1:{port}");
-    let mut sipp = Sipp::start(stage, "uac_late_ack.xml", free_port(), Some(&remote), &["-m", "1"])?;
+    // SIPp knows no retransmissions here: it counts each 200.
+    let arguments = ["-m", "1", "-nr"];
+    let mut sipp = Sipp::start(stage, "uac_late_ack.xml", free_port(), Some(&remote), &arguments)?;
     sipp.expect_success(SOON)?;
     expect_established(&mut phone, 1)?;
-    // At 0, 0.5 and 1.5 s (RFC 3261 section 13.3.1.4), and one to BYE.
+    // At 0, 0.5 and 1.5 s (RFC 3261 section 13.3.1.4), and one to BYE. A fourth, at 3.5 s, may cross an ACK that is slow.
     match sipp.messages().matches("\nSIP/2.0 200").count() {
-        4 => Ok(()),
+        4 | 5 => Ok(()),
         other => Err(format!("{other} messages are a 200, expected 3 to INVITE and 1 to BYE").into()),
     }
 }
@@ -185,7 +185,7 @@ fn info_of_phone(stage: &Stage) -> Outcome {
         std::fs::write(&settings, text)?;
         let mut sipp = Sipp::start(stage, "uas_info.xml", port, None, &["-m", "1"])?;
         let arguments = format!(
-            "--config {} --no-register --local-port {} --headless call sip:service@127.0.0.1:{port} --dtmf 4*D --for 3s",
+            "--config {} --no-register --local-port {} --headless call sip:service@127.0.0.1:{port} --dtmf 4*D",
             settings.display(),
             free_port()
         );
@@ -214,8 +214,7 @@ fn lossy_uac(stage: &Stage) -> Outcome {
     let (mut phone, port) = answering_phone(stage, 0, "--ring-for 100ms")?;
     let remote = format!("127.0.0.1:{port}");
     let arguments = ["-m", "40", "-r", "10", "-d", "500", "-lost", LOSS];
-    Sipp::start(stage, "uac_lossy.xml", free_port(), Some(&remote), &arguments)?
-        .expect_success(Duration::from_secs(60))?;
+    Sipp::start(stage, "uac_lossy.xml", free_port(), Some(&remote), &arguments)?.expect_success(SOON)?;
     phone.interrupt();
     let calls = phone.finish(SOON)?.calls;
     // A call whose BYE came before any ACK got through was not up for the phone, but it ended in order too.
@@ -235,16 +234,15 @@ fn lossy_uas(stage: &Stage) -> Outcome {
         phones.push(calling_phone(stage, &format!("phone-{number}"), port, "--for 500ms")?);
     }
     for phone in &mut phones {
-        phone.finish_call(Duration::from_secs(60))?;
+        phone.finish_call(SOON)?;
     }
-    sipp.expect_success(Duration::from_secs(60))
+    sipp.expect_success(SOON)
 }
 
 fn thousand_calls(stage: &Stage) -> Outcome {
     let (mut phone, port) = answering_phone(stage, 1000, "--ring-for 0s")?;
     let remote = format!("127.0.0.1:{port}");
     let arguments = ["-m", "1000", "-r", "40", "-l", "100", "-d", "1000"];
-    Sipp::start(stage, "uac", free_port(), Some(&remote), &arguments)?
-        .expect_success(Duration::from_secs(110))?;
+    Sipp::start(stage, "uac", free_port(), Some(&remote), &arguments)?.expect_success(5 * SOON)?;
     expect_established(&mut phone, 1000)
 }

@@ -7,8 +7,10 @@ use crate::peers::ffmpeg::{finish, start, text};
 use crate::peers::kamailio::Kamailio;
 use crate::peers::phone::{Phone, expect};
 use crate::peers::sipp::Sipp;
-use crate::peers::sound::{Analysis, RATE, read_wav, tone, write_tone, write_wav};
-use crate::peers::{BARESIP, CC, FFMPEG, KAMAILIO, Needs, Outcome, SIPP, Stage, free_port, trial};
+use crate::peers::sound::{
+    Analysis, LONG, RATE, Scene, read_wav, tone, wait_for_scene, wait_for_stretch, write_tone, write_wav,
+};
+use crate::peers::{BARESIP, CC, FFMPEG, KAMAILIO, Needs, Outcome, SIPP, SOON, Stage, free_port, trial};
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use libtest_mimic::{Failed, Trial};
@@ -18,10 +20,12 @@ use sidetone_hal::time::Instant;
 use sidetone_media::srtp::{CryptoLine, MasterKey, SrtpKeys, Suite};
 use sidetone_media::{Negotiated, Stream, StreamConfig};
 use std::net::UdpSocket;
+use std::path::Path;
 
 const PHONE_HZ: f64 = 435.0;
 const PEER_HZ: f64 = 1005.0;
-const SOON: Duration = Duration::from_secs(20);
+/// What each side of a call must hear of the other, in seconds.
+const HEARD: f64 = 5.0;
 const TICK: Duration = Duration::from_millis(10);
 /// How long FFmpeg may take for all it does, on a machine that does other things too.
 const BOUND: Duration = Duration::from_secs(60);
@@ -114,9 +118,9 @@ fn phone_calls(stage: &Stage, policy: &str, how: Encryption) -> Outcome {
     let server = Kamailio::start(stage)?;
     let mut bob = encrypted(stage, &server, how)?;
     let (play, record) = (stage.path("play.wav"), stage.path("heard-by-phone.wav"));
-    write_tone(&play, PHONE_HZ, Duration::from_secs(30))?;
+    write_tone(&play, PHONE_HZ, LONG)?;
     let arguments = format!(
-        "{} {policy} --headless call sip:bob@127.0.0.1:{} --play {} --record {} --for 6s",
+        "{} {policy} --headless call sip:bob@127.0.0.1:{} --play {} --record {}",
         account(&server),
         server.port,
         play.display(),
@@ -125,6 +129,8 @@ fn phone_calls(stage: &Stage, policy: &str, how: Encryption) -> Outcome {
     let mut phone = Phone::start(stage, "phone", &arguments)?;
     bob.wait_for("CALL_ESTABLISHED", SOON)?;
     bob.wait_for_line(how.done, SOON)?;
+    heard_both_ways(&bob, &record)?;
+    phone.interrupt();
     let call = phone.finish_call(SOON)?;
     bob.wait_for("CALL_CLOSED", SOON)?;
     expect(&call, "/codec", "PCMU")?;
@@ -141,11 +147,17 @@ fn expect_suite(call: &serde_json::Value, how: Encryption) -> Outcome {
     Err(format!("the suite is {said:?}, expected one of {:?}", how.suites).into())
 }
 
-fn compare(bob: Baresip, record: &std::path::Path) -> Outcome {
-    Analysis::new(&read_wav(record)?, PEER_HZ).expect_tone("heard by the phone", PEER_HZ, 5.0)?;
+/// Waits until each has heard enough of the other.
+fn heard_both_ways(bob: &Baresip, record: &Path) -> Outcome {
+    wait_for_stretch("heard by the phone", record, PEER_HZ, HEARD)?;
+    bob.wait_for_stretch(PHONE_HZ, HEARD)
+}
+
+fn compare(bob: Baresip, record: &Path) -> Outcome {
+    Analysis::new(&read_wav(record)?, PEER_HZ).expect_stretch("heard by the phone", PEER_HZ, HEARD)?;
     let recording = bob.recording()?;
     bob.quit()?;
-    Analysis::new(&read_wav(&recording)?, PHONE_HZ).expect_tone("heard by baresip", PHONE_HZ, 5.0)
+    Analysis::new(&read_wav(&recording)?, PHONE_HZ).expect_stretch("heard by baresip", PHONE_HZ, HEARD)
 }
 
 fn answering_phone(stage: &Stage, server: &Kamailio, more: &str) -> Result<Phone, Failed> {
@@ -158,14 +170,14 @@ fn answering_phone(stage: &Stage, server: &Kamailio, more: &str) -> Result<Phone
 fn baresip_calls(stage: &Stage, policy: &str, how: Encryption) -> Outcome {
     let server = Kamailio::start(stage)?;
     let (play, record) = (stage.path("play.wav"), stage.path("heard-by-phone.wav"));
-    write_tone(&play, PHONE_HZ, Duration::from_secs(40))?;
+    write_tone(&play, PHONE_HZ, LONG)?;
     let more = format!("{policy} --play {} --record {}", play.display(), record.display());
     let mut phone = answering_phone(stage, &server, &more)?;
     let mut bob = encrypted(stage, &server, how)?;
     bob.dial(&format!("sip:alice@127.0.0.1:{}", server.port))?;
     bob.wait_for("CALL_ESTABLISHED", SOON)?;
     bob.wait_for_line(how.done, SOON)?;
-    bob.listen(Duration::from_secs(6))?;
+    heard_both_ways(&bob, &record)?;
     bob.command("hangup", "")?;
     bob.wait_for("CALL_CLOSED", SOON)?;
     let call = phone.finish_call(SOON)?;
@@ -180,16 +192,19 @@ fn without(stage: &Stage) -> Outcome {
     let record = stage.path("heard-by-phone.wav");
     let call = |policy: &str, name: &str| {
         let arguments = format!(
-            "{} --srtp {policy} --headless call sip:bob@127.0.0.1:{} --record {} --for 3s",
+            "{} --srtp {policy} --headless call sip:bob@127.0.0.1:{} --record {}",
             account(&server),
             server.port,
             record.display()
         );
         Phone::start(stage, name, &arguments)
     };
-    call("optional", "optional")?.finish_call(SOON)?;
+    let mut phone = call("optional", "optional")?;
+    wait_for_stretch("heard by the phone", &record, PEER_HZ, 2.0)?;
+    phone.interrupt();
+    phone.finish_call(SOON)?;
     bob.wait_for("CALL_CLOSED", SOON)?;
-    Analysis::new(&read_wav(&record)?, PEER_HZ).expect_tone("heard by the phone", PEER_HZ, 2.0)?;
+    Analysis::new(&read_wav(&record)?, PEER_HZ).expect_stretch("heard by the phone", PEER_HZ, 2.0)?;
     let calls = call("compulsory", "compulsory")?.expect_exit(1, SOON)?;
     let [call] = &calls[..] else { return Err(format!("{} calls", calls.len()).into()) };
     expect(call, "/established", false)
@@ -201,18 +216,20 @@ fn held(stage: &Stage, policy: &str, how: Encryption) -> Outcome {
     let mut bob = encrypted(stage, &server, how)?;
     let record = stage.path("heard-by-phone.wav");
     let arguments = format!(
-        "{} {policy} --headless call sip:bob@127.0.0.1:{} --record {} --hold 3s:3s --for 10s",
+        "{} {policy} --headless call sip:bob@127.0.0.1:{} --record {} --hold 3s:3s",
         account(&server),
         server.port,
         record.display()
     );
     let mut phone = Phone::start(stage, "phone", &arguments)?;
     bob.wait_for("CALL_ESTABLISHED", SOON)?;
-    let call = phone.finish_call(Duration::from_secs(30))?;
+    wait_for_scene("heard by the phone", &record, PEER_HZ, Scene::Again)?;
+    phone.interrupt();
+    let call = phone.finish_call(SOON)?;
     expect(&call, "/holds", 1)?;
     let heard = Analysis::new(&read_wav(&record)?, PEER_HZ);
-    heard.expect_hold("heard by the phone", 3.0)?;
-    match heard.heard() > 5.5 {
+    heard.expect_hold("heard by the phone", 2.0)?;
+    match heard.heard() > 4.0 {
         true => Ok(()),
         false => Err(format!("{} s of baresip's tone", heard.heard()).into()),
     }

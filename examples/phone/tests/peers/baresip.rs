@@ -1,7 +1,7 @@
 //! baresip, told what to do over its `ctrl_tcp` module: netstrings of JSON, answers and events mixed.
 
 use super::process::Process;
-use super::{Outcome, Stage, free_port, sound};
+use super::{Outcome, SOON, Stage, free_port, sound};
 use core::time::Duration;
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ impl Baresip {
         let source = match microphone {
             Microphone::Tone(hertz) => {
                 let path = folder.join("microphone.wav");
-                let tone = sound::tone(*hertz, codecs.rate, Duration::from_secs(60));
+                let tone = sound::tone(*hertz, codecs.rate, sound::LONG);
                 sound::write_wav_with(&path, codecs.rate, codecs.channels, &tone)?;
                 format!("module aufile.so\naudio_source aufile,{}", path.display())
             }
@@ -147,8 +147,8 @@ impl Baresip {
             command.env("LD_PRELOAD", ec_certificate(&folder)?);
         }
         let mut process = Process::spawn(stage, &format!("baresip {name}"), &mut command)?;
-        process.wait_for_line("baresip is ready", Duration::from_secs(20))?;
-        process.wait_for_line("[1 binding]", Duration::from_secs(20))?;
+        process.wait_for_line("baresip is ready", SOON)?;
+        process.wait_for_line("[1 binding]", SOON)?;
         let control = TcpStream::connect(("127.0.0.1", control_port))?;
         Ok(Self { folder, process, control, received: Vec::new() })
     }
@@ -245,10 +245,21 @@ impl Baresip {
         found.ok_or_else(|| "baresip made no recording".into())
     }
 
+    /// Waits until it has received a tone for so many seconds without holes, in its only call.
+    pub(crate) fn wait_for_stretch(&self, hertz: f64, seconds: f64) -> Outcome {
+        self.wait_for_recording()?;
+        sound::wait_for_stretch("heard by baresip", &self.recording()?, hertz, seconds)
+    }
+
+    /// Waits until it has begun to record its only call.
+    pub(crate) fn wait_for_recording(&self) -> Outcome {
+        self.process.wait_until("recording", SOON, || self.recording().is_ok())
+    }
+
     /// Ends it, so that its files are complete.
     pub(crate) fn quit(mut self) -> Outcome {
         self.command("quit", "")?;
-        self.process.wait(Duration::from_secs(10)).map(|_| ())
+        self.process.wait(SOON).map(|_| ())
     }
 
     fn next_message(&mut self) -> Result<Option<Value>, Failed> {

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// No command of the protocol takes so long on a machine that works.
-const COMMAND: Duration = Duration::from_secs(30);
+const COMMAND: Duration = Duration::from_secs(90);
 
 /// One tab.
 pub(crate) struct Browser {
@@ -114,8 +114,8 @@ impl Browser {
                 const watcher = new MutationObserver(look);
                 const limit = setTimeout(() => {{
                     watcher.disconnect();
-                    reject('not in 15 s; the page says: ' + document.body.innerText);
-                }}, 15000);
+                    reject('not in 60 s; the page says: ' + document.body.innerText);
+                }}, 60000);
                 watcher.observe(document, {{ subtree: true, childList: true, characterData: true, attributes: true }});
                 addEventListener('load', look);
                 look();

@@ -1,8 +1,7 @@
 //! FFmpeg as the other end of an RTP session: it decodes to a WAV file, or encodes one.
 
 use super::process::Process;
-use super::{FFMPEG, Outcome, Stage, WAITING, cannot_run, find_program, trial_with_share};
-use core::time::Duration;
+use super::{FFMPEG, Outcome, SOON, Stage, WAITING, cannot_run, find_program, trial_with_share};
 use libtest_mimic::{Failed, Trial};
 use std::path::Path;
 use std::process::Command;
@@ -68,7 +67,7 @@ pub(crate) fn listen(
 
 /// Waits for the end of a run that must have gone well.
 pub(crate) fn finish(mut ffmpeg: Process) -> Outcome {
-    let status = ffmpeg.wait(Duration::from_secs(20))?;
+    let status = ffmpeg.wait(SOON)?;
     if status.success() { Ok(()) } else { Err(format!("ffmpeg: {status}").into()) }
 }
 

@@ -2,7 +2,7 @@
 
 use super::pki::Pki;
 use super::process::Process;
-use super::{Stage, find_program, free_port};
+use super::{SOON, Stage, find_program, free_port};
 use core::time::Duration;
 use libtest_mimic::Failed;
 use std::net::UdpSocket;
@@ -109,7 +109,7 @@ impl Kamailio {
     /// What the server answers to a REGISTER without credentials.
     pub(crate) fn challenge(&self, user: &str) -> Result<String, Failed> {
         let mut answer = Err("not asked".to_owned());
-        self.process.wait_until("401 to REGISTER", Duration::from_secs(5), || {
+        self.process.wait_until("401 to REGISTER", SOON, || {
             answer = ask(self.port, "REGISTER", user).map_err(|error| error.to_string());
             answer.is_ok()
         })?;
@@ -119,7 +119,7 @@ impl Kamailio {
     /// Waits until a user is registered; with no name, until the server answers.
     pub(crate) fn wait_until_known(&self, user: &str) -> Result<(), Failed> {
         let what = format!("200 to OPTIONS for {user:?}");
-        self.process.wait_until(&what, Duration::from_secs(20), || answers(self.port, user).is_ok())
+        self.process.wait_until(&what, SOON, || answers(self.port, user).is_ok())
     }
 }
 
@@ -157,7 +157,7 @@ fn write_list(tables: &Path, port: u16, owner: &str, list: &str, members: &[&str
     std::fs::write(tables.join("xcap"), format!("{columns}{row}"))
 }
 
-/// Sends OPTIONS for a user to the server: is there a 200 within 100 ms?
+/// Sends OPTIONS for a user to the server: is there a 200 soon?
 fn answers(port: u16, user: &str) -> std::io::Result<()> {
     let answer = ask(port, "OPTIONS", user)?;
     match answer.starts_with("SIP/2.0 200") {
@@ -166,12 +166,13 @@ fn answers(port: u16, user: &str) -> std::io::Result<()> {
     }
 }
 
-/// Sends a request without credentials for a user, or for the server itself, and gives the answer within 100 ms.
+/// Sends a request without credentials for a user, or for the server itself, and gives the answer, if there is one within
+/// two seconds; a port that nobody has is told of at once.
 fn ask(port: u16, method: &str, user: &str) -> std::io::Result<String> {
     let socket = UdpSocket::bind(("127.0.0.1", 0))?;
     let local = socket.local_addr()?;
     socket.connect(("127.0.0.1", port))?;
-    socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+    socket.set_read_timeout(Some(Duration::from_secs(2)))?;
     let uri = if user.is_empty() {
         format!("sip:127.0.0.1:{port}")
     } else {

@@ -1,8 +1,7 @@
 //! linphonec, told what to do on its standard input; it hears and plays WAV files, as a machine may have no sound card.
 
 use super::process::Process;
-use super::{Outcome, Stage, free_port, sound};
-use core::time::Duration;
+use super::{Outcome, SOON, Stage, free_port, sound};
 use libtest_mimic::Failed;
 use std::path::PathBuf;
 use std::process::Command;
@@ -41,16 +40,16 @@ impl Linphone {
         let path = folder.join("linphonerc");
         std::fs::write(&path, config)?;
         let microphone = folder.join("microphone.wav");
-        let tone = sound::tone(1000.0, 8000, Duration::from_secs(60));
+        let tone = sound::tone(1000.0, 8000, sound::LONG);
         sound::write_wav_with(&microphone, 8000, 1, &tone)?;
         let mut command = Command::new("linphonec");
         command.arg("-c").arg(&path).args(["-d", "0", "-S"]).env("HOME", &home).env("TERM", "dumb");
         let mut process = Process::spawn(stage, &format!("linphone {name}"), &mut command)?;
         // With IPv6, which it takes for granted, its offers name an IPv6 address alone.
         process.write_line("ipv6 disable")?;
-        process.wait_for_line("ipv6 use disabled", Duration::from_secs(20))?;
+        process.wait_for_line("ipv6 use disabled", SOON)?;
         process.write_line("soundcard use files")?;
-        process.wait_for_line("Using wav files", Duration::from_secs(20))?;
+        process.wait_for_line("Using wav files", SOON)?;
         Ok(Self { process, microphone })
     }
 
@@ -59,7 +58,7 @@ impl Linphone {
     }
 
     pub(crate) fn wait_for_line(&mut self, needle: &str) -> Result<String, Failed> {
-        self.process.wait_for_line(needle, Duration::from_secs(20))
+        self.process.wait_for_line(needle, SOON)
     }
 
     /// In a call: says its tone.

@@ -24,8 +24,10 @@ pub(crate) mod process;
 pub(crate) mod sipp;
 pub(crate) mod sound;
 
+use core::cell::RefCell;
 use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::time::Duration;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use process::Log;
 use std::net::UdpSocket;
@@ -35,6 +37,9 @@ use std::process::ExitCode;
 use std::sync::{Arc, Condvar, Mutex};
 
 pub(crate) type Outcome = Result<(), Failed>;
+
+/// More than any step takes on a slow machine that is busy with other things; a failure, not a pause.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// A program that a trial needs, with the Debian package that has it.
 pub(crate) struct Needs {
@@ -179,6 +184,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        TAKEN.with_borrow_mut(Vec::clear);
         if !self.failed.load(Ordering::Relaxed) && std::env::var_os("SIDETONE_KEEP_FILES").is_none() {
             let _ = std::fs::remove_dir_all(&self.folder);
         }
@@ -195,17 +201,26 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     folders.chain(modules).map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
 }
 
-/// A port of 127.0.0.1, even as RTP's are, that is free for UDP and TCP, and so is the next; nobody else here gets one of
-/// the 64 from there on. They lie below those that Linux gives to sockets without a wish, such as the peers' own.
+thread_local! {
+    /// The last port of each block that this trial was given, kept until its end: whoever was told of a port takes it later.
+    static TAKEN: RefCell<Vec<UdpSocket>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A port of 127.0.0.1, even as RTP's are, that is free for UDP and TCP, and so is the next; until the end of the trial
+/// nobody else, here or in another process of these tests, gets one of the 31 from there on. They lie below those that
+/// Linux gives to sockets without a wish, such as the peers' own.
 pub(crate) fn free_port() -> u16 {
-    const BLOCKS: u32 = 240;
+    const BLOCKS: u32 = 480;
+    const BLOCK: u16 = 32;
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     for _ in 0..BLOCKS {
         // Another process begins elsewhere.
-        let block = (std::process::id() + GIVEN.fetch_add(1, Ordering::Relaxed)) % BLOCKS;
-        let port = 16_000 + 64 * block as u16;
+        let block = (std::process::id() * 7 + GIVEN.fetch_add(1, Ordering::Relaxed)) % BLOCKS;
+        let port = 16_000 + BLOCK * block as u16;
         let is_free = |port| UdpSocket::bind(("127.0.0.1", port)).is_ok();
+        let Ok(guard) = UdpSocket::bind(("127.0.0.1", port + BLOCK - 1)) else { continue };
         if is_free(port) && is_free(port + 1) && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            TAKEN.with_borrow_mut(|taken| taken.push(guard));
             return port;
         }
     }

@@ -1,7 +1,7 @@
 //! The phone's own program, headless.
 
-use super::Stage;
 use super::process::Process;
+use super::{SOON, Stage};
 use core::time::Duration;
 use libtest_mimic::Failed;
 use serde_json::Value;
@@ -32,7 +32,7 @@ impl Phone {
 
     /// Waits until the phone has the SIP port that it was given.
     pub(crate) fn wait_for_port(&self, port: u16) -> Result<(), Failed> {
-        self.process.wait_for_udp_port(port, Duration::from_secs(20))
+        self.process.wait_for_udp_port(port, SOON)
     }
 
     /// Asks it to end, as Ctrl-C does.

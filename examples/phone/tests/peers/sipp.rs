@@ -1,7 +1,7 @@
 //! SIPp, with its built-in scenarios or those of `fixtures/sipp/`.
 
-use super::Stage;
 use super::process::Process;
+use super::{SOON, Stage};
 use core::time::Duration;
 use libtest_mimic::Failed;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ impl Sipp {
             .args([
                 "-trace_err",
                 "-timeout",
-                "120",
+                "300",
                 "-timeout_error",
                 "-trace_msg",
                 "-message_file",
@@ -48,7 +48,7 @@ impl Sipp {
         let name = format!("sipp {scenario}");
         let messages = folder.join("messages");
         let process = Process::spawn(stage, &name, &mut command)?;
-        process.wait_for_udp_port(local_port, Duration::from_secs(10))?;
+        process.wait_for_udp_port(local_port, SOON)?;
         Ok(Self { process, name, messages })
     }
 

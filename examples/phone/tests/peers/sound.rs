@@ -1,11 +1,16 @@
 //! Tones to WAV files, and what a recording holds: which tone, from when to when, with how many holes.
 
+use super::{Outcome, SOON};
 use core::f64::consts::TAU;
 use core::time::Duration;
 use libtest_mimic::Failed;
 use std::path::Path;
+use std::time::Instant;
 
 pub(crate) const RATE: u32 = 8000;
+
+/// A tone of this length lasts until the end of every call here.
+pub(crate) const LONG: Duration = Duration::from_secs(100);
 
 /// One decision of [`Analysis`] is about 20 ms, as one packet is.
 const FRAME: usize = 160;
@@ -55,6 +60,51 @@ pub(crate) fn read_wav(path: &Path) -> Result<Vec<i16>, Failed> {
     Ok(reader.samples::<i16>().step_by(step).collect::<Result<_, _>>()?)
 }
 
+/// The rate and the first channel of a recording that may still be written, whatever its header says of its length.
+pub(crate) fn growing(path: &Path) -> Option<(u32, Vec<i16>)> {
+    let octets = std::fs::read(path).ok()?;
+    let chunk = |name: &[u8]| octets.windows(4).position(|four| four == name).map(|place| place + 8);
+    let format = octets.get(chunk(b"fmt ")?..)?;
+    let channels = usize::from(u16::from_le_bytes(format.get(2..4)?.try_into().ok()?));
+    let rate = u32::from_le_bytes(format.get(4..8)?.try_into().ok()?);
+    let samples = octets.get(chunk(b"data")?..)?.as_chunks::<2>().0.iter();
+    Some((rate, samples.step_by(channels.max(1)).map(|sample| i16::from_le_bytes(*sample)).collect()))
+}
+
+/// Waits until a recording that is being made is as it should be: with a busy machine beside, that takes longer.
+pub(crate) fn wait_until_recorded(
+    what: &str,
+    path: &Path,
+    mut wanted: impl FnMut(u32, &[i16]) -> bool,
+) -> Outcome {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let (rate, samples) = growing(path).unwrap_or_default();
+        if wanted(rate, &samples) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(
+                format!("{what}: not in {} samples that were recorded in {SOON:?}", samples.len()).into()
+            );
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Waits until a recording that is being made holds the tone for so many seconds, as [`Analysis::expect_stretch`] wants it.
+pub(crate) fn wait_for_stretch(who: &str, path: &Path, hertz: f64, seconds: f64) -> Outcome {
+    let what = format!("{who}: {seconds} s of {hertz} Hz without holes");
+    wait_until_recorded(&what, path, |rate, samples| {
+        Analysis::frames(&at_rate(rate, samples), hertz).has_stretch(seconds)
+    })
+}
+
+/// What the analysis reads: every n-th sample, as in [`read_wav`].
+fn at_rate(rate: u32, samples: &[i16]) -> Vec<i16> {
+    samples.iter().copied().step_by((rate / RATE).max(1) as usize).collect()
+}
+
 /// The energy of `samples` at one frequency, as a share of all their energy: 1 for a pure tone (Goertzel).
 pub(crate) fn share_at(samples: &[i16], rate: u32, hertz: f64) -> f64 {
     let coefficient = 2.0 * (TAU * hertz / f64::from(rate)).cos();
@@ -89,11 +139,14 @@ pub(crate) struct Analysis {
 }
 
 impl Analysis {
+    /// Without the strongest frequency.
+    pub(crate) fn frames(samples: &[i16], hertz: f64) -> Self {
+        let is_tone = |frame: &[i16]| rms(frame) > 1000.0 && share_at(frame, RATE, hertz) > 0.8;
+        Self { frames: samples.chunks_exact(FRAME).map(is_tone).collect(), strongest: 0.0 }
+    }
+
     pub(crate) fn new(samples: &[i16], hertz: f64) -> Self {
-        let frames: Vec<bool> = samples
-            .chunks_exact(FRAME)
-            .map(|frame| rms(frame) > 1000.0 && share_at(frame, RATE, hertz) > 0.8)
-            .collect();
+        let Self { frames, .. } = Self::frames(samples, hertz);
         let loud: Vec<i16> =
             samples.chunks_exact(FRAME).filter(|frame| rms(frame) > 1000.0).flatten().copied().collect();
         let middle = loud.len() / 2;
@@ -135,22 +188,77 @@ impl Analysis {
         Ok(())
     }
 
-    /// Asks for one silence of about `seconds` inside the tone, and for tone again after it.
-    pub(crate) fn expect_hold(&self, who: &str, seconds: f64) -> Result<(), Failed> {
-        let span = self.span();
-        let silences: Vec<f64> = span
-            .chunk_by(|a, b| a == b)
-            .filter(|run| !run[0] && run.len() > 10)
-            .map(|run| run.len() as f64 * 0.02)
-            .collect();
+    /// Whether there are so many seconds in a row with under 1 % of the frames missing. A machine that is busy with other
+    /// things leaves holes in what was said before or after; a fault leaves them everywhere.
+    pub(crate) fn has_stretch(&self, seconds: f64) -> bool {
+        let missing = |stretch: &[bool]| stretch.iter().filter(|frame| !**frame).count();
+        let length = (seconds / 0.02) as usize;
+        self.frames.windows(length).any(|stretch| missing(stretch) * 100 < length)
+    }
+
+    /// Asks for the tone, for so many seconds in a row with under 1 % of the frames missing.
+    pub(crate) fn expect_stretch(&self, who: &str, hertz: f64, seconds: f64) -> Outcome {
+        let (span, heard) = (self.span().len(), self.heard());
         println!(
-            "{who}: silences {silences:?} s inside {:.2} s, {:.2} s of tone",
-            span.len() as f64 * 0.02,
-            self.heard()
+            "{who}: {} Hz strongest (sent {hertz}), {heard:.2} s of tone in {span} frames",
+            self.strongest
         );
+        if (self.strongest - hertz).abs() > 5.0 {
+            return Err(format!("{who}: strongest is {} Hz, not {hertz} Hz", self.strongest).into());
+        }
+        match self.has_stretch(seconds) {
+            true => Ok(()),
+            false => Err(format!("{who}: no {seconds} s of tone without holes in {heard:.2} s of it").into()),
+        }
+    }
+
+    /// The silences of a second and more inside the tone, in seconds.
+    fn silences(&self) -> Vec<f64> {
+        let runs = self.span().chunk_by(|a, b| a == b);
+        runs.filter(|run| !run[0] && run.len() >= 50).map(|run| run.len() as f64 * 0.02).collect()
+    }
+
+    /// Asks for a hold in the middle of the tone: one silence of so many seconds at least. How long it is in the end is a
+    /// matter of how busy the machine is with the request that ends it.
+    pub(crate) fn expect_hold(&self, who: &str, seconds: f64) -> Outcome {
+        let silences = self.silences();
+        println!("{who}: silences {silences:?} s in {:.2} s of tone", self.heard());
         match silences[..] {
-            [silence] if (silence - seconds).abs() < 0.5 => Ok(()),
+            [silence] if silence > seconds => Ok(()),
             _ => Err(format!("{who}: silences of {silences:?} s, expected one of {seconds} s").into()),
         }
     }
+}
+
+/// What is recorded of a call while the other side of it says a tone, is silent for a hold, and says it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scene {
+    /// The tone was there for two seconds.
+    Tone,
+    /// Then silence for more than two.
+    Silence,
+    /// Then the tone for two once more.
+    Again,
+}
+
+/// Waits until a recording that is being made has come so far.
+pub(crate) fn wait_for_scene(who: &str, path: &Path, hertz: f64, scene: Scene) -> Outcome {
+    const SECONDS: f64 = 2.2;
+    wait_until_recorded(&format!("{who}: {scene:?} of {hertz} Hz"), path, |rate, samples| {
+        let Analysis { frames, .. } = Analysis::frames(&at_rate(rate, samples), hertz);
+        let long = (SECONDS / 0.02) as usize;
+        // Single frames of the other kind are the machine's.
+        let begin = |from: usize, tone: bool| {
+            let rest = frames.get(from..).unwrap_or_default();
+            let enough = |part: &[bool]| part.iter().filter(|frame| **frame == tone).count() * 20 > long * 19;
+            rest.windows(long).position(enough).map(|place| from + place + long)
+        };
+        let (tone, silence) = (begin(0, true), begin(0, true).and_then(|after| begin(after, false)));
+        let reached = match scene {
+            Scene::Tone => tone,
+            Scene::Silence => silence,
+            Scene::Again => silence.and_then(|after| begin(after, true)),
+        };
+        reached.is_some()
+    })
 }
