@@ -1,12 +1,13 @@
 //! Offers within a call: re-INVITE both ways, and what happens when both sides make one (RFC 3261 §14, RFC 6337).
 
+use super::config::RELIABLE;
 use super::offers::{Offering, Offers, RemoteOffer};
 use super::{Session, body_of, copy_routes, is_foreign_body};
 use crate::call::{Call, Phase};
 use crate::context::Context;
 use crate::dialog::Reach;
 use crate::error::CommandError;
-use crate::event::{EndCause, EndedBy, Event};
+use crate::event::{AccountId, EndCause, EndedBy, Event};
 use crate::exchange::{ExchangeId, Failure, Owner};
 use crate::refusal::Refusal;
 use crate::request::append;
@@ -14,8 +15,8 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{Accept, CSeq, ContentType, RetryAfter, To};
-use sidetone_sip_core::{Method, Request, Response, Source, StatusCode, TransactionId};
+use sidetone_sip_core::header::{Accept, CSeq, ContentType, RetryAfter, Supported, To};
+use sidetone_sip_core::{Headers, Method, Request, Response, Source, StatusCode, TransactionId};
 
 impl Call {
     /// Offers a change of the session, or asks the other side for an offer.
@@ -38,7 +39,7 @@ impl Call {
         if let Some(timer) = &session.timer {
             timer.push(&mut invite.request.headers);
         }
-        context.push_abilities(&mut invite.request.headers, self.account);
+        push_abilities(context, &mut invite.request.headers, self.account);
         if let Some(further) = &self.offer_headers {
             append(&mut invite.request.headers, further);
         }
@@ -384,5 +385,16 @@ impl Session {
     /// Whether the re-INVITE of this server transaction waits for the user.
     pub(crate) fn waits_for(&self, transaction: TransactionId) -> bool {
         self.offers.remote.as_ref().is_some_and(|remote| remote.transaction == transaction)
+    }
+}
+
+/// Says in a re-INVITE what we can, but not that we take reliable provisional responses: within a call nobody is rung that
+/// would be waited for, so its offers and answers go in the INVITE, the 2xx and the ACK (the patterns 1, 2 and 6 of RFC 6337
+/// §2.2), and the other side must not send any (RFC 3262 §3).
+pub(super) fn push_abilities(context: &Context, headers: &mut Headers, account: Option<AccountId>) {
+    context.push_abilities(headers, account);
+    if let Some(Ok(Supported(mut options))) = headers.get::<Supported>() {
+        options.retain(|option| !option.eq_ignore_ascii_case(RELIABLE));
+        headers.set(&Supported(options));
     }
 }

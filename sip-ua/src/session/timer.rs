@@ -3,6 +3,7 @@
 use super::SessionConfig;
 use super::config::{ExtensionUse, TIMER};
 use super::offers::Offering;
+use super::reinvite::push_abilities;
 use super::retry::{longer, raise_interval};
 use crate::call::{Call, Phase};
 use crate::context::{Context, Timer, add_options, names_option};
@@ -241,7 +242,7 @@ impl Call {
         let Some(sdp) = timer.sdp.clone() else { return false };
         let mut invite = session.dialog.request(Method::INVITE);
         timer.push(&mut invite.request.headers);
-        context.push_abilities(&mut invite.request.headers, self.account);
+        push_abilities(context, &mut invite.request.headers, self.account);
         invite.request.set_body(&ContentType::SDP, sdp);
         let exchange =
             context.start(now, Owner::Reinvite(self.id), self.account, invite, self.protocol, true);

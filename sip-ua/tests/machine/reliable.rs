@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use sidetone_hal::time::Duration;
-use sidetone_sip_core::header::{ContentType, HeaderName, RAck, RSeq, Require};
+use sidetone_sip_core::header::{ContentType, HeaderName, RAck, RSeq, Require, Supported};
 use sidetone_sip_core::{Method, Request, Response, StatusCode};
 use sidetone_sip_ua::{
     AccountConfig, CallId, CallState, CommandError, EndedBy, Event, ExtensionUse, SessionConfig,
@@ -290,4 +290,34 @@ fn a_long_ring_says_so_every_minute_under_a_new_number() {
         assert_eq!(number, rseq + 1);
         (response, rseq) = (next, number);
     }
+}
+
+#[test]
+fn within_a_call_nobody_is_asked_for_reliable_responses() {
+    let mut harness = Harness::new();
+    let config = SessionConfig::default().with_reliable(ExtensionUse::Supported);
+    let account = AccountConfig::parse("sip:alice:secret@192.0.2.2").unwrap().with_session(config);
+    let account = harness.account_with(account);
+    let takes = |invite: &Request| {
+        let supported: Supported = invite.headers.require().unwrap();
+        assert!(supported.has("replaces"));
+        supported.has("100rel")
+    };
+    let call =
+        harness.agent.call(harness.now, account, &uri("sip:bob@192.0.2.2"), Some(body(OFFER))).unwrap();
+    let invite = harness.request(Method::INVITE);
+    assert!(takes(&invite));
+    let mut ok = reply(&invite, 200, "bob-tag");
+    ok.set_body(&ContentType::SDP, body(ANSWER));
+    harness.put(ok);
+    harness.request(Method::ACK);
+    assert!(matches!(harness.event(), Event::Answered { .. }));
+    harness.agent.reoffer(harness.now, call, body(OFFER)).unwrap();
+    let invite = harness.request(Method::INVITE);
+    assert!(!takes(&invite));
+    harness.answer(&invite, 488, "bob-tag");
+    harness.request(Method::ACK);
+    // Asked for an offer, the other side could only make it in a response that is reliable: the 2xx.
+    harness.agent.ask_offer(harness.now, call).unwrap();
+    assert!(!takes(&harness.request(Method::INVITE)));
 }
