@@ -171,6 +171,19 @@ impl DialogTable {
         rows.find(rings).map(|row| (&row.dialog, row.context))
     }
 
+    /// The context of the INVITE that rings at somebody in a dialog with these tags, in whichever order.
+    pub(crate) fn early(&self, call_id: &str, (one, other): (&str, &str)) -> Option<u64> {
+        let rows = self.by_call.get(call_id)?.iter().filter_map(|id| self.rows.get(id));
+        let mut early = rows.filter(|row| {
+            let dialog = &row.dialog;
+            let tags = (dialog.local_tag.as_deref(), dialog.remote_tag.as_deref());
+            dialog.state == DialogState::Early
+                && dialog.direction == Direction::Recipient
+                && (tags == (Some(one), Some(other)) || tags == (Some(other), Some(one)))
+        });
+        early.next().map(|row| row.context)
+    }
+
     /// Somebody calls.
     pub(crate) fn begin(&mut self, now: Instant, call: &NewCall<'_>) {
         let remote = without_tag(call.to);

@@ -2,6 +2,7 @@
 //! what of it the caller is told. No I/O: [`Step`]s say what the proxy has to do.
 
 use super::journey::{Ended, Journey};
+use super::pickup::Pick;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{Contact, ProxyAuthenticate, Reason, WwwAuthenticate};
 use sidetone_sip_core::{Headers, Method, Request, Response, StatusCode, TransactionId, Uri};
@@ -36,6 +37,8 @@ pub(super) struct Context {
     pub(super) in_dialog: bool,
     /// The owner was told how the request ended.
     pub(super) told: bool,
+    /// The call that it is to take, by its Replaces.
+    pub(super) picks: Option<Pick>,
     /// Where a call goes next when it is not answered; none for what is not diverted.
     pub(super) journey: Option<Box<Journey>>,
     /// When those who are called now have rung for long enough.
@@ -89,6 +92,7 @@ impl Context {
             deadline: now + TIMER_C,
             in_dialog: false,
             told: false,
+            picks: None,
             journey: None,
             ring_until: None,
             decline_ends: true,

@@ -65,6 +65,7 @@ impl Proxy {
         inspect::strip_identities(request);
         inspect::count_hop(request);
         let mut context = Context::new(now, server, request.clone());
+        context.picks = self.picks(request, caller, source);
         let mut journey = Journey::new(caller, parties, source, request.uri.is_sips());
         if let Some(Ok(ReferredBy(referrer))) = request.headers.get::<ReferredBy>() {
             let user = referrer.uri.user().filter(|_| self.is_ours(&referrer.uri));
@@ -196,6 +197,12 @@ impl Proxy {
         let mut steps: VecDeque<Step> = act(&mut context).into();
         while let Some(step) = steps.pop_front() {
             match step {
+                Step::Forward(response, _)
+                    if response.status == StatusCode::CALL_DOES_NOT_EXIST
+                        && self.pick_otherwise(now, &mut context) =>
+                {
+                    steps.push_front(Step::Answer(StatusCode::REQUEST_TERMINATED));
+                }
                 Step::Forward(response, user) => {
                     self.watch(now, id, &mut context, &response, user.as_deref());
                     self.tell_progress(&mut context, response.status);

@@ -208,7 +208,13 @@ impl Proxy {
             }
             if let Some(group) = self.groups.get(&target).cloned() {
                 self.take_appearance(journey, &target)?;
-                let mut rest: VecDeque<String> = group.members.iter().cloned().collect();
+                // A member that calls the group wants the others.
+                let others = group.members.iter().filter(|member| **member != journey.caller);
+                let mut rest: VecDeque<String> = others.cloned().collect();
+                let (ended, status) = match rest.is_empty() && !group.members.is_empty() {
+                    true => (Ended::Busy, StatusCode::BUSY_HERE),
+                    false => (Ended::NoAnswer, StatusCode::TEMPORARILY_UNAVAILABLE),
+                };
                 let (order, each, overflow) = (group.order, group.ring_for, group.overflow.clone());
                 let agents_only = group.agents_only;
                 let all: Vec<String> = match order {
@@ -226,8 +232,8 @@ impl Proxy {
                 }
                 // The first of the members, or where the group's calls go then. Both are bounded: members are no
                 // groups, and each group is visited once.
-                let goes = self.travel(now, id, context, journey, Ended::NoAnswer);
-                return if goes { Ok(()) } else { Err(StatusCode::TEMPORARILY_UNAVAILABLE.into()) };
+                let goes = self.travel(now, id, context, journey, ended);
+                return if goes { Ok(()) } else { Err(status.into()) };
             }
             if !self.authenticator.has_account(&target) {
                 return Err(StatusCode::NOT_FOUND.into());

@@ -7,19 +7,59 @@
 //! - Any other caller cannot do that. Then the call's INVITE is forked to the picker's telephone too, with all headers
 //!   that make telephones answer by themselves, and the picker's own INVITE ends with 487, which telephones show as no
 //!   failure. To the caller it is one more telephone that rings and answers.
+//!
+//! A caller that knows Replaces may still refuse it with 481, whether it comes from here or from a telephone with a lamp: the
+//! 18x to it was lost, so that it knows no dialog of these tags, which this server and the lamps do know. Then the second way
+//! is taken, for its INVITE rings on.
 
 use super::Proxy;
+use super::context::Context;
 use super::forward::NewInvite;
 use super::inspect::Refusal;
 use crate::call_config::PickupScope;
 use crate::event::PbxEvent;
+use crate::location::Binding;
+use sidetone_hal::net::SocketAddr;
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::header::{
     AlertInfo, AnswerMode, CallId, CallInfo, Contact, Replaces, Require, Supported,
 };
-use sidetone_sip_core::{Headers, StatusCode, Uri};
+use sidetone_sip_core::{Headers, Request, Source, StatusCode, Uri};
+
+/// A call that rings here, which an INVITE with Replaces is to take.
+pub(super) struct Pick {
+    /// Its response context.
+    call: u64,
+    picker: String,
+    /// The telephone that dialled.
+    telephone: SocketAddr,
+}
 
 impl Proxy {
+    /// What the INVITE of a user would take, if that rings here.
+    pub(super) fn picks(&self, request: &Request, picker: &str, source: &Source) -> Option<Pick> {
+        let replaces = request.headers.get::<Replaces>()?.ok()?;
+        let call = self.dialogs.early(replaces.call_id.as_str(), (&replaces.to_tag, &replaces.from_tag))?;
+        Some(Pick { call, picker: picker.into(), telephone: source.remote })
+    }
+
+    /// The caller does not know the dialog that was to be replaced. If its call rings still, it goes to the picker as one of
+    /// a caller that does not know Replaces; whether it does.
+    pub(super) fn pick_otherwise(&mut self, now: Instant, context: &mut Context) -> bool {
+        let Some(Pick { call, picker, telephone }) = context.picks.take() else { return false };
+        let bindings = self.telephones_of(now, &picker, telephone);
+        self.ring_also(now, call, &picker, &bindings, &answer_at_once(&context.request.uri))
+    }
+
+    /// The telephone of a user that dialled, if it can be told from the others; else all.
+    fn telephones_of(&self, now: Instant, user: &str, dialled: SocketAddr) -> Vec<Binding> {
+        let bindings = self.location.bindings(now, user);
+        match bindings.iter().find(|binding| binding.remote == dialled) {
+            Some(own) => vec![own.clone()],
+            None => bindings,
+        }
+    }
+
     /// The caller wants the call that rings at `target`.
     pub(super) fn pick_up(
         &mut self,
@@ -87,11 +127,7 @@ impl Proxy {
             self.tell(picked);
             return Ok(());
         }
-        let mut bindings = self.location.bindings(now, picker);
-        // The telephone that dialled, if it can be told from the picker's others.
-        if let Some(own) = bindings.iter().find(|binding| binding.remote == invite.source.remote).cloned() {
-            bindings = vec![own];
-        }
+        let bindings = self.telephones_of(now, picker, invite.source.remote);
         if !self.ring_also(now, id, picker, &bindings, &answer_at_once(&invite.request.uri)) {
             return Err(none());
         }

@@ -264,6 +264,29 @@ fn a_group_rings_together_and_a_member_declines_for_himself() {
 }
 
 #[test]
+fn a_group_leaves_out_the_member_that_calls_it() {
+    for one_by_one in [false, true] {
+        let mut bench = Bench::new();
+        let (alice, bob, _) = phones(&mut bench);
+        let ordered = |members: &[&str]| {
+            let group = RingGroup::new(members.iter().copied());
+            if one_by_one { group.one_by_one(Duration::from_secs(15)) } else { group }
+        };
+        bench.proxy.add_ring_group("600", ordered(&["alice", "bob"]));
+        bench.proxy.add_ring_group("601", ordered(&["alice"]));
+        bench.invite(&alice, "600", "c1");
+        let invite = bench.incoming(&bob, Method::INVITE);
+        bench.answer(&bob, &invite, StatusCode::OK);
+        assert_eq!(bench.response(&alice).status, StatusCode::OK);
+        bench.silent(&alice);
+        // Nobody else is in it.
+        bench.invite(&alice, "601", "c2");
+        assert_eq!(bench.response(&alice).status, StatusCode::BUSY_HERE);
+        bench.silent(&alice);
+    }
+}
+
+#[test]
 fn a_group_rings_one_after_the_other_and_then_elsewhere() {
     let mut bench = Bench::with(|config| config.calls.voicemail = Some("*98".into()));
     let (alice, bob, carol) = phones(&mut bench);

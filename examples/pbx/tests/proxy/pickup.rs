@@ -84,6 +84,73 @@ fn a_caller_that_does_not_know_replaces_is_answered_by_the_picker_as_by_one_more
     assert!(bench.proxy.dialogs().is_empty());
 }
 
+/// Alice calls Bob and says that she knows Replaces; that Bob's telephone rings does not reach her. Her INVITE.
+fn rings_unheard(bench: &mut Bench, alice: &Peer, bob: &Peer) {
+    rings(bench, alice, bob, "c1", true);
+    // What she has had is as good as lost: she knows nothing of it.
+    bench.forget_messages();
+}
+
+/// Carol picks the call up, and Alice refuses the Replaces of a dialog that she does not know.
+fn refused_and_taken_all_the_same(bench: &mut Bench, (alice, bob, carol): (&Peer, &Peer, &Peer)) {
+    let invite = bench.incoming(alice, Method::INVITE);
+    assert!(invite.headers.require::<Replaces>().unwrap().matches(&"c1".into(), "alicetag", "bob5060tag"));
+    bench.answer(alice, &invite, StatusCode::CALL_DOES_NOT_EXIST);
+    bench.incoming(alice, Method::ACK);
+    let second = bench.incoming(carol, Method::INVITE);
+    assert_eq!(second.headers.get::<CallInfo>().unwrap().unwrap().answer_after(), Some(0));
+    assert_eq!(bench.response(carol).status, StatusCode::REQUEST_TERMINATED);
+    // Her own call goes on meanwhile.
+    bench.silent(alice);
+    bench.silent(bob);
+    bench.answer(carol, &second, StatusCode::OK);
+    assert_eq!(bench.response(alice).status, StatusCode::OK);
+    let cancel = bench.incoming(bob, Method::CANCEL);
+    assert_eq!(cancelled(&cancel.headers), Cancelled::AnsweredElsewhere);
+    assert_eq!(bench.proxy.dialogs().len(), 2);
+}
+
+#[test]
+fn a_caller_that_has_not_heard_the_ringing_is_picked_up_all_the_same() {
+    let mut bench = Bench::new();
+    let (alice, bob, carol) = phones(&mut bench);
+    rings_unheard(&mut bench, &alice, &bob);
+    bench.invite(&carol, "*8bob", "p1");
+    refused_and_taken_all_the_same(&mut bench, (&alice, &bob, &carol));
+}
+
+#[test]
+fn a_lamp_takes_the_call_of_a_caller_that_has_not_heard_the_ringing() {
+    let mut bench = Bench::new();
+    let (alice, bob, carol) = phones(&mut bench);
+    rings_unheard(&mut bench, &alice, &bob);
+    let lamp = bench.proxy.dialogs().of_user("bob").next().unwrap().clone();
+    let mut request = carol.invite("alice", "p1", 1);
+    let (theirs, ours) = (lamp.remote_tag.unwrap(), lamp.local_tag.unwrap());
+    request.headers.push(&Replaces::new(lamp.call_id.as_str().into(), theirs, ours).with_early_only());
+    let challenged = bench.ask(&carol, &request);
+    bench.ack(&carol, &request, &challenged);
+    bench.request(&carol, &carol.authorize(&request, &challenged));
+    refused_and_taken_all_the_same(&mut bench, (&alice, &bob, &carol));
+}
+
+#[test]
+fn what_does_not_ring_any_more_cannot_be_replaced() {
+    let mut bench = Bench::new();
+    let (alice, bob, carol) = phones(&mut bench);
+    rings_unheard(&mut bench, &alice, &bob);
+    // Tags that nobody has are no call's.
+    let mut request = carol.invite("alice", "p1", 1);
+    request.headers.push(&Replaces::new("c1".into(), "alicetag", "guessed").with_early_only());
+    let challenged = bench.ask(&carol, &request);
+    bench.ack(&carol, &request, &challenged);
+    bench.request(&carol, &carol.authorize(&request, &challenged));
+    let invite = bench.incoming(&alice, Method::INVITE);
+    bench.answer(&alice, &invite, StatusCode::CALL_DOES_NOT_EXIST);
+    assert_eq!(bench.response(&carol).status, StatusCode::CALL_DOES_NOT_EXIST);
+    bench.silent(&carol);
+}
+
 #[test]
 fn a_group_takes_its_longest_ringing_call() {
     let mut bench = Bench::new();
