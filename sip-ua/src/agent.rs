@@ -413,12 +413,7 @@ impl Agent {
                     Owner::Info(_) => call.handle_info_outcome(context, now, result),
                     Owner::Invite(_) => call.handle_invite_outcome(context, now, exchange, result),
                     Owner::Reinvite(_) => call.handle_reinvite_outcome(context, now, exchange, result),
-                    _ => {
-                        let status = result
-                            .as_ref()
-                            .map_or_else(|failure| failure.status(), |(response, _)| response.status);
-                        call.handle_bye_outcome(context, now, status);
-                    }
+                    _ => call.handle_bye_outcome(context, now, result),
                 }
                 // A refusal that is seen to, as a 422, is no end. A call that was given up and is answered all the same is
                 // taken down at once.

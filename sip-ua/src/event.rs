@@ -12,7 +12,7 @@ use bytes::Bytes;
 use core::fmt;
 use sidetone_hal::net::SocketAddr;
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{Reason, RemotePartyId, Warning};
+use sidetone_sip_core::header::{ContentType, Reason, RemotePartyId, Warning};
 use sidetone_sip_core::locate::LookupId;
 use sidetone_sip_core::nat::FlowFailure;
 use sidetone_sip_core::{Headers, NameAddr, Request, Response, Source, StatusCode, Uri};
@@ -136,6 +136,18 @@ pub enum Event {
         call: CallId,
         /// Who, as far as it was told.
         identity: Box<RemoteIdentity>,
+    },
+    /// A message of the call has something beside a session description that its account takes
+    /// ([`AccountConfig::accept`](crate::AccountConfig::accept)), as advice of charge: a `1xx`, `2xx` or refusal to our
+    /// `INVITE`, a `BYE`, or the `2xx` to our `BYE`, which comes after [`Event::Ended`]. What comes in an INFO is
+    /// [`Event::Request`].
+    Content {
+        /// Which call.
+        call: CallId,
+        /// The type of the account's list that it is of.
+        kind: ContentType,
+        /// The body, or the part of it.
+        body: Bytes,
     },
     /// An outgoing call was answered: `INVITE` – `2xx`, the first of those that may come. With an answer, or none, the `ACK`
     /// went out with it. `body` is the answer to our offer; when we sent none it is an offer, and

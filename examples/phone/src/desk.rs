@@ -1,10 +1,12 @@
 //! A desk: the firmware with a user agent behind it and a panel in front of it, driven by one task.
 
 mod calls;
+mod charge;
 mod features;
 mod guest;
 mod keys;
 mod lines;
+mod outbox;
 mod picture;
 mod plug_and_play;
 mod serving;
@@ -23,7 +25,9 @@ use crate::firmware::{
 };
 use crate::models::Model;
 use calls::{Called, Order, Report};
+use charge::Charges;
 use core::time::Duration;
+use outbox::KeptTexts;
 use sidetone_codecs::CodecSpec;
 use sidetone_hal::audio::{AudioPath, AudioPort, FRAME};
 use sidetone_hal::display::Framebuffer;
@@ -142,6 +146,8 @@ impl Desk {
             lines: shared_lines(&config.keys.keys),
             seizures: HashMap::new(),
             guest: config.guest.clone(),
+            charges: Charges::default(),
+            outbox: KeptTexts::new(config),
         };
         run.watch_lines();
         for (index, account) in config.accounts.iter().enumerate() {
@@ -150,6 +156,7 @@ impl Desk {
                 run.firmware.reachable(run.now(), index, true);
             }
         }
+        run.restore_texts().await;
         let reload = run.reload.subscribe();
         keys::watch(&config.keys, &accounts, &tell);
         for (index, account) in accounts.iter().enumerate() {
@@ -295,6 +302,10 @@ struct Run {
     seizures: HashMap<(usize, u16), AbortHandle>,
     /// Where it is kept who has taken the telephone over.
     guest: Option<Guest>,
+    /// What calls cost, until it is known which call is meant.
+    charges: Charges,
+    /// What keeps texts over a restart.
+    outbox: KeptTexts,
 }
 
 impl Run {
@@ -311,7 +322,10 @@ impl Run {
             tokio::select! {
                 Some(input) = inputs.recv() => self.input(input),
                 Some(report) = reported.recv() => match report {
-                    Report::Handle(call, handle) => drop(self.handles.insert(call, handle)),
+                    Report::Handle(call, handle) => {
+                        self.charge_known(handle.id(), call);
+                        self.handles.insert(call, handle);
+                    }
                     Report::Signal(call, signal) => self.report(call, signal),
                 },
                 Some(signal) = told.recv() => self.firmware.handle_signal(self.now(), signal),
@@ -323,6 +337,7 @@ impl Run {
                 () = sleep(wait) => self.firmware.handle_timeout(self.now()),
                 _ = stop.wait_for(|stop| *stop) => break,
             }
+            self.keep_texts().await;
             self.obey().await;
             self.follow_path();
             self.tell_pages().await;
@@ -360,6 +375,7 @@ impl Run {
 
     fn report(&mut self, call: CallRef, signal: Signal) {
         if matches!(signal, Signal::Ended { .. }) {
+            self.charge_over(call);
             self.calls.remove(&call);
             self.handles.remove(&call);
             self.ids.remove(&call);
@@ -386,6 +402,7 @@ impl Run {
             UserAgentEvent::Incoming(call) => self.incoming(call),
             UserAgentEvent::Referred(refer) => self.referred(refer),
             UserAgentEvent::Request(received) => self.requested(received),
+            UserAgentEvent::Content { call, kind, body } => self.content(call, &kind, &body),
             event => {
                 if let Some(line) = notice(&event) {
                     eprintln!("sidetone-phone: {line}");

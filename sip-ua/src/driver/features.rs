@@ -3,7 +3,7 @@
 use super::call::CallEvent;
 use super::command::{Command, Reply};
 use super::refer::IncomingRefer;
-use super::request::ReceivedRequest;
+use super::request::{ReceivedRequest, RequestOutcome};
 use super::subscription::SubscriptionSender;
 use super::task::Task;
 use super::watcher::{IncomingSubscription, WatcherSender};
@@ -41,7 +41,7 @@ pub(super) enum Dropped {
 /// Who waits for what.
 #[derive(Default)]
 pub(super) struct Features {
-    pub(super) requests: BTreeMap<RequestId, Reply<Response>>,
+    pub(super) requests: BTreeMap<RequestId, Reply<RequestOutcome>>,
     pub(super) refers: BTreeMap<ReferId, Reply<()>>,
     pub(super) subscriptions: BTreeMap<SubscriptionId, SubscriptionSender>,
     pub(super) watchers: BTreeMap<WatcherId, WatcherSender>,
@@ -77,11 +77,7 @@ impl Task {
         match event {
             Event::Response { request, status, response } => {
                 if let Some(reply) = self.features.requests.remove(&request) {
-                    let result = match response {
-                        Some(response) if status.is_success() => Ok(*response),
-                        _ => Err(Error::Refused(status)),
-                    };
-                    reply.send(result).ok();
+                    reply.send(Ok(RequestOutcome { status, response })).ok();
                 }
             }
             Event::Request { id, account, call, incoming } => {

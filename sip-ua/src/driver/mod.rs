@@ -70,7 +70,7 @@ pub use paging::{OutgoingPage, Paging};
 pub use port_plan::{PortPlan, PortPlanError, PortRules};
 pub use publication::Publication;
 pub use refer::IncomingRefer;
-pub use request::ReceivedRequest;
+pub use request::{ReceivedRequest, RequestOutcome};
 pub use subscription::{Subscription, SubscriptionEvent};
 pub use uri::IntoUri;
 pub use user_agent::{UserAgent, UserAgentBuilder, UserAgentEvent};

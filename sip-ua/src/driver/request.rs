@@ -7,6 +7,7 @@ use super::{Account, Error, IntoUri};
 use crate::event::IncomingRequest;
 use crate::{AccountId, CallId, IncomingId, OutgoingRequest};
 use bytes::Bytes;
+use core::time::Duration;
 use sidetone_sip_core::header::ContentType;
 use sidetone_sip_core::{Headers, Method, Request, Response, Source, StatusCode};
 use std::boxed::Box;
@@ -102,6 +103,31 @@ impl Drop for ReceivedRequest {
     }
 }
 
+/// How a request of ours has ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RequestOutcome {
+    /// The final status; 408 stands for silence, 503 for what could not be sent.
+    pub status: StatusCode,
+    /// The final response; `None` where none came.
+    pub response: Option<Box<Response>>,
+}
+
+impl RequestOutcome {
+    /// When the other side wants to be asked again at the earliest (Retry-After, RFC 3261 §20.33), counted from its answer.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.response.as_ref().and_then(|response| crate::back_off::retry_after(&response.headers))
+    }
+
+    fn taken(self) -> Result<Response, Error> {
+        match self.response {
+            Some(response) if self.status.is_success() => Ok(*response),
+            _ => Err(Error::Refused(self.status)),
+        }
+    }
+}
+
 impl Account {
     /// Sends a request outside of any dialog and waits for its final response.
     ///
@@ -109,6 +135,18 @@ impl Account {
     /// [`Error::Refused`] for every status but 2xx (408 is silence, 503 what could not be sent), [`Error::Uri`],
     /// [`Error::Command`], [`Error::Closed`].
     pub async fn request(&self, to: impl IntoUri, request: OutgoingRequest) -> Result<Response, Error> {
+        self.request_outcome(to, request).await.and_then(RequestOutcome::taken)
+    }
+
+    /// The same, for who wants to know more of a refusal than its status.
+    ///
+    /// # Errors
+    /// [`Error::Uri`], [`Error::Command`], [`Error::Closed`]: it was not sent.
+    pub async fn request_outcome(
+        &self,
+        to: impl IntoUri,
+        request: OutgoingRequest,
+    ) -> Result<RequestOutcome, Error> {
         let (account, to) = (self.id(), to.into_uri(self.aor())?);
         let sent = work(self.commands(), move |task, now, reply| {
             match task.agent.request(now, account, &to, request) {
@@ -124,9 +162,21 @@ impl Account {
     /// # Errors
     /// As [`Account::request`].
     pub async fn message(&self, to: impl IntoUri, text: impl Into<String>) -> Result<(), Error> {
+        self.message_outcome(to, text).await.and_then(RequestOutcome::taken).map(drop)
+    }
+
+    /// The same, for who wants to know more of a refusal than its status: when the text may be sent again.
+    ///
+    /// # Errors
+    /// As [`Account::request_outcome`].
+    pub async fn message_outcome(
+        &self,
+        to: impl IntoUri,
+        text: impl Into<String>,
+    ) -> Result<RequestOutcome, Error> {
         let kind = ContentType::from_static("text", "plain");
         let request = OutgoingRequest::new(Method::MESSAGE).with_body(kind, text.into().into_bytes());
-        self.request(to, request).await.map(drop)
+        self.request_outcome(to, request).await
     }
 }
 
@@ -143,6 +193,6 @@ impl CallHandle {
                 Err(error) => drop(reply.send(Err(error.into()))),
             }
         });
-        sent.await
+        sent.await.and_then(RequestOutcome::taken)
     }
 }

@@ -367,6 +367,9 @@ impl Task {
                     slot.events.send(CallEvent::RemoteIdentity(identity));
                 }
             }
+            Event::Content { call, kind, body } => {
+                self.events.try_send(UserAgentEvent::Content { call, kind, body }).ok();
+            }
             Event::Dtmf { call, digit, .. } => {
                 if let Some(slot) = self.slots.get(&call) {
                     slot.events.send(CallEvent::Dtmf(digit));

@@ -10,7 +10,8 @@ use super::task::{self, Setup};
 use super::{Account, Error, IncomingCall, IncomingRefer, IncomingSubscription, ReceivedRequest};
 #[cfg(feature = "media")]
 use crate::AudioConfig;
-use crate::{AccountConfig, AccountId, AgentConfig, FlowFailure, RegistrationState};
+use crate::{AccountConfig, AccountId, AgentConfig, CallId, FlowFailure, RegistrationState};
+use bytes::Bytes;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 #[cfg(feature = "media")]
@@ -21,6 +22,7 @@ use sidetone_sip_core::driver::WebSocketConfig;
 use sidetone_sip_core::driver::{self, DriverConfig};
 #[cfg(feature = "tls")]
 use sidetone_sip_core::driver::{TlsConfig, TlsError, TlsHandle};
+use sidetone_sip_core::header::ContentType;
 use sidetone_sip_core::trace::Tap;
 use std::boxed::Box;
 use std::string::String;
@@ -72,6 +74,16 @@ pub enum UserAgentEvent {
         account: AccountId,
         /// The address of its SIP socket, as others see it.
         address: SocketAddr,
+    },
+    /// A message of a call has something beside a session description that its account takes, as advice of charge
+    /// ([`Event::Content`](crate::Event::Content)). What is in the answer to our `BYE` comes after the call's last event.
+    Content {
+        /// Which call.
+        call: CallId,
+        /// The type of the account's list that it is of.
+        kind: ContentType,
+        /// The body, or the part of it.
+        body: Bytes,
     },
     /// Somebody calls: `INVITE` outside of any dialog, with an offer that fits or none.
     Incoming(IncomingCall),

@@ -62,6 +62,8 @@ pub struct OutgoingText {
     pub to: String,
     /// What it says.
     pub text: String,
+    /// How often it was tried, the try that is under way included.
+    pub tries: u32,
 }
 
 /// Why a text is not taken.
@@ -89,7 +91,6 @@ pub enum TextOutcome {
 #[derive(Clone, Debug)]
 struct Entry {
     text: OutgoingText,
-    tries: u32,
     under_way: bool,
     /// Not before.
     at: Option<Instant>,
@@ -116,6 +117,15 @@ impl Outbox {
     /// # Errors
     /// It is too long or empty, or too many wait.
     pub fn push(&mut self, account: u32, to: &str, text: &str) -> Result<TextId, OutboxError> {
+        self.restore(account, to, text, 0)
+    }
+
+    /// A text that a store has kept, which was tried so often: those of before go in their order before a new one. One whose
+    /// tries were used up as the power failed is tried once more.
+    ///
+    /// # Errors
+    /// As [`Outbox::push`].
+    pub fn restore(&mut self, account: u32, to: &str, text: &str, tries: u32) -> Result<TextId, OutboxError> {
         let fits = |text: &str, most| !text.is_empty() && text.len() <= most;
         if !fits(to, MAX_ADDRESS) || !fits(text, MAX_TEXT) {
             return Err(OutboxError::Length);
@@ -125,8 +135,9 @@ impl Outbox {
         }
         self.last = self.last.wrapping_add(1);
         let id = TextId(self.last);
-        let text = OutgoingText { id, account, to: to.into(), text: text.into() };
-        self.entries.push_back(Entry { text, tries: 0, under_way: false, at: None });
+        let tries = tries.min(self.config.tries.saturating_sub(1));
+        let text = OutgoingText { id, account, to: to.into(), text: text.into(), tries };
+        self.entries.push_back(Entry { text, under_way: false, at: None });
         Ok(id)
     }
 
@@ -154,7 +165,7 @@ impl Outbox {
             let due = entry.at.is_none_or(|at| at <= now);
             if !entry.under_way && due && self.reachable.contains(&entry.text.account) {
                 entry.under_way = true;
-                entry.tries = entry.tries.saturating_add(1);
+                entry.text.tries = entry.text.tries.saturating_add(1);
                 return Some(entry.text.clone());
             }
         }
@@ -171,9 +182,9 @@ impl Outbox {
     ) -> Option<TextOutcome> {
         let place = self.entries.iter().position(|entry| entry.text.id == id && entry.under_way)?;
         let entry = self.entries.get_mut(place)?;
-        if !status.is_success() && may_pass(status) && entry.tries < self.config.tries {
+        if !status.is_success() && may_pass(status) && entry.text.tries < self.config.tries {
             entry.under_way = false;
-            let wait = self.config.again.saturating_mul(1 << entry.tries.saturating_sub(1).min(5));
+            let wait = self.config.again.saturating_mul(1 << entry.text.tries.saturating_sub(1).min(5));
             entry.at = Some(now + wait.max(retry_after.unwrap_or_default()));
             return Some(TextOutcome::Waits);
         }
@@ -188,7 +199,7 @@ impl Outbox {
         able.filter(|entry| !entry.under_way).filter_map(|entry| entry.at).min()
     }
 
-    /// Those that are not sent, in their order: what a store keeps over a restart, which pushes them again.
+    /// Those that are not sent, in their order: what a store keeps over a restart, for [`Outbox::restore`].
     pub fn waiting(&self) -> impl Iterator<Item = &OutgoingText> {
         self.entries.iter().map(|entry| &entry.text)
     }
@@ -265,6 +276,23 @@ mod tests {
         }
         assert_eq!(outcomes, [Some(TextOutcome::Waits), Some(TextOutcome::Failed)]);
         assert_eq!(outbox.waiting().count(), 0);
+    }
+
+    #[test]
+    fn what_a_store_has_kept_goes_on_with_its_tries() {
+        let config = OutboxConfig { tries: 3, ..OutboxConfig::default() };
+        let mut outbox = Outbox::new(config);
+        let kept = outbox.restore(0, "102", "a", 1).unwrap();
+        let used_up = outbox.restore(0, "102", "b", 9).unwrap();
+        outbox.reachable(0, true);
+        assert_eq!(outbox.next(at(0)).map(|text| (text.id, text.tries)), Some((kept, 2)));
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        assert_eq!(outbox.answered(at(0), kept, status, None), Some(TextOutcome::Waits));
+        assert_eq!(outbox.deadline(), Some(at(60)), "the wait is that of the second failure");
+        assert_eq!(sends(&mut outbox, 60), Some(kept));
+        assert_eq!(outbox.answered(at(60), kept, status, None), Some(TextOutcome::Failed));
+        assert_eq!(sends(&mut outbox, 60), Some(used_up), "once more");
+        assert_eq!(outbox.answered(at(60), used_up, StatusCode::OK, None), Some(TextOutcome::Sent));
     }
 
     #[test]

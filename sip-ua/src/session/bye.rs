@@ -5,12 +5,12 @@ use super::{Bye, Session};
 use crate::call::{Call, Phase};
 use crate::context::Context;
 use crate::event::{EndCause, EndedBy};
-use crate::exchange::{ExchangeId, Owner};
+use crate::exchange::{ExchangeId, Failure, Owner};
 use crate::request::append;
 use alloc::string::{String, ToString};
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::header::Reason;
-use sidetone_sip_core::{Headers, Method, Request, StatusCode, TransactionId};
+use sidetone_sip_core::{Headers, Method, Request, Response, Source, StatusCode, TransactionId};
 
 /// BYE requests for one call. A server that answers 500 to each of them is left alone.
 const MAX_BYES: u8 = 3;
@@ -79,7 +79,16 @@ impl Call {
 
     /// Whatever became of our BYE, the dialog is gone (RFC 3261 §15.1.1). But a 500 says that something that was sent after
     /// it has overtaken it (§12.2.2), and then the other side's call is still up: it goes again under a new number.
-    pub(crate) fn handle_bye_outcome(&mut self, context: &mut Context, now: Instant, status: StatusCode) {
+    pub(crate) fn handle_bye_outcome(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        result: Result<(Response, Source), Failure>,
+    ) {
+        if let Ok((response, _)) = &result {
+            self.hear_content(context, &response.content());
+        }
+        let status = result.map_or_else(Failure::status, |(response, _)| response.status);
         if status.is_provisional() {
             return;
         }
@@ -123,6 +132,7 @@ impl Call {
         let tag = self.local_tag.to_string();
         let response = context.response(request, StatusCode::OK, Some(&tag));
         context.respond(now, transaction, response);
+        self.hear_content(context, &request.content());
         let reason = reason_text(request).unwrap_or_else(|| "hung up".to_string());
         self.end(context, EndCause::new(EndedBy::Remote, None, reason).with_notices(&request.headers));
         self.abandon_invites(context, now);

@@ -1,6 +1,7 @@
 //! Early dialogs of a call of ours: one for each place that rings, each with its own order of reliable provisional
 //! responses (RFC 3261 §12.1, RFC 3262 §4), its own offers (RFC 6337 §3), and its own end (RFC 6228).
 
+use super::content::description_of;
 use super::offers::{Offering, Offers};
 use super::{Peer, RELIABLE, body_of};
 use crate::call::{Call, Phase};
@@ -81,11 +82,12 @@ impl Call {
         let Some(invite) = context.exchanges.get(&exchange).map(|exchange| exchange.request.clone()) else {
             return;
         };
+        self.hear_content(context, &response.content());
         let Phase::Outgoing(outgoing) = &mut self.phase else { return };
         outgoing.ringing = true;
         let offered = outgoing.offered;
         let holds = !self.ended && context.session_config(self.account).offer_in_prack;
-        let body = body_of(&response.body);
+        let body = description_of(response);
         let call = self.id;
         let Some(early) = outgoing.early_of(&self.call_id, &invite, response) else {
             let body = body.filter(|_| offered);
@@ -237,7 +239,7 @@ impl Call {
                 {
                     self.keep_local(&prack);
                 }
-                self.tell(context, Event::Answer { call: self.id, body: body_of(&response.body) });
+                self.tell(context, Event::Answer { call: self.id, body: description_of(&response) });
             }
             Ok((response, _)) => match self.wait_to_offer(context, &response) {
                 Some(wait) => self.offer_waits(context, now, Some(id), response.status, wait),

@@ -1,10 +1,11 @@
 //! Outgoing calls: INVITE, early media, forks, CANCEL and its race with the 2xx (RFC 3261 §13.2, §9.1).
 
 use super::config::{ExtensionUse, RELIABLE};
+use super::content::description_of;
 use super::early::Early;
 use super::redirect::{Redirecting, refusal};
 use super::retry::Retries;
-use super::{Session, body_of, timer};
+use super::{Session, timer};
 use crate::call::{Call, CallRequest, Phase};
 use crate::context::{Context, Timer, add_options};
 use crate::dialog::{Dialog, LocalTag, Routed, call_id_header};
@@ -173,6 +174,7 @@ impl Call {
                     return;
                 }
                 self.drop_early(context, now);
+                self.hear_content(context, &response.content());
                 self.end(context, refusal);
                 self.finish(context);
             }
@@ -218,7 +220,7 @@ impl Call {
         // goes as the other side's Contact says, which knows nothing of that.
         self.protocol = context.protocol_of(exchange).unwrap_or(source.protocol);
         let mut session = Session::new(dialog, &response.headers);
-        let mut body = body_of(&response.body);
+        let mut body = description_of(response);
         let mut settled = offered || body.is_none();
         let mut local = invite.body.clone();
         if let Some(early) = early {
@@ -237,6 +239,7 @@ impl Call {
         self.hear_timer(context, now, &invite.headers, &response.headers);
         self.keep_local(&local);
         self.hear_identity(context, &response.headers, None);
+        self.hear_content(context, &response.content());
         if self.ended {
             // The CANCEL came too late, or was not understood (RFC 3261 §9.1).
             self.acknowledge(context, now, &invite, None);

@@ -3,6 +3,7 @@
 mod ack;
 mod bye;
 mod config;
+mod content;
 mod early;
 mod fork;
 mod identity;

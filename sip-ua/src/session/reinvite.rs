@@ -1,6 +1,7 @@
 //! Offers within a call: re-INVITE both ways, and what happens when both sides make one (RFC 3261 §14, RFC 6337).
 
 use super::config::RELIABLE;
+use super::content::description_of;
 use super::offers::{Offering, Offers, RemoteOffer};
 use super::{Session, body_of, copy_routes, is_foreign_body};
 use crate::call::{Call, Phase};
@@ -73,7 +74,7 @@ impl Call {
                     session.offers.offering = Offering::Idle;
                     session.dialog.refresh_target(&response.headers);
                     session.peer.hear(&response.headers);
-                    let asked = body_of(&response.body).filter(|_| invite.body.is_empty());
+                    let asked = description_of(&response).filter(|_| invite.body.is_empty());
                     if asked.is_some() {
                         // Its ACK takes our answer.
                         session.delayed = Some(Box::new(invite.clone()));
@@ -89,7 +90,7 @@ impl Call {
                         None if !refresh => {
                             self.tell(
                                 context,
-                                Event::Answer { call: self.id, body: body_of(&response.body) },
+                                Event::Answer { call: self.id, body: description_of(&response) },
                             );
                         }
                         None => {}

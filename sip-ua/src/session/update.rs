@@ -1,5 +1,6 @@
 //! UPDATE both ways, in early dialogs and in established ones (RFC 3311).
 
+use super::content::description_of;
 use super::offers::{Offering, RemoteOffer};
 use super::{body_of, copy_routes, is_foreign_body};
 use crate::call::{Call, Phase};
@@ -133,7 +134,7 @@ impl Call {
                     early.answer = None;
                 }
                 if offered {
-                    self.tell(context, Event::Answer { call: self.id, body: body_of(&response.body) });
+                    self.tell(context, Event::Answer { call: self.id, body: description_of(&response) });
                 }
                 self.settle(context);
             }

@@ -11,6 +11,7 @@
 )]
 
 mod bridged_line;
+mod content;
 mod crossings;
 mod digest;
 mod early;

@@ -9,6 +9,7 @@ mod identity;
 mod keys;
 mod media;
 mod network;
+mod outbox;
 mod paging;
 mod plug_and_play;
 mod server;
@@ -20,6 +21,7 @@ pub use guest::Guest;
 pub use keys::Keys;
 pub use media::{CodecsError, Media, Room};
 pub use network::Network;
+pub use outbox::{KeptText, Outbox, OutboxFileError};
 pub use paging::Pages;
 pub use plug_and_play::PlugAndPlay;
 pub use tones::Tones;
@@ -66,6 +68,8 @@ pub struct Config {
     pub keys: Keys,
     /// Where it is kept who has taken the telephone over; `None` without a settings file.
     pub guest: Option<Guest>,
+    /// Where texts are kept that wait to be sent; `None` without a settings file.
+    pub outbox: Option<Outbox>,
     /// What `User-Agent` says.
     pub user_agent: String,
     /// The sound card that is the handset, in place of the browser; an empty name stands for the system's.
@@ -143,6 +147,7 @@ impl Config {
             calls: Calls::default(),
             keys: Keys::default(),
             guest: None,
+            outbox: None,
             user_agent: concat!("sidetone-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
             #[cfg(feature = "sound-card")]
             sound_card: None,
@@ -182,6 +187,7 @@ impl Config {
             let guest = Guest::beside(path);
             guest.apply(&mut config.accounts);
             config.guest = Some(guest);
+            config.outbox = Some(Outbox::beside(path));
         }
         config.apply_cli(cli)?;
         let most = config.model.accounts;

@@ -105,18 +105,17 @@ impl Run {
         let (account, signals) = (self.accounts.get(account).cloned(), self.signals.clone());
         tokio::spawn(async move {
             let sent = match account {
-                Some(account) => account.message(to, text).await,
+                Some(account) => account.message_outcome(to, text).await,
                 None => Err(Error::Closed),
             };
-            let status = match sent {
-                Ok(()) => StatusCode::OK,
-                Err(Error::Refused(status)) => status,
+            let (status, retry_after) = match sent {
+                Ok(outcome) => (outcome.status, outcome.retry_after()),
                 // No address: no further try makes it one.
-                Err(Error::Uri(_)) => StatusCode::BAD_REQUEST,
-                Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+                Err(Error::Uri(_)) => (StatusCode::BAD_REQUEST, None),
+                Err(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
             };
             // A desk that is gone needs to know nothing more.
-            let _ = signals.send(Signal::TextAnswered { id, status, retry_after: None }).await;
+            let _ = signals.send(Signal::TextAnswered { id, status, retry_after }).await;
         });
     }
 

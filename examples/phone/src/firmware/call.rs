@@ -476,6 +476,9 @@ impl Firmware {
             self.rest();
         }
         let duration = call.duration(now).map(clock_of);
+        if let Some(duration) = &duration {
+            self.charge_follows(&call, format!("Call ended {duration}"));
+        }
         let quality = call.quality.map(|quality| quality.to_string());
         let told: Vec<String> = quality.into_iter().chain(call.server.charge()).collect();
         if !matches!(self.mode, Mode::Call(shown) if shown == id) {

@@ -2,7 +2,7 @@
 //! costs.
 
 use super::programmable::Face;
-use super::{CallRef, CallState, Command, Firmware, Mode};
+use super::{Call, CallRef, CallState, Command, ENDED_SHOWN, Firmware, Mode, Timer};
 use sidetone_hal::lamp::LampState;
 use sidetone_hal::time::Instant;
 use sidetone_sip_ua::feature::hook_flash::FlashKey;
@@ -19,8 +19,21 @@ pub(super) struct InCall {
 impl InCall {
     /// What the call costs, as the screen shows it.
     pub(super) fn charge(&self) -> Option<String> {
-        self.charge.text().map(|text| format!("Cost {text}"))
+        self.charge.text().map(cost_line)
     }
+}
+
+fn cost_line(text: String) -> String {
+    format!("Cost {text}")
+}
+
+/// What a call that is over has cost, as far as is told.
+#[derive(Debug)]
+pub(super) struct LastCharge {
+    call: CallRef,
+    /// How the screen calls its end.
+    title: String,
+    charge: CallCharge,
 }
 
 impl Firmware {
@@ -62,9 +75,33 @@ impl Firmware {
         face
     }
 
-    /// The server tells what a call costs.
-    pub(super) fn charged(&mut self, call: CallRef, advice: AdviceOfCharge) {
-        self.change(call, |call| call.server.charge.apply(advice));
+    /// The server tells what a call costs, or has cost: the answer to a BYE comes when the call has left the screen.
+    pub(super) fn charged(&mut self, now: Instant, call: CallRef, advice: AdviceOfCharge) {
+        if self.find(call).is_some() {
+            return self.change(call, |call| call.server.charge.apply(advice));
+        }
+        let Some(last) = self.last_charge.as_mut().filter(|last| last.call == call) else { return };
+        let before = last.charge.text().map(cost_line);
+        last.charge.apply(advice);
+        let (title, cost) = (last.title.clone(), last.charge.text().map(cost_line));
+        let Some(cost) = cost.filter(|cost| before.as_ref() != Some(cost)) else { return };
+        match &mut self.mode {
+            Mode::Ended { title: shown, details, .. } if *shown == title => {
+                details.retain(|line| before.as_ref() != Some(line));
+                details.push(cost);
+            }
+            Mode::Idle => self.mode = Mode::Ended { title, details: vec![cost], sound: None },
+            _ => return self.notify(now, cost),
+        }
+        if self.path.is_none() {
+            self.timers.set(Timer::Ended, now + ENDED_SHOWN);
+        }
+    }
+
+    /// A call that was up is over: what it has cost may still be told.
+    pub(super) fn charge_follows(&mut self, call: &Call, title: String) {
+        let charge = call.server.charge.clone();
+        self.last_charge = Some(LastCharge { call: call.id, title, charge });
     }
 
     /// The flash key: ends the call, or tells the server of a hook flash (PAA-039).

@@ -266,6 +266,8 @@ pub struct Firmware {
     /// A line beside what else is shown.
     notice: Option<String>,
     missed: usize,
+    /// What the last call that is over has cost, as far as is told.
+    last_charge: Option<in_call::LastCharge>,
     hot_desk: HotDesk,
     /// Who signs in, while the password is asked for.
     guest: String,
@@ -331,6 +333,7 @@ impl Firmware {
             entry: None,
             notice: None,
             missed: 0,
+            last_charge: None,
             hot_desk: HotDesk::default(),
             guest: String::new(),
             texts: Texts::default(),
@@ -437,7 +440,7 @@ impl Firmware {
             Signal::Dtmf { call, digit } => self.change(call, |call| remember(&mut call.received, digit)),
             Signal::Extension { key, state } => self.extension_is(now, key, *state),
             Signal::Recorded { call, taken } => self.recorded(now, call, taken),
-            Signal::Charge { call, advice } => self.charged(call, *advice),
+            Signal::Charge { call, advice } => self.charged(now, call, *advice),
             Signal::Features { account, event } => self.server_tells(now, account, event.map(|event| *event)),
             Signal::Awaited { number, state } => self.awaited_is(now, &number, &state),
             Signal::Members { account, members } => self.members_are(now, account, members),
@@ -452,6 +455,7 @@ impl Firmware {
                 }
             }
             Signal::Profile { url } => self.notify(now, format!("Settings: {url}")),
+            Signal::TextsNotKept => self.notify(now, "Texts that wait are not all kept".to_owned()),
             Signal::NotKept => self.notify(now, "Nobody could be signed in".to_owned()),
             Signal::ClickToTalk(call) => self.click_to_talk(call),
             Signal::ClickToHold(call) => self.click_to_hold(call),

@@ -186,6 +186,8 @@ pub enum Signal {
         /// Where.
         url: String,
     },
+    /// Texts that wait to be sent are not kept over a restart, or of those that were not all read.
+    TextsNotKept,
     /// Who uses the telephone could not be kept: it stays without an account.
     NotKept,
     /// A server wants this call answered, or taken back (event package `talk`).

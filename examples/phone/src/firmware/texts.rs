@@ -5,7 +5,7 @@ use super::{Body, Command, Firmware, Mode, Tone};
 use core::time::Duration;
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::StatusCode;
-use sidetone_sip_ua::feature::outbox::{Outbox, OutboxError, TextId, TextOutcome};
+use sidetone_sip_ua::feature::outbox::{Outbox, OutboxError, OutgoingText, TextId, TextOutcome};
 use std::collections::VecDeque;
 
 /// Texts that are kept; of more the oldest goes (DIN-093).
@@ -33,6 +33,8 @@ pub(super) struct Texts {
     /// The newest first.
     inbox: VecDeque<ReceivedText>,
     outbox: Outbox,
+    /// Changes with what waits.
+    revision: u64,
     /// The one that is on the screen.
     shown: Option<usize>,
 }
@@ -64,9 +66,37 @@ impl Firmware {
         to: &str,
         text: &str,
     ) -> Result<TextId, OutboxError> {
-        let id = self.texts.outbox.push(index_of(account), to, text)?;
+        self.restore_text(now, account, to, text, 0)
+    }
+
+    /// A text that was kept over a restart, and was tried so often: it waits like one that is written now.
+    ///
+    /// # Errors
+    /// As [`Firmware::write_text`].
+    pub fn restore_text(
+        &mut self,
+        now: Instant,
+        account: usize,
+        to: &str,
+        text: &str,
+        tries: u32,
+    ) -> Result<TextId, OutboxError> {
+        let id = self.texts.outbox.restore(index_of(account), to, text, tries)?;
+        self.texts.revision = self.texts.revision.wrapping_add(1);
         self.send_texts(now);
         Ok(id)
+    }
+
+    /// The texts that wait to be sent, in their order.
+    pub fn outgoing_texts(&self) -> impl Iterator<Item = &OutgoingText> {
+        self.texts.outbox.waiting()
+    }
+
+    /// Another figure whenever the texts that wait have changed: whoever keeps them has to keep them before the next
+    /// [`Command`](super::Command) is done.
+    #[must_use]
+    pub const fn texts_revision(&self) -> u64 {
+        self.texts.revision
     }
 
     /// How many texts wait to be sent.
@@ -84,6 +114,7 @@ impl Firmware {
     /// Sends what is due.
     pub(super) fn send_texts(&mut self, now: Instant) {
         while let Some(text) = self.texts.outbox.next(now) {
+            self.texts.revision = self.texts.revision.wrapping_add(1);
             let account = usize::try_from(text.account).unwrap_or(usize::MAX);
             self.command(Command::SendText { id: text.id, account, to: text.to, text: text.text });
         }
@@ -106,6 +137,7 @@ impl Firmware {
             }
             _ => return,
         };
+        self.texts.revision = self.texts.revision.wrapping_add(1);
         self.notify(now, told);
         self.send_texts(now);
     }

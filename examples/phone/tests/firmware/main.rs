@@ -10,6 +10,7 @@
 mod agent;
 mod calls;
 mod codes;
+mod charge;
 mod conference;
 mod desk;
 mod dialplan;

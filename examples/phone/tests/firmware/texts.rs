@@ -173,3 +173,83 @@ async fn a_text_from_desk_to_desk_is_in_the_inbox_and_what_is_no_text_is_refused
     );
     close(pbx, people).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_that_wait_outlive_the_telephone_and_what_is_damaged_of_them_is_kept_aside() {
+    use sidetone_phone::config::{KeptText, Outbox};
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let folder = std::env::temp_dir().join(format!("sidetone-kept-texts-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let outbox = Outbox::beside(&folder.join("phone.conf"));
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let place = silent.local_addr().expect("bound");
+    let mut config = config("account.1.password = secret\n", &format!("sip:101@{place}"));
+    config.network.local = any;
+    config.outbox = Some(outbox.clone());
+    let kept = |texts: &'static [&'static str]| {
+        let outbox = outbox.clone();
+        async move {
+            let all = async {
+                while outbox.load().0.iter().map(|kept| kept.text.as_str()).ne(texts.iter().copied()) {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(20), all).await.expect("kept");
+        }
+    };
+    let start = async || {
+        let agent = config.user_agent("101", None).await.expect("sockets");
+        Running::start(&config, agent, "101").await.expect("it starts")
+    };
+    // The server is silent; the telephone is switched off before it comes.
+    let (desk, panel) = start().await;
+    for text in ["one", "two"] {
+        desk.write_text(0, "102", text).await;
+    }
+    kept(&["one", "two"]).await;
+    drop(panel);
+    desk.shutdown().await;
+    // One line of the file is damaged, another is of an account that is not there.
+    let (mut texts, _) = outbox.load();
+    texts.push(KeptText::new("sip:nobody@elsewhere", "102", "of a guest", 0));
+    texts.push(KeptText::new(&format!("sip:101@{place}"), "102", "damaged", 0));
+    outbox.save(&texts).expect("written");
+    let file = std::fs::read_to_string(outbox.path()).expect("read").replace("damaged", "DAMAGED");
+    std::fs::write(outbox.path(), &file).expect("written");
+    let (desk, panel) = start().await;
+    // The server is silent still, so that no news takes the place of this.
+    let shown = |picture: &sidetone_phone::desk::Picture| {
+        picture.text.iter().any(|line| line == "Texts that wait are not all kept")
+    };
+    let mut person = super::features::Person { desk, panel };
+    person.shows("what is wrong with the file", shown).await;
+    drop(silent);
+    let pbx = Pbx::builder().udp(place).user("101", "secret").user("102", "secret");
+    let pbx = pbx.start().await.expect("it starts");
+    let (mut reader, _account) = {
+        let mut agent = sidetone_sip_ua::AgentConfig::new([9; 32]);
+        agent.methods.push(sidetone_sip_core::Method::MESSAGE);
+        let agent =
+            sidetone_sip_ua::UserAgent::builder().config(agent).bind_udp(any).build().await.expect("sockets");
+        super::told::caller_of(agent, &pbx, "102").await
+    };
+    let mut heard = Vec::new();
+    let all = async {
+        while heard.len() < 2 {
+            if let sidetone_sip_ua::UserAgentEvent::Request(received) =
+                reader.next_event().await.expect("it runs")
+            {
+                heard.push(String::from_utf8_lossy(&received.request().body).into_owned());
+                received.respond(StatusCode::OK).await.expect("answered");
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(45), all).await.expect("two texts");
+    assert_eq!(heard, ["one", "two"]);
+    kept(&["of a guest"]).await;
+    let aside = folder.join("phone.conf.outbox.damaged1");
+    assert_eq!(std::fs::read_to_string(aside).expect("kept aside"), file);
+    person.desk.shutdown().await;
+    pbx.shutdown().await;
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
