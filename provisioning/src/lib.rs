@@ -10,9 +10,10 @@ pub use host::{Host, HostError};
 pub use schema::{ACCOUNTS, Access, KEYS, Kind, SCHEMA, Setting};
 pub use settings::{Secret, SettingError, SettingErrorKind, Settings};
 pub use typed::{
-    AccountCallSettings, AccountDialSettings, AccountServerSettings, AccountSettings, AccountSeveralSettings,
-    AuthoritySet, BlfListSettings, CallSettings, CodeSettings, CompletionSettings, DialSettings, DndSettings,
-    DtmfInfo, DtmfMode, ForwardSettings, IdentitySettings, IntercomSettings, KeepAliveKind, KeySettings,
-    KeysSettings, MediaSettings, NatKind, PagingSettings, PhoneSettings, PnpSettings, ServerSettings,
-    SessionSettings, SeveralSettings, Srtp, TimerSettings, TlsSettings, ToneSettings, Transport,
+    AccountCallSettings, AccountDialSettings, AccountFeatureSettings, AccountServerSettings, AccountSettings,
+    AccountSeveralSettings, AuthoritySet, BlfListSettings, CallSettings, CodeSettings, CompletionSettings,
+    DialSettings, DndSettings, DtmfInfo, DtmfMode, FeatureSettings, ForwardSettings, IdentitySettings,
+    IntercomSettings, KeepAliveKind, KeySettings, KeysSettings, MediaSettings, NatKind, PagingSettings,
+    PhoneSettings, PnpSettings, ServerSettings, SessionSettings, SeveralSettings, Srtp, TimerSettings,
+    TlsSettings, ToneSettings, Transport,
 };

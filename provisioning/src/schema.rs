@@ -7,6 +7,7 @@ mod calls;
 mod codes;
 mod completion;
 mod dialplan;
+mod features;
 mod identity;
 mod keys;
 mod pnp;
@@ -36,6 +37,7 @@ const TABLES: &[&[Setting]] = &[
     identity::IDENTITY,
     keys::KEYS,
     several::SEVERAL,
+    features::FEATURES,
     completion::COMPLETION,
     pnp::PNP,
 ];

@@ -4,6 +4,7 @@ mod calls;
 mod codes;
 mod completion;
 mod dialplan;
+mod features;
 mod identity;
 mod keys;
 mod pnp;
@@ -15,6 +16,7 @@ pub use calls::{AccountCallSettings, CallSettings, DndSettings, ForwardSettings,
 pub use codes::CodeSettings;
 pub use completion::CompletionSettings;
 pub use dialplan::{AccountDialSettings, DialSettings};
+pub use features::{AccountFeatureSettings, FeatureSettings};
 pub use identity::IdentitySettings;
 pub use keys::{BlfListSettings, KeySettings, KeysSettings};
 pub use pnp::PnpSettings;
@@ -74,6 +76,7 @@ pub struct AccountSettings {
     pub server: AccountServerSettings,
     pub dialling: AccountDialSettings,
     pub identity: IdentitySettings,
+    pub features: AccountFeatureSettings,
 }
 
 /// What belongs to no account.
@@ -103,6 +106,7 @@ pub struct PhoneSettings {
     pub server: ServerSettings,
     pub dialling: DialSettings,
     pub completion: CompletionSettings,
+    pub features: FeatureSettings,
     pub pnp: PnpSettings,
 }
 
@@ -346,6 +350,7 @@ impl Settings {
             server: self.account_server(number),
             dialling: self.account_dialling(number),
             identity: self.account_identity(number),
+            features: self.account_features(number),
             calls: self.account_calls(number),
             blf_list: self.account_blf_list(number),
         })
@@ -397,6 +402,7 @@ impl Settings {
             server: self.server(),
             dialling: self.dialling(),
             completion: self.completion(),
+            features: self.features(),
             pnp: self.pnp(),
         }
     }

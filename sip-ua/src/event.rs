@@ -394,7 +394,7 @@ pub struct IncomingRequest {
 }
 
 /// Who the other side of a call is, as a response or a request within the call says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct RemoteIdentity {
     /// From of a request within the call whose address is another one than before (RFC 4916): not verified.

@@ -6,6 +6,7 @@ use sidetone_hal::time::Instant;
 use sidetone_sip_core::{
     AuthInfo, AuthRole, Challenge, DigestCheck, DigestConfig, DigestServer, Request, Secret,
 };
+use sidetone_sip_ua::package::feature_sync::hoteling_response;
 
 /// The accounts with their passwords, and the nonces.
 pub(crate) struct Authenticator {
@@ -41,6 +42,14 @@ impl Authenticator {
 
     pub(crate) fn has_account(&self, user: &str) -> bool {
         self.accounts.contains_key(user)
+    }
+
+    /// Whether a guest knows the password of his account (BroadSoft hoteling). No account whose password is kept as a hash
+    /// alone can be a guest.
+    pub(crate) fn proves(&self, user: &str, nonce: &str, response: &str) -> bool {
+        let account = self.accounts.get(user);
+        let password = account.unwrap_or(&self.nobody).expose();
+        password.is_some_and(|password| hoteling_response(nonce, password) == response) && account.is_some()
     }
 
     /// The account that a REGISTER comes from, with what the 2xx says of us in turn.

@@ -9,6 +9,14 @@ use sidetone_sip_ua::feature::shared_line::Taken;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
+/// Who wants to use a telephone, with what proves that.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    pub(crate) user: String,
+    pub(crate) nonce: String,
+    pub(crate) response: String,
+}
+
 #[derive(Debug)]
 pub(crate) enum Command {
     Features {
@@ -18,6 +26,11 @@ pub(crate) enum Command {
     SetFeatures {
         user: String,
         features: Features,
+        reply: oneshot::Sender<bool>,
+    },
+    SetGuest {
+        desk: String,
+        guest: Option<Guest>,
         reply: oneshot::Sender<bool>,
     },
     SeizeLine {
@@ -50,6 +63,16 @@ impl Command {
             }
             Self::SetFeatures { user, features, reply } => {
                 reply.send(proxy.set_features(&user, features)).ok();
+            }
+            Self::SetGuest { desk, guest, reply } => {
+                let set = match guest {
+                    Some(guest) => {
+                        let proven = proxy.proves(&guest.user, &guest.nonce, &guest.response);
+                        proven && proxy.set_guest(&desk, Some(&guest.user))
+                    }
+                    None => proxy.set_guest(&desk, None),
+                };
+                reply.send(set).ok();
             }
             Self::SeizeLine { line, index, holder, lasts, reply } => {
                 let seized = proxy.seize_line(now, &line, index, &holder, lasts);

@@ -27,6 +27,11 @@ pub struct Features {
     pub do_not_disturb: bool,
     /// What the user is as agent of a call centre; `None` before the first sign-in. A queue calls those alone who are ready.
     pub agent: Option<Agent>,
+    /// Who uses the user's telephones as a guest: the guest's calls ring there, the user's do not, and who calls from there is
+    /// the guest.
+    pub guest: Option<String>,
+    /// Whose telephones the user uses as a guest: the other side of that.
+    pub desk: Option<String>,
     /// Calls that are not forwarded and not answered go to the voicemail, if the server has one. Default true.
     pub voicemail: bool,
 }
@@ -40,6 +45,8 @@ impl Default for Features {
             no_answer_after: None,
             do_not_disturb: false,
             agent: None,
+            guest: None,
+            desk: None,
             voicemail: true,
         }
     }

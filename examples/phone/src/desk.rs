@@ -9,6 +9,7 @@ mod lines;
 mod outbox;
 mod picture;
 mod plug_and_play;
+mod recorder;
 mod serving;
 pub(crate) mod watching;
 
@@ -17,11 +18,11 @@ pub use picture::{LampView, Picture};
 
 #[cfg(feature = "sound-card")]
 use crate::audio::SoundCard;
-use crate::audio::{BrowserEnd, HandsetEnd, Mixer, MixerHandle, handset};
+use crate::audio::{BrowserEnd, HandsetEnd, Mixer, MixerHandle, RecorderFolder, handset};
 use crate::config::{Config, Guest, Pages, Room, Tones};
 use crate::firmware::{
     CallRef, Command, Firmware, FirmwareConfig, Invitation, Painter, Peer, Registration, SharedLineConfig,
-    Signal, Verdict, WallClock, shared_lines,
+    Signal, Verdict, WallClock, peer_at as peer, shared_lines,
 };
 use crate::models::Model;
 use calls::{Called, Order, Report};
@@ -37,7 +38,7 @@ use sidetone_hal::time::Instant;
 use sidetone_hal::{Event, keypad::KeyEvent};
 use sidetone_media::page::{ListenConfig, PageEnd, PageEvent, PhoneState};
 use sidetone_sip_core::NameAddr;
-use sidetone_sip_ua::package::feature_sync::FeatureRequest;
+use sidetone_sip_ua::package::feature_sync::{FeatureRequest, SetHoteling};
 use sidetone_sip_ua::{
     Account, CallHandle, CallId, Conference, Error, IncomingCall, MulticastOptions, Paging,
     RegistrationState, UserAgent, UserAgentEvent,
@@ -142,6 +143,9 @@ impl Desk {
             speaks: false,
             path: AudioPath::Handset,
             servers: HashMap::new(),
+            guests: HashMap::new(),
+            recorder: config.recorder.clone(),
+            plays: None,
             signals: tell.clone(),
             lines: shared_lines(&config.keys.keys),
             seizures: HashMap::new(),
@@ -158,7 +162,7 @@ impl Desk {
         }
         run.restore_texts().await;
         let reload = run.reload.subscribe();
-        keys::watch(&config.keys, &accounts, &tell);
+        keys::watch(&config.keys, |account| config.calls.blf_expires(account), &accounts, &tell);
         for (index, account) in accounts.iter().enumerate() {
             if let Some(lasts) = config.calls.mwi(index) {
                 tokio::spawn(watching::messages(account.clone(), index, lasts, tell.clone()));
@@ -294,6 +298,12 @@ struct Run {
     path: AudioPath,
     /// What asks the accounts' servers, by the accounts that share features with theirs.
     servers: HashMap<usize, mpsc::Sender<Box<FeatureRequest>>>,
+    /// The same for guests.
+    guests: HashMap<usize, mpsc::Sender<Box<SetHoteling>>>,
+    /// Where calls are recorded to, if they are.
+    recorder: Option<RecorderFolder>,
+    /// The task that plays a recording.
+    plays: Option<AbortHandle>,
     /// Where what goes on beside calls is told.
     signals: mpsc::Sender<Signal>,
     /// The shared lines of the keys.
@@ -497,6 +507,10 @@ impl Run {
                 Command::ClearAccounts => self.clear_accounts(),
                 Command::SignIn { user, password } => self.sign_in(&user, password.expose()),
                 Command::SendText { id, account, to, text } => self.send_text(id, account, to, text),
+                Command::RecordHere { call, order } => self.record_here(call, order),
+                Command::ListRecordings => self.list_recordings(),
+                Command::PlayRecording(name) => self.play_recording(name),
+                Command::AskGuest { account, request } => self.ask_guest(account, request),
                 Command::Record { call, on } => self.record(call, on),
                 Command::Flash { call, kind } => self.flash(call, kind),
                 Command::AskServer { account, request } => self.ask_server(account, request),
@@ -636,10 +650,4 @@ fn registration(state: RegistrationState) -> Registration {
         }
         _ => Registration::Off,
     }
-}
-
-fn peer(from: &NameAddr) -> Peer {
-    let user = from.uri.user().map(|user| user.into_owned());
-    let host = || from.uri.host().map(|host| host.to_string()).unwrap_or_default();
-    Peer { name: from.display_name.as_ref().map(ToString::to_string), number: user.unwrap_or_else(host) }
 }

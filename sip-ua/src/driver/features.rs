@@ -13,7 +13,7 @@ use crate::{
     SubscribeKind, SubscriptionId, SubscriptionState, WatcherId,
 };
 use sidetone_hal::time::Instant;
-use sidetone_sip_core::{Response, StatusCode};
+use sidetone_sip_core::StatusCode;
 use std::boxed::Box;
 use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot, watch};

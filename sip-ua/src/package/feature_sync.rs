@@ -26,6 +26,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use md5::{Digest, Md5};
 use roxmltree::Node;
 use sidetone_sip_core::header::ContentType;
 use sidetone_sip_core::{Limits, Multipart, Part, Rng};
@@ -500,6 +501,17 @@ impl SetHoteling {
     }
 }
 
+/// What proves that a guest knows the password (BroadSoft): the MD5 of `nonce:password` in lower-case hexadecimal digits. Not
+/// more than the protocol has: whoever hears it can try passwords.
+#[must_use]
+pub fn hoteling_response(nonce: &str, password: &str) -> String {
+    let digest = Md5::new().chain_update(nonce).chain_update(":").chain_update(password).finalize();
+    digest.iter().fold(String::with_capacity(32), |mut hex, byte| {
+        hex.push_str(&format!("{byte:02x}"));
+        hex
+    })
+}
+
 fn type_name(kind: ForwardingType) -> &'static str {
     ForwardingType::ALL.iter().find(|(other, _)| *other == kind).map_or("forwardImmediate", |(_, name)| name)
 }
@@ -683,6 +695,8 @@ mod tests {
             SetHoteling::new(Some("agent@example.com")).with_response("abc", "0123456789abcdef"),
         ] {
             assert_eq!(SetHoteling::parse(request.write().as_bytes()).unwrap(), request);
+            // `printf abc:secret | md5sum`
+            assert_eq!(hoteling_response("abc", "secret"), "618a27cae7e1aa2610a9a3637331ca2e");
         }
     }
 

@@ -8,6 +8,7 @@
 //! A change costs O(log n) and as much as there are subscriptions to what changed; each subscription is a task that is
 //! told what changed, and asks for the newest state when its subscriber may hear of it.
 
+mod guest;
 mod line;
 mod room;
 mod settings;
@@ -24,6 +25,7 @@ use crate::shared_lines::LineState;
 use bytes::Bytes;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
+use guest::GuestTeller;
 use hashbrown::HashMap;
 use line::{LineTeller, ListTeller};
 use room::RoomTeller;
@@ -31,6 +33,7 @@ use sidetone_hal::rng::Rng;
 use sidetone_sip_core::header::{ContentType, Event, From, Supported, To};
 use sidetone_sip_core::{Request, StatusCode, Uri};
 use sidetone_sip_ua::package::dialog_info::{self, DialogPublisher};
+use sidetone_sip_ua::package::feature_sync::HOTELING_EVENT;
 use sidetone_sip_ua::package::resource_list::OPTION_TAG;
 use sidetone_sip_ua::{CommandError, Error, IncomingSubscription, WatcherEvent, WatcherState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,8 +43,15 @@ use tokio::sync::mpsc;
 use wake::Wake;
 
 /// The packages that are told of.
-pub const STATE_PACKAGES: [&str; 6] =
-    ["dialog", "message-summary", "as-feature-event", "conference", "call-info", "line-seize"];
+pub const STATE_PACKAGES: [&str; 7] = [
+    "dialog",
+    "message-summary",
+    "as-feature-event",
+    HOTELING_EVENT,
+    "conference",
+    "call-info",
+    "line-seize",
+];
 /// Subscriptions at a time; more are answered 503. A few kilobytes each.
 pub(crate) const MAX_WATCHERS: usize = 10_000;
 /// Lines of a list; further ones are not in it.
@@ -104,6 +114,7 @@ enum Teller {
     List(ListTeller),
     Summary(SummaryTeller),
     Settings { user: Arc<str>, rng: Rng },
+    Guest(GuestTeller),
     Room(RoomTeller),
 }
 
@@ -321,7 +332,12 @@ impl States {
                 let topics = vec![Topic::Mailbox(Arc::clone(&mailbox))];
                 Ok((Teller::Summary(SummaryTeller { mailbox, account }), topics))
             }
-            "as-feature-event" if name != asker => Err(StatusCode::FORBIDDEN),
+            "as-feature-event" | HOTELING_EVENT if name != asker => Err(StatusCode::FORBIDDEN),
+            HOTELING_EVENT => {
+                let user: Arc<str> = asker.into();
+                let topics = vec![Topic::Settings(Arc::clone(&user))];
+                Ok((Teller::Guest(GuestTeller::new(user, like, inner.rng.fork())), topics))
+            }
             "as-feature-event" => {
                 let user: Arc<str> = asker.into();
                 let topics = vec![Topic::Settings(Arc::clone(&user))];
@@ -380,6 +396,7 @@ impl Teller {
                 settings::document(user, &features.await.unwrap_or_default(), rng)
             }
             Self::Room(room) => room.full(states),
+            Self::Guest(guest) => guest.full(states).await,
         }
     }
 
@@ -389,16 +406,19 @@ impl Teller {
             Self::Line(line) => line.changes(states),
             Self::List(list) => list.changes(states, changed),
             Self::Room(room) => room.changes(states),
-            Self::Summary(_) | Self::Settings { .. } => Some(self.full(states).await),
+            Self::Summary(_) | Self::Settings { .. } | Self::Guest(_) => Some(self.full(states).await),
         }
     }
 
     /// Does what the body of a SUBSCRIBE asks for.
-    async fn ask(&self, states: &States, request: &Request) {
-        let Self::Settings { user, .. } = self else { return };
+    async fn ask(&mut self, states: &States, request: &Request) {
         if request.body.is_empty() {
             return;
         }
+        if let Self::Guest(guest) = self {
+            return guest.ask(states, &request.body).await;
+        }
+        let Self::Settings { user, .. } = self else { return };
         let user = String::from(&**user);
         let now = ask(&states.commands, |reply| Command::Features { user: user.clone(), reply });
         let Some(mut features) = now.await else { return };

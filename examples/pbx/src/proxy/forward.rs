@@ -9,7 +9,7 @@ use crate::event::PbxEvent;
 use crate::features::is_target;
 use sidetone_hal::net::{Protocol, SocketAddr};
 use sidetone_hal::time::{Duration, Instant};
-use sidetone_sip_core::header::{RecordRoute, ReferredBy, SessionExpires, To, Via};
+use sidetone_sip_core::header::{From, PAssertedIdentity, RecordRoute, ReferredBy, SessionExpires, To, Via};
 use sidetone_sip_core::{
     FlowError, Method, NameAddr, Request, Response, SendError, Source, StatusCode, Target,
     TransactionFailure, TransactionId, Uri,
@@ -63,6 +63,7 @@ impl Proxy {
         self.check_room()?;
         self.authenticator.strip(request);
         inspect::strip_identities(request);
+        self.name_guest(request, caller);
         inspect::count_hop(request);
         let mut context = Context::new(now, server, request.clone());
         context.picks = self.picks(request, caller, source);
@@ -88,6 +89,18 @@ impl Proxy {
         });
         self.insert(id, context);
         Ok(())
+    }
+
+    /// Says who calls, where that is the guest of whom From names (RFC 3325 §5).
+    fn name_guest(&self, request: &mut Request, caller: &str) {
+        let Some(desk) = self.features.get(caller).desk else { return };
+        if let Some(Ok(from)) = request.headers.get::<From>()
+            && from.uri.user().as_deref() == Some(&*desk)
+        {
+            let mut address = from.uri.address_of_record();
+            address.set_user(Some(caller));
+            request.headers.push(&PAssertedIdentity(NameAddr::new(address)));
+        }
     }
 
     /// Forwards another request that may open a dialog, to all targets at once.

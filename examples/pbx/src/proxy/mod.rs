@@ -315,6 +315,8 @@ impl Proxy {
         };
         let caller = self.authenticate_caller(now, request, &parties, source)?;
         if request.method == Method::INVITE {
+            // Who calls from a telephone that a guest has is the guest.
+            let caller = self.features.get(&caller).guest.unwrap_or(caller);
             let invite = NewInvite { server, request, parties: &parties, source, caller: &caller };
             return self.call(now, invite, callee);
         }
@@ -446,7 +448,15 @@ impl Proxy {
         if let Some(extension) = self.extensions.get(callee).cloned() {
             return Ok(vec![self.on_this_machine(&extension, source, callee)?]);
         }
-        let mut bindings = self.location.bindings(now, callee);
+        let features = self.features.get(callee);
+        let mut bindings = match features.guest {
+            // Another has the user's telephones.
+            Some(_) => Vec::new(),
+            None => self.location.bindings(now, callee),
+        };
+        if let Some(desk) = features.desk {
+            bindings.extend(self.location.bindings(now, &desk));
+        }
         if bindings.is_empty() {
             let known = self.authenticator.has_account(callee);
             let status = if known { StatusCode::TEMPORARILY_UNAVAILABLE } else { StatusCode::NOT_FOUND };

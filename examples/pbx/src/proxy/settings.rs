@@ -37,6 +37,43 @@ impl Proxy {
         true
     }
 
+    /// Lends a user's telephones to a guest, another user, or gives them back. A guest is at one desk at a time. False when
+    /// the guest is nobody's account, or the user himself, or a store does not take it.
+    pub fn set_guest(&mut self, desk: &str, guest: Option<&str>) -> bool {
+        let is_possible = |guest: &str| guest != desk && self.authenticator.has_account(guest);
+        if !guest.is_none_or(is_possible) {
+            return false;
+        }
+        let mut host = self.features.get(desk);
+        if host.guest.as_deref() == guest {
+            return true;
+        }
+        if let Some(before) = host.guest.take() {
+            let mut features = self.features.get(&before);
+            features.desk = None;
+            self.set_features(&before, features);
+        }
+        if let Some(guest) = guest {
+            let mut features = self.features.get(guest);
+            if let Some(elsewhere) = features.desk.replace(desk.into()) {
+                let mut features = self.features.get(&elsewhere);
+                features.guest = None;
+                self.set_features(&elsewhere, features);
+            }
+            if !self.set_features(guest, features) {
+                self.set_features(desk, host);
+                return false;
+            }
+        }
+        host.guest = guest.map(Into::into);
+        self.set_features(desk, host)
+    }
+
+    /// Whether somebody who says to be this user knows the password.
+    pub(crate) fn proves(&self, user: &str, nonce: &str, response: &str) -> bool {
+        self.authenticator.proves(user, nonce, response)
+    }
+
     /// A number that rings at several users; an earlier group of that number is replaced.
     pub fn add_ring_group(&mut self, number: impl Into<String>, group: RingGroup) {
         self.groups.insert(number.into(), group);

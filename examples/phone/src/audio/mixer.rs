@@ -1,7 +1,7 @@
 //! Between the handset and the calls: one call is spoken to, the others are silent, and the phone adds its own tones.
 
 use super::playout::Playout;
-use super::{FORMAT, FRAME_SAMPLES, RATE, TonePlayer};
+use super::{FORMAT, FRAME_SAMPLES, RATE, RecorderTap, TonePlayer};
 use crate::config::Tones;
 use crate::firmware::{Audio, CallRef, VOLUME_MAX};
 use rtrb::{Producer, RingBuffer};
@@ -35,6 +35,9 @@ enum Order {
     Add(Line),
     Audio(Audio),
     Beep(char),
+    /// Both sides of this call go to the tap, as long as it is heard; nothing is recorded without.
+    Record(Option<(CallRef, RecorderTap)>),
+    PauseRecording(bool),
 }
 
 /// Tells the mixer what to do.
@@ -54,6 +57,8 @@ pub struct Mixer<P> {
     /// Of the microphone: mute. Of the ear: the volume.
     microphone: Volume,
     ear: Volume,
+    /// The call that is recorded.
+    recording: Option<(CallRef, RecorderTap)>,
 }
 
 impl MixerHandle {
@@ -91,6 +96,21 @@ impl MixerHandle {
         self.order(Order::Beep(digit));
     }
 
+    /// Records a call; a recording of another one ends.
+    pub fn record(&self, call: CallRef, tap: RecorderTap) {
+        self.order(Order::Record(Some((call, tap))));
+    }
+
+    /// The recording pauses, or goes on.
+    pub fn pause_recording(&self, paused: bool) {
+        self.order(Order::PauseRecording(paused));
+    }
+
+    /// Nothing is recorded any more.
+    pub fn stop_recording(&self) {
+        self.order(Order::Record(None));
+    }
+
     fn order(&self, order: Order) {
         if self.orders.try_send(order).is_err() {
             tracing::warn!("the sound task is gone or does not keep up; the phone may be silent");
@@ -106,7 +126,8 @@ impl<P: AudioPort> Mixer<P> {
         microphone.set_muted(true);
         ear.set_muted(true);
         let tones = TonePlayer::new(tones);
-        let mixer = Self { device, lines: Vec::new(), orders, audio: None, tones, microphone, ear };
+        let (lines, audio, recording) = (Vec::new(), None, None);
+        let mixer = Self { device, lines, orders, audio, tones, microphone, ear, recording };
         (mixer, MixerHandle { orders: sender })
     }
 
@@ -132,6 +153,11 @@ impl<P: AudioPort> Mixer<P> {
                 for sample in captured {
                     let _ = line.microphone.push(sample);
                 }
+                if let Some((recorded, tap)) = &mut self.recording
+                    && Some(*recorded) == active
+                {
+                    tap.push(&captured, &heard);
+                }
             }
         }
         self.tones.mix(&mut playout);
@@ -145,6 +171,12 @@ impl<P: AudioPort> Mixer<P> {
             match self.orders.try_recv() {
                 Ok(Order::Add(line)) => self.lines.push(line),
                 Ok(Order::Beep(digit)) => self.tones.beep(digit),
+                Ok(Order::Record(recording)) => self.recording = recording,
+                Ok(Order::PauseRecording(paused)) => {
+                    if let Some((_, tap)) = &mut self.recording {
+                        tap.pause(paused);
+                    }
+                }
                 Ok(Order::Audio(audio)) => {
                     let before = self.audio.and_then(|audio| audio.call);
                     if let Some(line) = self.lines.iter_mut().find(|line| line.call == audio.call)

@@ -6,6 +6,7 @@ mod browser;
 mod card;
 mod mixer;
 mod playout;
+mod recorder;
 mod tones;
 mod wav;
 
@@ -13,6 +14,7 @@ pub use browser::{BrowserEnd, HandsetEnd, handset};
 #[cfg(feature = "sound-card")]
 pub use card::{CardError, SoundCard};
 pub use mixer::{CallPort, Mixer, MixerHandle};
+pub use recorder::{RecordError, RecorderFolder, RecorderTap};
 use sidetone_hal::audio::AudioFormat;
 pub use tones::TonePlayer;
 pub use wav::{Directions, Playing, Recorder, WavError, WavPort};

@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 /// Sound that may wait for the disk, in frames of 10 ms: ten seconds.
-const QUEUED_FRAMES: usize = 1000;
+pub(super) const QUEUED_FRAMES: usize = 1000;
 /// How long the recording thread sleeps when nothing is to be written.
-const NAP: Duration = Duration::from_millis(50);
+pub(super) const NAP: Duration = Duration::from_millis(50);
 
 /// A WAV file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -156,14 +156,14 @@ impl WavPort {
 }
 
 /// A recording and its file.
-struct Writer {
-    machine: Machine,
-    file: File,
+pub(super) struct Writer {
+    pub(super) machine: Machine,
+    pub(super) file: File,
 }
 
 impl Writer {
     /// Writes all that there is to write.
-    fn write(&mut self) -> io::Result<()> {
+    pub(super) fn write(&mut self) -> io::Result<()> {
         while let Some(write) = self.machine.poll_write() {
             // Before a header says that sound is there, it is on the disk and not only on its way.
             if write.header && write.offset == 0 {

@@ -40,6 +40,8 @@ pub(super) fn account_of(
     account.keep_alive = keep_alive_of(settings);
     account.public_address = public_address_of(settings)?;
     account.session = session_of(settings);
+    // Who says `from-change` is told of changes by UPDATE (RFC 4916), which nobody looks at here.
+    account.session.connected_identity = !matches!(settings.features.connected_id, "asserted" | "dialled");
     if settings.server.advice_of_charge {
         account.accept.push(charge::CONTENT_TYPE);
     }

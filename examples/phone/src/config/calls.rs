@@ -1,5 +1,6 @@
 //! What becomes of calls, from the settings.
 
+use super::features::Features;
 use super::server::Servers;
 use crate::firmware::{AccountPolicy, CallPolicy, NetworkConferenceConfig, SemiAttended, TransferConfig};
 use sidetone_dialplan::PlusCodes;
@@ -30,6 +31,7 @@ pub struct Calls {
     /// What hanging up does for a transfer.
     pub transfer: TransferConfig,
     servers: Servers,
+    features: Features,
     /// For accounts of which the settings say nothing.
     shipped: Option<AccountCallSettings>,
     /// What stands in place of a caller's `+`.
@@ -47,6 +49,7 @@ impl Default for Calls {
             unsolicited: Vec::new(),
             transfer: TransferConfig::default(),
             servers: Servers::default(),
+            features: Features::default(),
             shipped: Settings::new().account(1).map(|account| account.calls),
             plus: None,
         };
@@ -63,6 +66,8 @@ impl Calls {
         let phone = settings.phone();
         self.apply(&phone.calls)?;
         self.servers = Servers::of(settings);
+        self.features = Features::of(settings);
+        self.features.apply_phone(&mut self.phone)?;
         let completion = &mut self.phone.completion;
         completion.enabled = phone.completion.enabled;
         completion.after_no_answer = phone.completion.no_answer;
@@ -158,6 +163,18 @@ impl Calls {
         self
     }
 
+    /// Where calls are recorded to; `None` for no recorder.
+    #[must_use]
+    pub fn recorder(&self) -> Option<crate::audio::RecorderFolder> {
+        self.features.recorder()
+    }
+
+    /// For how long an account, counted from 0, asks to be told of the extensions that its keys watch.
+    #[must_use]
+    pub fn blf_expires(&self, account: usize) -> Option<core::time::Duration> {
+        self.features.blf_expires(account)
+    }
+
     /// Whether, and for how long, an account asks to hear of waiting messages.
     #[must_use]
     pub fn mwi(&self, account: usize) -> Option<core::time::Duration> {
@@ -187,6 +204,7 @@ impl Calls {
                 policy.forward.set(index, forward);
             }
             self.servers.apply(place, &mut rules);
+            self.features.apply(place, &mut rules);
             policy.accounts.push(rules);
         }
         policy

@@ -6,6 +6,7 @@ use sidetone_codecs::CodecSpec;
 use sidetone_hal::keypad::Key;
 use sidetone_provisioning::{KeySettings, KeysSettings, Settings};
 use sidetone_sip_ua::feature::auto_answer::IntercomForm;
+use sidetone_sip_ua::feature::forward::ForwardKind;
 use sidetone_sip_ua::package::blf::{BlfKey, BlfKind};
 use sidetone_sip_ua::package::call_info::MAX_APPEARANCES;
 
@@ -128,7 +129,9 @@ fn function_of(key: &KeySettings, keys: &KeysSettings, settings: &Settings) -> R
             KeyFunction::Paging(address.parse().map_err(|error| format!("value: {address:?}: {error}"))?)
         }
         "dnd" => KeyFunction::Dnd,
-        "forward" => KeyFunction::Forward,
+        "forward" => KeyFunction::Forward(ForwardKind::Always),
+        "forward-busy" => KeyFunction::Forward(ForwardKind::Busy),
+        "forward-no-answer" => KeyFunction::Forward(ForwardKind::NoAnswer),
         "transfer" => KeyFunction::Transfer,
         "conference" => KeyFunction::Conference,
         "hold" => KeyFunction::Hold,
@@ -137,6 +140,8 @@ fn function_of(key: &KeySettings, keys: &KeysSettings, settings: &Settings) -> R
         "voice-mail" => KeyFunction::VoiceMail,
         "anonymous" => KeyFunction::Anonymous,
         "record" => KeyFunction::Record,
+        "recorder" => KeyFunction::Recorder,
+        "guest" => KeyFunction::Guest,
         "anonymous-rejection" => KeyFunction::AnonymousRejection,
         "hot-desking" => KeyFunction::HotDesk,
         "acd" => KeyFunction::Agent,

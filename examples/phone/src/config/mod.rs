@@ -4,6 +4,7 @@ mod account;
 mod calls;
 mod codes;
 mod dialling;
+mod features;
 mod guest;
 mod identity;
 mod keys;
@@ -26,6 +27,7 @@ pub use paging::Pages;
 pub use plug_and_play::PlugAndPlay;
 pub use tones::Tones;
 
+use crate::audio::RecorderFolder;
 use crate::cli::{Cli, TransportArg};
 use crate::models::{ES620, Model, UnknownModel};
 use account::{account_of, locate_of, proxy_of, set_transport};
@@ -68,6 +70,8 @@ pub struct Config {
     pub keys: Keys,
     /// Where it is kept who has taken the telephone over; `None` without a settings file.
     pub guest: Option<Guest>,
+    /// Where calls are recorded to; `None` without a recorder.
+    pub recorder: Option<RecorderFolder>,
     /// Where texts are kept that wait to be sent; `None` without a settings file.
     pub outbox: Option<Outbox>,
     /// What `User-Agent` says.
@@ -148,6 +152,7 @@ impl Config {
             keys: Keys::default(),
             guest: None,
             outbox: None,
+            recorder: None,
             user_agent: concat!("sidetone-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
             #[cfg(feature = "sound-card")]
             sound_card: None,
@@ -179,6 +184,7 @@ impl Config {
             config.apply_file(&settings)?;
             // By the numbers of the telephone that it is in the end.
             config.keys = Keys::from_file(&settings, model).map_err(ConfigError::Calls)?;
+            config.recorder = config.calls.recorder();
         } else {
             config.calls.apply_file(&settings).map_err(ConfigError::Calls)?;
             config.apply_dialling(&settings)?;

@@ -205,14 +205,7 @@ async fn attend(
                     Some(CallEvent::Held) => Signal::Held(id),
                     Some(CallEvent::Resumed) => Signal::Resumed(id),
                     Some(CallEvent::Dtmf(digit)) => Signal::Dtmf { call: id, digit },
-                    Some(CallEvent::RemoteIdentity(identity)) => {
-                        // What the network says counts before what the other side says.
-                        let asserted = identity.asserted.first().or(identity.remote_party.as_deref());
-                        match asserted.or(identity.from.as_ref()) {
-                            Some(address) => Signal::Peer { call: id, peer: peer(address) },
-                            None => continue,
-                        }
-                    }
+                    Some(CallEvent::RemoteIdentity(identity)) => Signal::Identity { call: id, identity },
                     Some(CallEvent::Redirected { targets, .. }) => match targets.into_iter().next() {
                         Some(target) => Signal::Peer { call: id, peer: peer(&target.into()) },
                         None => continue,

@@ -4,19 +4,27 @@ use super::calls::{self, Called};
 use super::{QUEUE, Run, watching};
 use crate::config::Keys;
 use crate::firmware::{CallRef, KeyFunction, Signal};
+use core::time::Duration;
 use sidetone_media::page::PageAddress;
 use sidetone_sip_ua::feature::auto_answer::IntercomForm;
 use sidetone_sip_ua::{Account, CallRequest, Error, IntoUri, MulticastOptions, OutgoingPage};
 use tokio::sync::mpsc;
 
 /// Watches what the keys show, until the desk is gone. Keys without an account of their own watch by the first one.
-pub(super) fn watch(keys: &Keys, accounts: &[Account], tell: &mpsc::Sender<Signal>) {
+pub(super) fn watch(
+    keys: &Keys,
+    lasts: impl Fn(usize) -> Option<Duration>,
+    accounts: &[Account],
+    tell: &mpsc::Sender<Signal>,
+) {
     for config in &keys.keys {
-        let account = accounts.get(config.account.unwrap_or(0)).cloned();
+        let place = config.account.unwrap_or(0);
+        let account = accounts.get(place).cloned();
         if let (Some(account), Some((extension, is_orbit))) = (account, config.function.watches()) {
             let key = config.key;
             let told = move |state| Signal::Extension { key, state };
-            tokio::spawn(watching::extension(account, extension.to_owned(), is_orbit, told, tell.clone()));
+            let (extension, lasts) = (extension.to_owned(), lasts(place));
+            tokio::spawn(watching::extension(account, extension, is_orbit, lasts, told, tell.clone()));
         }
     }
     for (index, account) in accounts.iter().enumerate() {
@@ -25,7 +33,7 @@ pub(super) fn watch(keys: &Keys, accounts: &[Account], tell: &mpsc::Sender<Signa
         });
         let list = keys.lists.get(index).cloned().flatten();
         if let Some(list) = list.filter(|_| is_wanted) {
-            tokio::spawn(watching::list(account.clone(), index, list, tell.clone()));
+            tokio::spawn(watching::list(account.clone(), index, list, lasts(index), tell.clone()));
         }
     }
 }
@@ -62,7 +70,7 @@ impl Run {
         let Some(account) = self.accounts.get(account).cloned() else { return };
         let who = number.clone();
         let told = move |state| Signal::Awaited { number: who.clone(), state };
-        let task = watching::extension(account, number, false, told, self.tell.clone());
+        let task = watching::extension(account, number, false, None, told, self.tell.clone());
         self.awaited = Some(tokio::spawn(task));
     }
 

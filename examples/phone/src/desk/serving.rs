@@ -12,55 +12,109 @@ use sidetone_sip_ua::feature::outbox::TextId;
 use sidetone_sip_ua::feature::recording;
 use sidetone_sip_ua::package::PackageError;
 use sidetone_sip_ua::package::charge::{self, AdviceOfCharge};
-use sidetone_sip_ua::package::feature_sync::{self, FeatureRequest, read_events};
+use sidetone_sip_ua::package::feature_sync::{self, FeatureRequest, HotelingEvent, SetHoteling, read_events};
 use sidetone_sip_ua::{
     Account, Error, OutgoingRequest, ReceivedRequest, SubscribeRequest, SubscriptionEvent, SubscriptionState,
 };
 use tokio::sync::mpsc;
 
 /// Requests that may wait for the subscription; a person presses no more keys.
-pub(super) const REQUESTS: usize = 16;
+const REQUESTS: usize = 16;
 
-/// Keeps an account's features in step with its server, until the desk is gone. The account is counted from 0.
-pub(super) async fn features(
+/// What a subscription of an account's is about, and what the firmware is told of it.
+struct Sync<R, T> {
+    /// What asks the server.
+    requests: mpsc::Receiver<Box<R>>,
+    kind: ContentType,
+    write: fn(&R) -> String,
+    /// What a NOTIFY tells; `None` stands for the end.
+    tell: T,
+}
+
+/// Keeps what an account shares with its server in step, until the desk is gone.
+async fn keep_in_step<R, T: Fn(Option<&Request>) -> Vec<Signal>>(
+    account: Account,
+    request: SubscribeRequest,
+    mut sync: Sync<R, T>,
+    reports: mpsc::Sender<Signal>,
+) {
+    let Ok(mut subscription) = account.subscribe(request).await else { return };
+    loop {
+        let event = tokio::select! {
+            event = next(&mut subscription, &reports) => event,
+            Some(request) = sync.requests.recv() => {
+                let body = (sync.write)(&request).into_bytes();
+                if let Err(error) = subscription.say(sync.kind.clone(), body).await {
+                    tracing::info!(%error, "the server is not asked");
+                }
+                continue;
+            }
+        };
+        let (signals, over) = match event {
+            Some(SubscriptionEvent::Notify(request)) => ((sync.tell)(Some(&request)), false),
+            Some(SubscriptionEvent::State(SubscriptionState::Ended { .. })) | None => {
+                ((sync.tell)(None), true)
+            }
+            Some(_) => continue,
+        };
+        for signal in signals {
+            // A desk that is gone needs to know nothing more.
+            let _ = reports.send(signal).await;
+        }
+        if over {
+            return;
+        }
+    }
+}
+
+/// Keeps an account's features in step with its server. The account is counted from 0.
+async fn features(
     account: Account,
     index: usize,
     lasts: Duration,
-    mut requests: mpsc::Receiver<Box<FeatureRequest>>,
+    requests: mpsc::Receiver<Box<FeatureRequest>>,
     reports: mpsc::Sender<Signal>,
 ) {
     let request = SubscribeRequest::new(account.aor().clone(), Event::new(feature_sync::EVENT))
         .accepting(feature_sync::CONTENT_TYPE)
         .accepting(ContentType::from_static("multipart", "mixed"))
         .with_expires(lasts);
-    let Ok(mut subscription) = account.subscribe(request).await else { return };
-    let tell = async |event| {
-        // A desk that is gone needs to know nothing more.
-        let _ = reports.send(Signal::Features { account: index, event }).await;
-    };
-    loop {
-        let event = tokio::select! {
-            event = next(&mut subscription, &reports) => event,
-            Some(request) = requests.recv() => {
-                let body = request.write().into_bytes();
-                if let Err(error) = subscription.say(feature_sync::CONTENT_TYPE, body).await {
-                    tracing::info!(%error, "the server is not asked");
-                }
-                continue;
-            }
-        };
-        match event {
-            Some(SubscriptionEvent::Notify(request)) => {
-                for event in told(&request) {
-                    tell(Some(Box::new(event))).await;
-                }
-            }
-            Some(SubscriptionEvent::State(SubscriptionState::Ended { .. })) | None => {
-                return tell(None).await;
-            }
-            Some(_) => {}
+    let tell = move |notify: Option<&Request>| match notify {
+        Some(request) => {
+            let signal = |event| Signal::Features { account: index, event: Some(Box::new(event)) };
+            told(request).into_iter().map(signal).collect()
         }
-    }
+        None => vec![Signal::Features { account: index, event: None }],
+    };
+    let write = FeatureRequest::write;
+    let sync = Sync { requests, kind: feature_sync::CONTENT_TYPE, write, tell };
+    keep_in_step(account, request, sync, reports).await;
+}
+
+/// Asks an account's server who uses the telephone as guest. The account is counted from 0.
+async fn guests(
+    account: Account,
+    index: usize,
+    lasts: Duration,
+    requests: mpsc::Receiver<Box<SetHoteling>>,
+    reports: mpsc::Sender<Signal>,
+) {
+    let request = SubscribeRequest::new(account.aor().clone(), Event::new(feature_sync::HOTELING_EVENT))
+        .accepting(feature_sync::HOTELING_CONTENT_TYPE)
+        .with_expires(lasts);
+    let tell = move |notify: Option<&Request>| {
+        let event = match notify.map(|request| HotelingEvent::parse(&request.body)) {
+            Some(Ok(event)) => Some(Box::new(event)),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "who is guest does not read");
+                return Vec::new();
+            }
+            None => None,
+        };
+        vec![Signal::Guest { account: index, event }]
+    };
+    let sync = Sync { requests, kind: feature_sync::HOTELING_CONTENT_TYPE, write: SetHoteling::write, tell };
+    keep_in_step(account, request, sync, reports).await;
 }
 
 fn told(request: &Request) -> Vec<feature_sync::FeatureEvent> {
@@ -79,6 +133,12 @@ impl Run {
             let (asks, asked) = mpsc::channel(REQUESTS);
             self.servers.insert(index, asks);
             tokio::spawn(features(account.clone(), index, lasts, asked, tell.clone()));
+        }
+        for (index, account) in self.accounts.iter().enumerate() {
+            let Some(lasts) = self.firmware.hoteling(index) else { continue };
+            let (asks, asked) = mpsc::channel(REQUESTS);
+            self.guests.insert(index, asks);
+            tokio::spawn(guests(account.clone(), index, lasts, asked, tell.clone()));
         }
     }
 
@@ -148,6 +208,14 @@ impl Run {
                 tracing::info!(%call, %error, "what the call costs does not read");
                 (StatusCode::BAD_REQUEST, None)
             }
+        }
+    }
+
+    /// Asks an account's server for a guest, or for none any more.
+    pub(super) fn ask_guest(&self, account: usize, request: Box<SetHoteling>) {
+        let asked = self.guests.get(&account).map(|server| server.try_send(request));
+        if !matches!(asked, Some(Ok(()))) {
+            tracing::info!(account, "the server is not asked");
         }
     }
 

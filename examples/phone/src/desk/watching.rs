@@ -27,13 +27,17 @@ pub(crate) async fn extension(
     account: Account,
     extension: String,
     is_orbit: bool,
+    lasts: Option<Duration>,
     tell: impl Fn(Box<BlfState>) -> Signal,
     reports: mpsc::Sender<Signal>,
 ) {
     let mut lamp = if is_orbit { Blf::orbit() } else { Blf::new() };
     let Ok(to) = extension.as_str().into_uri(account.aor()) else { return };
-    let request =
+    let mut request =
         SubscribeRequest::new(to, Event::new(dialog_info::PACKAGE)).accepting(dialog_info::CONTENT_TYPE);
+    if let Some(lasts) = lasts {
+        request = request.with_expires(lasts);
+    }
     let Ok(mut subscription) = account.subscribe(request).await else { return };
     let mut shown = lamp.state();
     while let Some(event) = next(&mut subscription, &reports).await {
@@ -69,15 +73,24 @@ pub(crate) async fn extension(
 }
 
 /// Watches the list of extensions that the server of an account, counted from 0, keeps (RFC 4662), until the desk is gone.
-pub(super) async fn list(account: Account, index: usize, name: String, reports: mpsc::Sender<Signal>) {
+pub(super) async fn list(
+    account: Account,
+    index: usize,
+    name: String,
+    lasts: Option<Duration>,
+    reports: mpsc::Sender<Signal>,
+) {
     let Ok(to) = name.as_str().into_uri(account.aor()) else { return };
     let mut headers = Headers::new();
     headers.push(&Supported::from_iter([resource_list::OPTION_TAG]));
-    let request = SubscribeRequest::new(to, Event::new(dialog_info::PACKAGE))
+    let mut request = SubscribeRequest::new(to, Event::new(dialog_info::PACKAGE))
         .accepting(resource_list::RELATED)
         .accepting(resource_list::CONTENT_TYPE)
         .accepting(dialog_info::CONTENT_TYPE)
         .with_headers(headers);
+    if let Some(lasts) = lasts {
+        request = request.with_expires(lasts);
+    }
     let Ok(mut subscription) = account.subscribe(request).await else { return };
     let mut lamps = BlfList::new();
     // The server's order, which the keys are filled by.

@@ -76,6 +76,8 @@ pub struct Call {
     /// The person put it on hold; the other side does not know yet.
     pub(super) holding: bool,
     pub(super) sent: String,
+    /// When the last digit was.
+    pub(super) sent_at: Option<Instant>,
     pub(super) received: String,
     /// Who is in the conference that the other side is the focus of.
     pub(super) people: Vec<String>,
@@ -275,6 +277,7 @@ impl Firmware {
             resuming: false,
             holding: false,
             sent: String::new(),
+            sent_at: None,
             received: String::new(),
             people: Vec::new(),
             transferred_by: None,
@@ -460,6 +463,8 @@ impl Firmware {
         self.agent_hung_up(&call);
         self.leave_network_conference(now, id, cause);
         self.update_hold_tone(now);
+        self.update_recall(now);
+        self.recorded_call_over(id);
         self.reload_when_idle();
         if call.is_ringing() && !cause.elsewhere {
             self.missed = self.missed.saturating_add(1);
@@ -493,17 +498,21 @@ impl Firmware {
         let (title, sound) = match (duration, cause.status) {
             (Some(duration), _) => (format!("Call ended {duration}"), Sound::Congestion),
             (None, Some(status)) if BUSY.contains(&status) => ("Busy".to_owned(), Sound::Busy),
-            (None, _) => ("Call failed".to_owned(), Sound::Congestion),
+            (None, _) => ("Call failed".to_owned(), self.failed_tone()),
         };
         let status = cause.status.map(|status| format!("{status} ")).unwrap_or_default();
         let reason = format!("{status}{}", cause.reason);
         let reason = Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty());
         self.finish(now, title, reason.into_iter().chain(told).collect(), sound);
+        if cause.by == EndedBy::Remote && call.since.is_some() {
+            self.limit_busy_tone(now);
+        }
     }
 
     /// Says why nothing came of what the person wanted.
     pub(super) fn fail(&mut self, now: Instant, reason: &str) {
-        self.finish(now, "Call failed".to_owned(), vec![reason.to_owned()], Sound::Congestion);
+        let tone = self.failed_tone();
+        self.finish(now, "Call failed".to_owned(), vec![reason.to_owned()], tone);
     }
 
     pub(super) fn finish(&mut self, now: Instant, title: String, details: Vec<String>, sound: Sound) {

@@ -88,6 +88,12 @@ impl Moment {
         format!("{:02}:{:02}", self.hour, self.minute)
     }
 
+    /// `2026-11-21 08-05`: sorts by time, and may be a file's name.
+    #[must_use]
+    pub fn stamp(&self) -> String {
+        format!("{:04}-{:02}-{:02} {:02}-{:02}", self.year, self.month, self.day, self.hour, self.minute)
+    }
+
     /// `Saturday 21 November`.
     #[must_use]
     pub fn date(&self) -> String {

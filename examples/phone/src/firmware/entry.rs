@@ -5,14 +5,21 @@ use super::stored::Origin;
 use super::{CallRef, Firmware, Mode};
 use sidetone_hal::time::Instant;
 use sidetone_sip_ua::feature::acd::AgentCommand;
+use sidetone_sip_ua::feature::forward::ForwardKind;
 
 /// What a number is for, where it is not to be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// All calls of this account go there from now on.
-    Forward(usize),
+    /// Calls of this account go there from now on: all of them, or those of one kind.
+    Forward(usize, ForwardKind),
     /// The call that rings goes there.
     Deflect(CallRef),
+    /// The call that rings at this extension is taken on this account.
+    Pickup(usize),
+    /// The guest who uses the telephone under this account.
+    GuestUser(usize),
+    /// Their password.
+    GuestPassword(usize),
     /// Who takes the telephone over.
     DeskUser,
     /// Their password.
@@ -39,10 +46,13 @@ impl Firmware {
         };
         match self.entry.take() {
             None => self.call(now, number),
-            Some(Entry::Forward(account)) => {
+            Some(Entry::Forward(account, kind)) => {
                 self.rest();
-                self.set_forward(now, account, true, Some(number));
+                self.set_forward(now, account, kind, true, Some(number));
             }
+            Some(Entry::Pickup(account)) => self.pick_up_at(now, account, &number),
+            Some(Entry::GuestUser(account)) => self.guest_user(account, number),
+            Some(Entry::GuestPassword(account)) => self.guest_password(now, account, number),
             Some(Entry::DeskUser) => self.desk_user(number),
             Some(Entry::DeskPassword) => self.desk_password(now, number),
             Some(Entry::AgentReason(account)) => {

@@ -50,7 +50,8 @@ impl Firmware {
 
     /// Nobody fills the form in: the telephone has no account.
     pub(super) fn leave_sign_in(&mut self) {
-        if matches!(self.entry, Some(Entry::DeskUser | Entry::DeskPassword)) {
+        let guest = matches!(self.entry, Some(Entry::GuestUser(_) | Entry::GuestPassword(_)));
+        if guest || matches!(self.entry, Some(Entry::DeskUser | Entry::DeskPassword)) {
             self.hot_desk.done();
             self.guest.clear();
         }
@@ -77,6 +78,11 @@ impl Firmware {
 pub struct Secret(String);
 
 impl Secret {
+    /// This password.
+    pub(super) const fn new(password: String) -> Self {
+        Self(password)
+    }
+
     /// The password.
     #[must_use]
     pub fn expose(&self) -> &str {

@@ -57,8 +57,11 @@ impl Firmware {
         }
     }
 
-    /// Whether the call in the foreground is recorded.
+    /// Whether the call in the foreground is recorded, by the server or here.
     pub(super) fn shows_recording(&self) -> bool {
+        if self.records_here() {
+            return true;
+        }
         match self.mode {
             Mode::Call(call) => self.find(call).is_some_and(|call| call.server.recording.is_on()),
             _ => false,

@@ -4,14 +4,13 @@ use super::dial::Dialled;
 use super::entry::Entry;
 use super::stored::Origin;
 use super::transfer::{Step, Transfer};
-use super::{
-    Account, Call, CallRef, CallState, Command, Firmware, Mode, OVERLAY_SHOWN, Timer, VOLUME_MAX, remember,
-};
+use super::{Account, Call, CallRef, CallState, Command, Firmware, Mode, OVERLAY_SHOWN, Timer, VOLUME_MAX};
 use sidetone_hal::audio::AudioPath;
 use sidetone_hal::hook::HookState;
 use sidetone_hal::keypad::{Direction, Key};
 use sidetone_hal::time::Instant;
 use sidetone_sip_ua::feature::acd::AgentCommand;
+use sidetone_sip_ua::feature::forward::ForwardKind;
 
 /// What a soft key does at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +37,19 @@ pub(super) enum Soft {
     Conference,
     Split,
     Record,
+    StartRecording,
+    PauseRecording,
+    ResumeRecording,
+    StopRecording,
+    Recordings,
+    Play,
+    StopPlaying,
+    NextRecording,
+    DirectPickup,
+    GroupPickup,
+    TakeAlert,
+    GuestIn,
+    GuestOut,
     SignIn,
     SignOut,
     Available,
@@ -89,6 +101,19 @@ impl Soft {
             Self::Conference => "Conference",
             Self::Split => "Split",
             Self::Record => "Record",
+            Self::StartRecording => "Start rec",
+            Self::PauseRecording => "Pause rec",
+            Self::ResumeRecording => "Resume rec",
+            Self::StopRecording => "Stop rec",
+            Self::Recordings => "Recordings",
+            Self::Play => "Play",
+            Self::StopPlaying => "Stop",
+            Self::NextRecording => "Next",
+            Self::DirectPickup => "DPickup",
+            Self::GroupPickup => "GPickup",
+            Self::TakeAlert => "Pickup",
+            Self::GuestIn => "Guest in",
+            Self::GuestOut => "Guest out",
             Self::SignIn => "Sign in",
             Self::SignOut => "Sign out",
             Self::Available => "Available",
@@ -123,9 +148,11 @@ impl Firmware {
             Mode::Idle if self.reads_text() => {
                 [Some(Soft::Next), Some(Soft::Erase), Some(Soft::Call), Some(Soft::Close)]
             }
+            Mode::Idle if self.shows_recordings() => self.recordings_soft_keys(),
             Mode::Idle if self.is_offered() => [Some(Soft::CallFree), None, None, Some(Soft::Forget)],
             Mode::Idle => {
-                let mut keys: Vec<_> = self.messages_wait().then_some(Soft::VoiceMail).into_iter().collect();
+                let mut keys: Vec<_> = self.offers_pickup().then_some(Soft::TakeAlert).into_iter().collect();
+                keys.extend(self.messages_wait().then_some(Soft::VoiceMail));
                 keys.extend(redial);
                 keys.extend((self.accounts.len() > 1).then_some(Soft::Account));
                 if !self.policy.accounts.is_empty() {
@@ -133,7 +160,9 @@ impl Firmware {
                 }
                 keys.extend(self.can_return().then_some(Soft::Return));
                 keys.extend(self.agent_soft_keys());
+                keys.extend(self.guest_soft_key());
                 keys.extend(self.has_texts().then_some(Soft::Texts));
+                keys.extend(self.policy.habits.recorder.then_some(Soft::Recordings));
                 let mut keys = self.page(&keys, (self.missed > 0).then_some(Soft::Clear));
                 for (number, place) in (1..).zip(&mut keys) {
                     if self.programmed(Key::Soft(number)).is_some() {
@@ -146,7 +175,7 @@ impl Firmware {
                 let blind = (!self.dialler.digits().is_empty()).then_some(Soft::Transfer);
                 [Some(Soft::Send), Some(Soft::Delete), blind, Some(Soft::Cancel)]
             }
-            Mode::Dial => [Some(Soft::Send), Some(Soft::Delete), None, Some(Soft::Cancel)],
+            Mode::Dial => self.dial_soft_keys(),
             Mode::Ended { .. } => [redial, self.may_wait().then_some(Soft::Wait), None, Some(Soft::Close)],
             Mode::Call(call) => self.call_soft_keys(call),
         }
@@ -161,7 +190,8 @@ impl Firmware {
             return answers;
         }
         if call.is_ringing() {
-            let silence = (self.path.is_none() && !self.ringer_silent).then_some(Soft::Silence);
+            let may = self.policy.habits.may_silence;
+            let silence = (may && self.path.is_none() && !self.ringer_silent).then_some(Soft::Silence);
             let deflect = (!self.policy.accounts.is_empty()).then_some(Soft::Forward);
             return [Some(Soft::Answer), silence, deflect, Some(Soft::Reject)];
         }
@@ -205,11 +235,12 @@ impl Firmware {
         keys.extend(self.free_line(call.account).map(|_| Soft::NewCall));
         keys.extend(self.can_transfer(call.id).then_some(Soft::Transfer));
         keys.extend(self.policy.record_key.then_some(Soft::Record));
+        keys.extend(self.recorder_soft_keys(call.id));
         self.page(&keys, Some(Soft::End))
     }
 
     /// The keys, and the last one at the right. Those that do not fit come in turns, by a key for more.
-    fn page(&self, keys: &[Soft], last: Option<Soft>) -> [Option<Soft>; 4] {
+    pub(super) fn page(&self, keys: &[Soft], last: Option<Soft>) -> [Option<Soft>; 4] {
         let at = |index: usize| keys.get(index).copied();
         let room = if last.is_some() { 3 } else { 4 };
         if keys.len() <= room {
@@ -295,6 +326,8 @@ impl Firmware {
             Mode::Call(call) => {
                 if self.find(call).is_some_and(Call::is_ringing) {
                     self.answer(call);
+                } else {
+                    self.take_recall();
                 }
             }
         }
@@ -357,8 +390,7 @@ impl Firmware {
             Mode::Dial => {}
             Mode::Call(call) => {
                 if self.find(call).is_some_and(|call| call.state == CallState::Talking) {
-                    self.change(call, |call| remember(&mut call.sent, digit));
-                    self.command(Command::Dtmf { call, digit });
+                    self.send_to(now, call, digit.encode_utf8(&mut [0; 4]));
                 }
                 return;
             }
@@ -429,7 +461,7 @@ impl Firmware {
     /// Back to the idle screen, or to a call that is left.
     fn leave(&mut self) {
         self.redial.stop();
-        if self.close_hot_desk() || self.close_texts() {
+        if self.close_hot_desk() || self.close_texts() || self.close_recordings() {
             return;
         }
         if matches!(self.mode, Mode::Idle) {
@@ -457,7 +489,7 @@ impl Firmware {
     fn mute(&mut self) {
         let Mode::Call(call) = self.mode else { return };
         match self.find(call) {
-            Some(call) if call.is_ringing() => self.ringer_silent = true,
+            Some(call) if call.is_ringing() => self.ringer_silent |= self.policy.habits.may_silence,
             Some(_) if self.path.is_some() => self.muted = !self.muted,
             _ => {}
         }
@@ -496,7 +528,8 @@ impl Firmware {
 
     fn volume(&mut self, now: Instant, step: i8) {
         let level = if self.path.is_some() { &mut self.talk_volume } else { &mut self.ring_volume };
-        *level = level.saturating_add_signed(step).min(VOLUME_MAX);
+        let least = u8::from(self.path.is_none() && !self.policy.habits.may_silence);
+        *level = level.saturating_add_signed(step).clamp(least, VOLUME_MAX);
         self.overlay = true;
         self.timers.set(Timer::Overlay, now + OVERLAY_SHOWN);
     }
@@ -509,6 +542,7 @@ impl Firmware {
     }
 
     fn line(&mut self, now: Instant, line: u8) {
+        self.leave_for_line(line);
         let call = self.calls.iter().find(|call| call.line == Some(line)).map(|call| (call.id, call.state));
         match call {
             Some((call, CallState::Ringing)) => self.answer(call),
@@ -567,11 +601,7 @@ impl Firmware {
             (Soft::Return, _) => self.return_call(now),
             (Soft::Dnd, _) => self.toggle_dnd(now),
             (Soft::Forward, Some(call)) => self.enter(Entry::Deflect(call)),
-            (Soft::Forward, None) => {
-                if !self.toggle_forward(now) {
-                    self.enter(Entry::Forward(self.account));
-                }
-            }
+            (Soft::Forward, None) => self.forward_key(now, self.account, ForwardKind::Always),
             (Soft::Account, _) => self.turn_account(1),
             (Soft::Clear | Soft::Close, _) => self.leave(),
             (Soft::Send, _) => self.send(now),
@@ -581,6 +611,18 @@ impl Firmware {
             (Soft::Conference, _) => self.conference_key(now),
             (Soft::Split, _) => self.split(),
             (Soft::Record, _) => self.record_key(),
+            (Soft::StartRecording, Some(call)) => self.start_recording(now, call),
+            (Soft::PauseRecording, _) => self.pause_recording(true),
+            (Soft::ResumeRecording, _) => self.pause_recording(false),
+            (Soft::StopRecording, _) => self.stop_recording(),
+            (Soft::Recordings, _) => self.list_recordings(),
+            (Soft::Play, _) => self.play_recording(),
+            (Soft::StopPlaying, _) => self.stop_playing(),
+            (Soft::NextRecording, _) => self.next_recording(),
+            (Soft::DirectPickup, _) => self.direct_pickup(now),
+            (Soft::GroupPickup, _) => self.group_pickup(now),
+            (Soft::TakeAlert, _) => self.take_alert(now),
+            (Soft::GuestIn | Soft::GuestOut, _) => self.guest_key(now, self.account),
             (Soft::SignIn, _) => self.command_agent(self.account, AgentCommand::LogIn, ""),
             (Soft::SignOut, _) => self.command_agent(self.account, AgentCommand::LogOut, ""),
             (Soft::Available, _) => self.command_agent(self.account, AgentCommand::Available, ""),
@@ -614,7 +656,10 @@ impl Firmware {
             (Soft::CallFree, _) => self.call_free(now),
             (Soft::Forget, _) => self.stop_waiting(now),
             (Soft::Blind | Soft::Consult | Soft::Beside | Soft::Back, _) => self.answer_question(now, soft),
-            (Soft::Hold | Soft::PrivateHold | Soft::Resume | Soft::Swap | Soft::End, None)
+            (
+                Soft::Hold | Soft::PrivateHold | Soft::Resume | Soft::Swap | Soft::End | Soft::StartRecording,
+                None,
+            )
             | (Soft::More | Soft::Given(_), _) => {}
         }
     }

@@ -11,16 +11,22 @@ mod clock;
 mod codes;
 mod completion;
 mod conference;
+mod connected;
 mod dial;
 mod draw;
 mod entry;
+mod habits;
 mod hold_tone;
 mod hot_desk;
+mod hoteling;
 mod in_call;
 mod keys;
 mod network_conference;
+mod pickup;
 mod policy;
 mod programmable;
+mod recorder;
+mod recordings;
 mod screen;
 mod served;
 mod shared;
@@ -33,12 +39,16 @@ mod watch;
 pub use call::{Call, CallRef, CallState, Ended, EndedBy, Peer, Quality};
 pub use clock::{Moment, WallClock};
 pub use codes::LocalCode;
+pub use connected::ConnectedId;
 pub use draw::Painter;
+pub use habits::{Habits, SentDigits};
 pub use hot_desk::Secret;
 pub use network_conference::NetworkConferenceConfig;
-pub(crate) use policy::refusal_of;
+pub use pickup::PickupCodes;
 pub use policy::{AccountPolicy, CallPolicy, Invitation, Verdict};
+pub(crate) use policy::{peer_at, refusal_of};
 pub use programmable::{KeyConfig, KeyFunction, Member, ParkBy, ParkKey};
+pub use recorder::{RecordOrder, RecordingOver};
 pub use screen::{Body, Icon, LineLabel, Screen, SoftKey, Tone};
 pub use served::Served;
 pub use signal::{Command, Registration, Signal, Sound};
@@ -168,6 +178,10 @@ pub enum Reason {
     HoldTone,
     /// Nobody is waited for any more, or the offer to call is over.
     Completion,
+    /// A call that was left on hold calls the person back, or has done so for long enough.
+    Recall,
+    /// The server was asked for a guest and does not answer.
+    Guest,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -178,11 +192,23 @@ enum Timer {
     Notice,
     HoldTone,
     HoldToneEnd,
+    Recall,
+    RecallEnd,
+    Guest,
 }
 
 impl TimerKind for Timer {
-    const ALL: &'static [Self] =
-        &[Self::Ended, Self::BusyTone, Self::Overlay, Self::Notice, Self::HoldTone, Self::HoldToneEnd];
+    const ALL: &'static [Self] = &[
+        Self::Ended,
+        Self::BusyTone,
+        Self::Overlay,
+        Self::Notice,
+        Self::HoldTone,
+        Self::HoldToneEnd,
+        Self::Recall,
+        Self::RecallEnd,
+        Self::Guest,
+    ];
     fn index(self) -> usize {
         self as usize
     }
@@ -272,13 +298,19 @@ pub struct Firmware {
     /// Who signs in, while the password is asked for.
     guest: String,
     texts: Texts,
+    /// The guests of the accounts, in the accounts' order.
+    guests: Vec<hoteling::Hoteling>,
+    /// The call that the telephone records.
+    recording: Option<recorder::Recording>,
+    /// The recordings that are on the screen.
+    recordings: Option<recordings::Recordings>,
     /// What the persons of the accounts are as agents, in the accounts' order.
     agents: Vec<Agent>,
     /// The title of the page that plays.
     page: Option<String>,
     last_number: Option<String>,
     clock: Option<WallClock>,
-    timers: TimerTable<Timer, 6>,
+    timers: TimerTable<Timer, 9>,
     commands: VecDeque<Command>,
 }
 
@@ -286,7 +318,8 @@ impl Firmware {
     /// A telephone that was just switched on, with the handset in its cradle.
     #[must_use]
     pub fn new(config: FirmwareConfig) -> Self {
-        let labels = config.accounts.into_iter().take(config.model.accounts);
+        let accounts = config.accounts.len().min(config.model.accounts);
+        let labels = config.accounts.into_iter().take(accounts);
         Self {
             model: config.model,
             accounts: labels
@@ -297,7 +330,7 @@ impl Firmware {
                     messages: None,
                 })
                 .collect(),
-            account: 0,
+            account: config.policy.habits.default_account.min(accounts.saturating_sub(1)),
             dialler: Dialler::new(config.dialling, config.account_dialling),
             stored_numbers: config.stored,
             calls: Vec::new(),
@@ -337,6 +370,9 @@ impl Firmware {
             hot_desk: HotDesk::default(),
             guest: String::new(),
             texts: Texts::default(),
+            guests: vec![hoteling::Hoteling::default(); config.model.accounts],
+            recording: None,
+            recordings: None,
             agents: (0..config.model.accounts).map(|_| Agent::new()).collect(),
             page: None,
             last_number: None,
@@ -410,7 +446,11 @@ impl Firmware {
                 }
             }
             Signal::Ringing { call, early_media } => {
-                self.change(call, |call| call.state = CallState::Alerting { early_media });
+                let again = self.policy.habits.ring_after_progress;
+                self.change(call, |call| {
+                    let heard = call.state == CallState::Alerting { early_media: true };
+                    call.state = CallState::Alerting { early_media: early_media || (heard && !again) };
+                });
             }
             Signal::Established { call } => {
                 self.change(call, |call| {
@@ -429,11 +469,13 @@ impl Firmware {
                 self.change(call, |call| call.settle(CallState::Held));
                 self.hold_settled(call);
                 self.update_hold_tone(now);
+                self.update_recall(now);
             }
             Signal::Resumed(call) => {
                 self.change(call, |call| call.settle(CallState::Talking));
                 self.hold_settled(call);
                 self.update_hold_tone(now);
+                self.update_recall(now);
             }
             Signal::RemoteHold(call) => self.change(call, |call| call.remote_hold = true),
             Signal::RemoteResume(call) => self.change(call, |call| call.remote_hold = false),
@@ -442,6 +484,10 @@ impl Firmware {
             Signal::Recorded { call, taken } => self.recorded(now, call, taken),
             Signal::Charge { call, advice } => self.charged(now, call, *advice),
             Signal::Features { account, event } => self.server_tells(now, account, event.map(|event| *event)),
+            Signal::Guest { account, event } => self.guest_told(now, account, event.map(|event| *event)),
+            Signal::RecordingOver(over) => self.recording_over(now, over),
+            Signal::Recordings(names) => self.recordings_are(now, names),
+            Signal::RecordingPlayed => self.recording_played(),
             Signal::Awaited { number, state } => self.awaited_is(now, &number, &state),
             Signal::Members { account, members } => self.members_are(now, account, members),
             Signal::Messages { account, waiting, new } => self.messages_are(account, waiting, new),
@@ -463,6 +509,7 @@ impl Firmware {
             Signal::People { call, people } => self.people_are(call, people),
             Signal::BroughtIn { call, progress } => self.brought_in(now, call, progress),
             Signal::NotJoined(reason) => self.not_joined(now, &reason),
+            Signal::Identity { call, identity } => self.other_side_is(call, &identity),
             Signal::Peer { call, peer } => self.change(call, |call| call.peer = peer),
             Signal::Transfer { call, progress } => self.transfer_goes_on(now, call, progress),
             Signal::Page(title) => self.page = title,
@@ -477,8 +524,10 @@ impl Firmware {
                 Timer::Overlay => self.overlay = false,
                 Timer::Notice => self.notice = None,
                 Timer::HoldTone => self.hold_tone_due(now),
+                Timer::Recall => self.recall_due(now),
+                Timer::Guest => self.guest_unanswered(now),
                 Timer::Ended if matches!(self.mode, Mode::Ended { .. }) => self.rest(),
-                Timer::Ended | Timer::BusyTone | Timer::HoldToneEnd => {}
+                Timer::Ended | Timer::BusyTone | Timer::HoldToneEnd | Timer::RecallEnd => {}
             }
         }
         if let Some(number) = self.dialler.handle_timeout(now) {
@@ -507,6 +556,8 @@ impl Firmware {
                     Timer::Overlay => Reason::Overlay,
                     Timer::Notice => Reason::Notice,
                     Timer::HoldTone | Timer::HoldToneEnd => Reason::HoldTone,
+                    Timer::Recall | Timer::RecallEnd => Reason::Recall,
+                    Timer::Guest => Reason::Guest,
                 },
             )
         });
@@ -617,8 +668,10 @@ impl Firmware {
     fn sound(&self) -> Option<Sound> {
         let reminds = self.hold_tone_sounds().then_some(Sound::HoldTone);
         if self.path.is_none() {
-            return self.ring_sound().or(reminds);
+            let recall = self.recalls().then_some(Sound::Ring);
+            return self.ring_sound().or(recall).or(reminds);
         }
+        let reminds = reminds.or_else(|| self.recalls().then_some(Sound::HoldTone));
         match &self.mode {
             Mode::Dial => self.dialler.sound(),
             Mode::Ended { sound, .. } => self.timers.deadline(Timer::BusyTone).and(*sound),
@@ -651,6 +704,7 @@ impl Firmware {
     }
 
     fn show(&mut self, call: CallRef) {
+        self.close_recordings();
         self.leave_line();
         self.drop_dialled_transfer();
         self.leave_sign_in();

@@ -1,9 +1,12 @@
 //! What becomes of calls that come in: rung, answered by itself, refused, sent elsewhere; and how calls of ours are shown
 //! to others. The rules are [`sidetone_sip_ua::feature`]'s; here they meet the telephone.
 
+use super::entry::Entry;
 use super::served::{Served, dnd_told, forward_told};
 use super::stored::Origin;
-use super::{Call, CallRef, Firmware, Mode, NetworkConferenceConfig, Peer, Sound};
+use super::{
+    Call, CallRef, ConnectedId, Firmware, Habits, Mode, NetworkConferenceConfig, Peer, PickupCodes, Sound,
+};
 use sidetone_dialplan::{HotlineConfig, PlusCodes};
 use sidetone_hal::audio::AudioPath;
 use sidetone_hal::time::{Duration, Instant};
@@ -47,6 +50,12 @@ pub struct AccountPolicy {
     pub acd: Option<AcdConfig>,
     /// Conferences of the server; without, the telephone joins calls itself.
     pub conference: Option<NetworkConferenceConfig>,
+    /// What is dialled to take calls that ring elsewhere.
+    pub pickup: PickupCodes,
+    /// Who the other side of a call of ours turns out to be.
+    pub connected: ConnectedId,
+    /// For how long the server is asked to tell of a guest; `None` where there is none.
+    pub hoteling: Option<Duration>,
 }
 
 impl AccountPolicy {
@@ -63,6 +72,9 @@ impl AccountPolicy {
             served: Served::default(),
             acd: None,
             conference: None,
+            pickup: PickupCodes::default(),
+            connected: ConnectedId::default(),
+            hoteling: None,
         }
     }
 }
@@ -94,6 +106,8 @@ pub struct CallPolicy {
     pub completion: CallCompletionConfig,
     /// What stands in place of a caller's `+`; `None` leaves it.
     pub plus: Option<PlusCodes>,
+    /// What the telephone does at certain moments.
+    pub habits: Habits,
 }
 
 impl CallPolicy {
@@ -190,6 +204,8 @@ pub(super) struct Waiting {
     silent: bool,
     /// What rings; `None` is silence.
     ring: Option<Sound>,
+    /// Who has forwarded the call, in words.
+    pub(super) forwarded_by: Option<String>,
 }
 
 impl Default for Waiting {
@@ -201,6 +217,7 @@ impl Default for Waiting {
             refusal: None,
             silent: false,
             ring: Some(Sound::Ring),
+            forwarded_by: None,
         }
     }
 }
@@ -256,6 +273,7 @@ impl Firmware {
             }
             _ => {}
         }
+        waiting.forwarded_by = self.forwarded_by(&invitation.headers);
         waiting.invitation = Some(Box::new(invitation));
         self.call_return.called_by(&caller, index);
         let mut peer = peer_of(&caller);
@@ -357,23 +375,26 @@ impl Firmware {
         self.forwards(self.account)
     }
 
-    /// The forward key: switches the forward of all calls off, or on when it has a target. Says whether it had.
-    pub(super) fn toggle_forward(&mut self, now: Instant) -> bool {
-        self.toggle_forward_of(now, self.account)
+    /// Whether an account forwards calls of this kind.
+    pub(super) fn forwards_when(&self, account: usize, kind: ForwardKind) -> bool {
+        match self.served_forward(account, kind) {
+            Some((on, _)) => on,
+            None => self.policy.forward.of(index_of(account)).rule(kind).enabled,
+        }
     }
 
-    /// The same of an account, counted from 0.
-    pub(super) fn toggle_forward_of(&mut self, now: Instant, account: usize) -> bool {
-        if let Some((on, has_target)) = self.served_forward(account) {
-            return (on || has_target) && self.ask_forward(now, account, !on, None);
+    /// A forward key of an account, counted from 0: switches this forward off, or on when it has a target. Without one it is
+    /// asked for.
+    pub(super) fn forward_key(&mut self, now: Instant, account: usize, kind: ForwardKind) {
+        let (on, has_target) = self.served_forward(account, kind).unwrap_or_else(|| {
+            let rule = self.policy.forward.of(index_of(account)).rule(kind);
+            (rule.enabled, !rule.target.is_empty())
+        });
+        if on || has_target {
+            self.set_forward(now, account, kind, !on, None);
+        } else {
+            self.enter(Entry::Forward(account, kind));
         }
-        let always = &self.policy.forward.of(index_of(account)).always;
-        if !always.enabled && always.target.is_empty() {
-            return false;
-        }
-        let on = !always.enabled;
-        self.set_forward(now, account, on, None);
-        true
     }
 
     /// Calls of an account say who calls, or do not any more.
@@ -404,19 +425,31 @@ impl Firmware {
         }
     }
 
-    /// Forwards all calls of an account, to another number than before if one is given, or none any more.
-    pub(super) fn set_forward(&mut self, now: Instant, account: usize, on: bool, target: Option<String>) {
-        if self.ask_forward(now, account, on, target.as_deref()) {
+    /// Forwards the calls of an account of this kind, to another number than before if one is given, or none any more.
+    pub(super) fn set_forward(
+        &mut self,
+        now: Instant,
+        account: usize,
+        kind: ForwardKind,
+        on: bool,
+        target: Option<String>,
+    ) {
+        if self.ask_forward(now, account, kind, on, target.as_deref()) {
             return;
         }
         let (place, account) = (account, index_of(account));
         let mut forward = self.policy.forward.of(account).clone();
-        forward.always.enabled = on;
+        let rule = match kind {
+            ForwardKind::Always => &mut forward.always,
+            ForwardKind::Busy => &mut forward.busy,
+            ForwardKind::NoAnswer => &mut forward.no_answer,
+        };
+        rule.enabled = on;
         if let Some(target) = target {
-            forward.always.target = target;
+            rule.target = target;
         }
-        let code = forward.code(ForwardKind::Always, on);
-        let told = forward_told(on, &forward.always.target);
+        let told = forward_told(kind, on, &rule.target);
+        let code = forward.code(kind, on);
         match self.policy.forward.scope {
             Scope::Phone => self.policy.forward.phone = forward,
             Scope::Custom => drop(self.policy.forward.set(account, forward)),
@@ -497,7 +530,8 @@ impl Firmware {
     /// How the phone rings now, if it does.
     pub(super) fn ring_sound(&self) -> Option<Sound> {
         // Somebody who was waited for is free: a tone calls the person back to the phone.
-        let offer = self.is_offered().then_some(Sound::Warning);
+        // And somebody rings at an extension that is watched.
+        let offer = (self.is_offered() || self.pickup_sounds()).then_some(Sound::Warning);
         let Some(call) = self.waiting().and_then(|id| self.find(id)) else { return offer };
         if self.ringer_silent { None } else { call.waiting.ring }
     }
@@ -567,6 +601,13 @@ impl Invitation {
     fn peer_of(headers: &Headers) -> Peer {
         peer_of(&IdentityConfig::default().caller(headers, false, &()))
     }
+}
+
+/// Who is at an address.
+pub(crate) fn peer_at(address: &NameAddr) -> Peer {
+    let user = address.uri.user().map(|user| user.into_owned());
+    let host = || address.uri.host().map(|host| host.to_string()).unwrap_or_default();
+    Peer { name: address.display_name.as_ref().map(ToString::to_string), number: user.unwrap_or_else(host) }
 }
 
 fn peer_of(caller: &PartyIdentity) -> Peer {

@@ -12,15 +12,15 @@ pub use list::Member;
 pub use park::{ParkBy, ParkKey};
 
 use super::call::CallState;
-use super::entry::Entry;
 use super::screen::Tone;
 use super::stored::Origin;
-use super::{Command, Firmware, Mode, remember};
+use super::{Command, Firmware, Mode};
 use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::LampState;
 use sidetone_hal::time::Instant;
 use sidetone_media::page::PageAddress;
 use sidetone_sip_ua::feature::auto_answer::IntercomForm;
+use sidetone_sip_ua::feature::forward::ForwardKind;
 use sidetone_sip_ua::package::blf::{BlfKey, BlfState, Unknown};
 
 /// A key with a function.
@@ -98,8 +98,8 @@ pub enum KeyFunction {
     Paging(PageAddress),
     /// Do not disturb, on and off.
     Dnd,
-    /// Forwards all calls, or none any more.
-    Forward,
+    /// Forwards calls, or does not any more: all, those while busy, or those that nobody answers.
+    Forward(ForwardKind),
     /// As the transfer key.
     Transfer,
     /// As the conference key.
@@ -124,6 +124,10 @@ pub enum KeyFunction {
     Texts,
     /// Has the server record the call, or stop (DIN-082).
     Record,
+    /// Has the telephone record the call, or stop.
+    Recorder,
+    /// A guest uses the telephone under the account, or leaves it.
+    Guest,
 }
 
 impl KeyFunction {
@@ -218,7 +222,14 @@ impl Firmware {
             KeyFunction::Dtmf(digits) => dark(digits),
             KeyFunction::GroupPickup(_) => dark("Group pickup"),
             KeyFunction::Dnd => self.lit(named("DND"), self.dnd_is_on(account)),
-            KeyFunction::Forward => self.lit(named("Forward"), self.forwards(account)),
+            KeyFunction::Forward(kind) => {
+                let name = match kind {
+                    ForwardKind::Always => "Forward",
+                    ForwardKind::Busy => "Forward busy",
+                    ForwardKind::NoAnswer => "Forward unanswered",
+                };
+                self.lit(named(name), self.forwards_when(account, *kind))
+            }
             KeyFunction::Transfer => dark("Transfer"),
             KeyFunction::Conference => {
                 self.lit(named("Conference"), !self.conference.is_empty() || self.network.is_some())
@@ -244,6 +255,8 @@ impl Firmware {
             KeyFunction::Agent => self.agent_face(account, named("ACD")),
             KeyFunction::Texts => self.lit(named("Texts"), self.texts_told().is_some()),
             KeyFunction::Record => self.record_face(named("Record")),
+            KeyFunction::Recorder => self.lit(named("Recorder"), self.recording.is_some()),
+            KeyFunction::Guest => self.lit(named("Guest"), self.guest_of(account).is_some()),
             KeyFunction::Anonymous => {
                 let policy = self.policy.accounts.get(account);
                 self.lit(named("Anonymous"), policy.is_some_and(|policy| policy.anonymity.enabled))
@@ -301,13 +314,9 @@ impl Firmware {
             | KeyFunction::GroupPickup(number)
             | KeyFunction::Retrieve(number) => self.call_beside(now, account, number),
             KeyFunction::Prefix(digits) => self.prefix(now, &digits),
-            KeyFunction::Dtmf(digits) => self.send_digits(&digits),
+            KeyFunction::Dtmf(digits) => self.send_digits(now, &digits),
             KeyFunction::Dnd => self.toggle_dnd_of(now, account),
-            KeyFunction::Forward => {
-                if !self.toggle_forward_of(now, account) {
-                    self.enter(Entry::Forward(account));
-                }
-            }
+            KeyFunction::Forward(kind) => self.forward_key(now, account, kind),
             KeyFunction::Transfer => self.transfer_key(now),
             KeyFunction::Conference => self.conference_key(now),
             KeyFunction::Hold => {
@@ -320,6 +329,8 @@ impl Firmware {
             KeyFunction::VoiceMail => self.call_voice_mail_of(now, account),
             KeyFunction::Anonymous => self.toggle_anonymity(now, account),
             KeyFunction::Record => self.record_key(),
+            KeyFunction::Recorder => self.recorder_key(now),
+            KeyFunction::Guest => self.guest_key(now, account),
             KeyFunction::HotDesk => self.hot_desk_key(),
             KeyFunction::AnonymousRejection => self.toggle_anonymous_rejection(now, account),
             KeyFunction::Agent => self.agent_key(account),
@@ -376,14 +387,11 @@ impl Firmware {
     }
 
     /// Sends digits over the call that talks.
-    fn send_digits(&mut self, digits: &str) {
+    fn send_digits(&mut self, now: Instant, digits: &str) {
         let talks =
             |call: &super::CallRef| self.find(*call).is_some_and(|call| call.state == CallState::Talking);
         let Some(call) = self.current_call().filter(talks) else { return };
-        for digit in digits.chars() {
-            self.change(call, |call| remember(&mut call.sent, digit));
-            self.command(Command::Dtmf { call, digit });
-        }
+        self.send_to(now, call, digits);
     }
 }
 

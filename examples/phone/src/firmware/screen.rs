@@ -9,6 +9,7 @@ use super::{Account, Call, CallState, Firmware, Mode, Registration, VOLUME_MAX};
 use sidetone_hal::audio::AudioPath;
 use sidetone_hal::keypad::Key;
 use sidetone_hal::time::Instant;
+use sidetone_sip_ua::feature::forward::ForwardKind;
 use std::borrow::Cow;
 
 /// The content of a screen.
@@ -191,6 +192,7 @@ pub(super) fn compose(phone: &Firmware, now: Instant) -> Screen {
             .cloned()
             .chain(phone.asked())
             .chain(phone.completion_told())
+            .chain(phone.pickup_told())
             .chain(phone.redial_notice(now))
             .chain(others.map(|call| format!("{}: {}", state_of(call), call.peer.title())))
             .collect(),
@@ -256,7 +258,9 @@ fn icons(phone: &Firmware) -> Vec<Icon> {
 }
 
 fn idle(phone: &Firmware, now: Instant) -> Body {
-    if let Some(text) = phone.hot_desk_body().or_else(|| phone.text_body()) {
+    if let Some(text) =
+        phone.hot_desk_body().or_else(|| phone.text_body()).or_else(|| phone.recordings_body())
+    {
         return text;
     }
     let moment = phone.clock.map(|clock| clock.moment(now));
@@ -269,6 +273,7 @@ fn idle(phone: &Firmware, now: Instant) -> Body {
     details.extend(phone.messages_told());
     details.extend(phone.texts_told());
     details.extend(phone.agent_line());
+    details.extend(phone.guest_line());
     if let Some(Registration::Failed(reason)) = phone.account_label().map(|account| &account.registration) {
         details.push(reason.clone());
     }
@@ -286,7 +291,11 @@ fn dialling(phone: &Firmware) -> Body {
         _ if phone.dials_for_transfer() => "Transfer to",
         _ if matches!(phone.entry, Some(Entry::AgentReason(_))) => "Reason",
         _ if phone.entry == Some(Entry::DeskUser) => "User",
-        _ if phone.entry == Some(Entry::DeskPassword) => "Password",
+        _ if matches!(phone.entry, Some(Entry::GuestUser(_))) => "Guest",
+        _ if matches!(phone.entry, Some(Entry::DeskPassword | Entry::GuestPassword(_))) => "Password",
+        _ if matches!(phone.entry, Some(Entry::Pickup(_))) => "Pickup from",
+        _ if matches!(phone.entry, Some(Entry::Forward(_, ForwardKind::Busy))) => "Forward while busy to",
+        _ if matches!(phone.entry, Some(Entry::Forward(_, ForwardKind::NoAnswer))) => "Forward unanswered to",
         _ if phone.entry.is_some() => "Forward to",
         true => "Enter number",
         false => "Dial",
@@ -294,7 +303,7 @@ fn dialling(phone: &Firmware) -> Body {
     Body {
         title: title.to_owned(),
         main: match phone.entry {
-            Some(Entry::DeskPassword) => "*".repeat(phone.dialler.digits().len()),
+            Some(Entry::DeskPassword | Entry::GuestPassword(_)) => "*".repeat(phone.dialler.digits().len()),
             _ => phone.dialler.digits().to_owned(),
         },
         details: phone.dialler.rule().map(str::to_owned).into_iter().collect(),
@@ -312,11 +321,12 @@ fn calling(phone: &Firmware, call: &Call, now: Instant) -> Body {
         let codec = call.codec.map(|codec| format!("  {codec}")).unwrap_or_default();
         details.push(format!("{}{codec}", clock_of(duration)));
     }
+    details.extend(call.waiting.forwarded_by.iter().filter(|_| call.is_ringing()).cloned());
     details.extend(call.server.charge());
     if !call.received.is_empty() {
         details.push(format!("Received {}", call.received));
     } else if !call.sent.is_empty() {
-        details.push(format!("Sent {}", call.sent));
+        details.push(format!("Sent {}", phone.sent_shown(call, now)));
     }
     if phone.accounts.len() > 1
         && call.is_ringing()

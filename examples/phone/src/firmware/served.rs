@@ -4,6 +4,7 @@ use super::{Command, Firmware};
 use core::time::Duration;
 use sidetone_hal::time::Instant;
 use sidetone_sip_ua::feature::Scope;
+use sidetone_sip_ua::feature::forward::ForwardKind;
 use sidetone_sip_ua::package::feature_sync::{
     Feature, FeatureEvent, FeatureRequest, FeatureState, Forwarding, ForwardingType,
 };
@@ -86,10 +87,12 @@ impl Firmware {
             Feature::DoNotDisturb(on) if known.do_not_disturb.unwrap_or(false) != on => {
                 self.notify(now, dnd_told(on).to_owned());
             }
-            Feature::Forwarding(rule) if rule.kind == ForwardingType::Immediate => {
-                let before = known.forwarding.get(&ForwardingType::Immediate);
+            Feature::Forwarding(rule) => {
+                let before = known.forwarding.get(&rule.kind);
                 if before.is_some_and(|before| before.on) != rule.on {
-                    self.notify(now, forward_told(rule.on, rule.to.as_deref().unwrap_or_default()));
+                    let told =
+                        forward_told(kind_of(rule.kind), rule.on, rule.to.as_deref().unwrap_or_default());
+                    self.notify(now, told);
                 }
             }
             _ => {}
@@ -124,11 +127,12 @@ impl Firmware {
         true
     }
 
-    /// Asks the servers to forward all calls, or none; false when that is the telephone's own.
+    /// Asks the servers to forward calls of this kind, or not; false when that is the telephone's own.
     pub(super) fn ask_forward(
         &mut self,
         now: Instant,
         account: usize,
+        kind: ForwardKind,
         on: bool,
         target: Option<&str>,
     ) -> bool {
@@ -138,9 +142,9 @@ impl Firmware {
             return false;
         }
         for account in asked {
-            let known = self.served(account).and_then(|served| served.forwarding(ForwardingType::Immediate));
+            let known = self.served(account).and_then(|served| served.forwarding(type_of(kind)));
             let to = target.or_else(|| known.and_then(|rule| rule.to.as_deref())).unwrap_or_default();
-            let rule = Forwarding::new(ForwardingType::Immediate, on).with_to(to);
+            let rule = Forwarding::new(type_of(kind), on).with_to(to);
             self.ask_server(account, Feature::Forwarding(rule));
         }
         self.notify(now, "Asked the server".to_owned());
@@ -151,10 +155,10 @@ impl Firmware {
         self.command(Command::AskServer { account, request: Box::new(FeatureRequest::new(feature)) });
     }
 
-    /// The forward of all calls as the account's server has it: whether it is on, and whether it has a target.
-    pub(super) fn served_forward(&self, account: usize) -> Option<(bool, bool)> {
+    /// A forward as the account's server has it: whether it is on, and whether it has a target.
+    pub(super) fn served_forward(&self, account: usize, kind: ForwardKind) -> Option<(bool, bool)> {
         let served = self.served(account).filter(|served| served.forwards())?;
-        let rule = served.forwarding(ForwardingType::Immediate);
+        let rule = served.forwarding(type_of(kind));
         let target = rule.and_then(|rule| rule.to.as_deref()).is_some_and(|to| !to.is_empty());
         Some((rule.is_some_and(|rule| rule.on), target))
     }
@@ -175,9 +179,30 @@ pub(super) const fn dnd_told(on: bool) -> &'static str {
     if on { "Do not disturb is on" } else { "Do not disturb is off" }
 }
 
-pub(super) fn forward_told(on: bool, target: &str) -> String {
+pub(super) fn forward_told(kind: ForwardKind, on: bool, target: &str) -> String {
+    let which = match kind {
+        ForwardKind::Always => "Calls",
+        ForwardKind::Busy => "Calls while busy",
+        ForwardKind::NoAnswer => "Unanswered calls",
+    };
     match on {
-        true => format!("Calls go to {target}"),
-        false => "Calls are not forwarded".to_owned(),
+        true => format!("{which} go to {target}"),
+        false => format!("{which} are not forwarded"),
+    }
+}
+
+const fn type_of(kind: ForwardKind) -> ForwardingType {
+    match kind {
+        ForwardKind::Always => ForwardingType::Immediate,
+        ForwardKind::Busy => ForwardingType::Busy,
+        ForwardKind::NoAnswer => ForwardingType::NoAnswer,
+    }
+}
+
+const fn kind_of(kind: ForwardingType) -> ForwardKind {
+    match kind {
+        ForwardingType::Immediate => ForwardKind::Always,
+        ForwardingType::Busy => ForwardKind::Busy,
+        ForwardingType::NoAnswer => ForwardKind::NoAnswer,
     }
 }

@@ -1,18 +1,18 @@
 //! What passes between the telephone and its user agent: signals in, commands out; and the sounds it makes.
 
 use super::hot_desk::Secret;
-use super::{CallRef, Ended, LineTold, Member, Peer, Quality, TransferProgress};
+use super::{CallRef, Ended, LineTold, Member, Peer, Quality, RecordOrder, RecordingOver, TransferProgress};
 use core::time::Duration;
 use sidetone_hal::keypad::Key;
 use sidetone_media::page::PageAddress;
 use sidetone_sip_core::StatusCode;
-use sidetone_sip_ua::JoinOrder;
 use sidetone_sip_ua::feature::auto_answer::IntercomForm;
 use sidetone_sip_ua::feature::hook_flash::FlashKind;
 use sidetone_sip_ua::feature::outbox::TextId;
 use sidetone_sip_ua::package::blf::{BlfState, Pickup};
 use sidetone_sip_ua::package::charge::AdviceOfCharge;
-use sidetone_sip_ua::package::feature_sync::{FeatureEvent, FeatureRequest};
+use sidetone_sip_ua::package::feature_sync::{FeatureEvent, FeatureRequest, HotelingEvent, SetHoteling};
+use sidetone_sip_ua::{JoinOrder, RemoteIdentity};
 
 /// How an account stands, as far as the screen is concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +95,13 @@ pub enum Signal {
         /// Who.
         peer: Peer,
     },
+    /// A message of the call says who the other side is.
+    Identity {
+        /// Which call.
+        call: CallRef,
+        /// Who.
+        identity: Box<RemoteIdentity>,
+    },
     /// What is heard of a transfer that we asked for.
     Transfer {
         /// The call that is transferred.
@@ -131,6 +138,19 @@ pub enum Signal {
         /// What it told.
         event: Option<Box<FeatureEvent>>,
     },
+    /// An account's server tells who uses the telephone as guest, or wants a password of who does; `None`: it tells no more.
+    Guest {
+        /// Which account, counted from 0.
+        account: usize,
+        /// What it told.
+        event: Option<Box<HotelingEvent>>,
+    },
+    /// A recording of the telephone's own has ended.
+    RecordingOver(RecordingOver),
+    /// The names of the recordings, the newest first; `None`: the storage cannot be read.
+    Recordings(Option<Vec<String>>),
+    /// What [`Command::PlayRecording`] plays is over, or cannot be played.
+    RecordingPlayed,
     /// The list of extensions that an account's server keeps is so now.
     Members {
         /// Whose, counted from 0.
@@ -391,6 +411,24 @@ pub enum Command {
         to: String,
         /// What.
         text: String,
+    },
+    /// Record a call to the telephone's storage, or stop.
+    RecordHere {
+        /// Which call.
+        call: CallRef,
+        /// What.
+        order: RecordOrder,
+    },
+    /// Say which recordings there are ([`Signal::Recordings`]).
+    ListRecordings,
+    /// Play a recording of that list over the loudspeaker, from its beginning; `None` ends that.
+    PlayRecording(Option<String>),
+    /// Ask an account's server for a guest, or for none any more: SUBSCRIBE with a document.
+    AskGuest {
+        /// Which account, counted from 0.
+        account: usize,
+        /// The document.
+        request: Box<SetHoteling>,
     },
     /// Ask the server to record a call, or to stop: INFO with the header `Record`.
     Record {

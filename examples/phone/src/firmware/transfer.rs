@@ -133,6 +133,9 @@ impl Firmware {
 
     /// The transfer key: begins a transfer, or completes the one that is in the making.
     pub(super) fn transfer_key(&mut self, now: Instant) {
+        if self.transfer.is_none() && self.transfer_by_digits(now) {
+            return;
+        }
         match (&self.mode, self.transfer.as_ref().map(|transfer| &transfer.step)) {
             (Mode::Call(call), None) => self.begin_transfer(now, *call),
             (Mode::Dial, Some(Step::Dialling)) if self.dialler.digits().is_empty() => self.cancel_transfer(),

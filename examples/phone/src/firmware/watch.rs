@@ -54,6 +54,7 @@ impl Firmware {
         let begins = state.begins_ringing(&known.state);
         known.state = state;
         if begins
+            && !self.policy.habits.pickup_visual
             && let Some(known) = self.keys.get(place)
             && !matches!(known.config.function, KeyFunction::Park(_))
         {

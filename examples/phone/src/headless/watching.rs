@@ -45,7 +45,7 @@ impl<O: FnMut(String)> Run<O> {
         let Some(account) = account else { return no_account() };
         let (reports, signals) = mpsc::channel(QUEUE);
         let told = |state| Signal::Extension { key: Key::Line(1), state };
-        tokio::spawn(watching::extension(account.clone(), extension.to_owned(), false, told, reports));
+        tokio::spawn(watching::extension(account.clone(), extension.to_owned(), false, None, told, reports));
         self.tell(signals, length, |signal| {
             let Signal::Extension { state, .. } = signal else { return None };
             let (name, status) = name_of(&state);

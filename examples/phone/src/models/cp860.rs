@@ -47,6 +47,6 @@ pub static CP860: Model = Model {
     line_lamps: None,
     blf_lamps: LampTable::COMMON,
     // YLA-069, YLA-053, YLA-079 and YLA-133 to YLA-136 have what the schema has, for it follows them.
-    // YLA-038.
-    defaults: &[("dialplan.inter_digit", "4")],
+    // YLA-038, YLA-052.
+    defaults: &[("dialplan.inter_digit", "4"), ("calls.busy_tone_speaker", "0")],
 };

@@ -67,6 +67,12 @@ pub static UT670: Model = Model {
         // PAB-079.
         ("account.N.auto_answer_mute", "false"),
         ("auto_answer.delay", "5"),
+        // PAB-078, PAB-081, PAB-085, PAB-086, PAB-112.
+        ("calls.hold_recall", "60"),
+        ("calls.auto_hold", "false"),
+        ("calls.busy_tone", "10"),
+        ("calls.busy_tone_speaker", "3"),
+        ("account.N.blf_expires", "3600"),
         // PAA-051: three rings.
         ("forward.ring_time", "18"),
     ],

@@ -13,19 +13,19 @@ use sidetone_sip_ua::package::charge::{self, AdviceOfCharge, Amount, Cost, Price
 use tokio::net::UdpSocket;
 
 /// A server that says what it is told to.
-struct Server(UdpSocket);
+pub(crate) struct Server(UdpSocket);
 
 impl Server {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self(UdpSocket::bind("127.0.0.1:0").await.expect("a port"))
     }
 
-    fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.0.local_addr().expect("bound")
     }
 
     /// The next request of this method; others are passed over.
-    async fn request(&self, method: &Method) -> (Request, SocketAddr) {
+    pub(crate) async fn request(&self, method: &Method) -> (Request, SocketAddr) {
         let next = async {
             let mut buffer = vec![0; 65_535];
             loop {
@@ -71,13 +71,20 @@ fn cost(amount: &str) -> Recorded {
 }
 
 async fn desk_of(server: &Server) -> Person {
-    let settings = "phone.model = ut670\naccount.1.advice_of_charge = yes\n";
-    let mut config = config(settings, &format!("sip:101@{}", server.address()));
-    config.accounts[0].register = false;
-    config.network.local = "127.0.0.1:0".parse().expect("an address");
-    let agent = config.user_agent("101", None).await.expect("sockets");
-    let (desk, panel) = Desk::start(&config, agent, "101").await.expect("it starts");
-    Person { desk, panel }
+    server.desk("phone.model = ut670\naccount.1.advice_of_charge = yes\n").await
+}
+
+impl Server {
+    /// A desk that this is the server of, without registering.
+    pub(crate) async fn desk(&self, settings: &str) -> Person {
+        let server = self;
+        let mut config = config(settings, &format!("sip:101@{}", server.address()));
+        config.accounts[0].register = false;
+        config.network.local = "127.0.0.1:0".parse().expect("an address");
+        let agent = config.user_agent("101", None).await.expect("sockets");
+        let (desk, panel) = Desk::start(&config, agent, "101").await.expect("it starts");
+        Person { desk, panel }
+    }
 }
 
 /// The desk calls, and learns the price with the ringing, the progress and the answer.

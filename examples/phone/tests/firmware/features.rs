@@ -34,6 +34,11 @@ impl Person {
         self.shows(wanted, |picture| picture.text.iter().any(|line| line == wanted)).await;
     }
 
+    /// Waits until no line of the screen is this.
+    pub(crate) async fn sees_no(&mut self, gone: &str) {
+        self.shows(&format!("no {gone}"), |picture| !picture.text.iter().any(|line| line == gone)).await;
+    }
+
     /// Waits until a call has ended, however long it was.
     pub(crate) async fn sees_the_end(&mut self) {
         let ended = |picture: &Picture| picture.text.iter().any(|line| line.starts_with("Call ended"));

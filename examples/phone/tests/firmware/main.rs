@@ -9,19 +9,22 @@
 
 mod agent;
 mod calls;
-mod codes;
 mod charge;
+mod codes;
 mod conference;
 mod desk;
 mod dialplan;
 mod features;
+mod habits;
 mod headless;
 mod hot_desk;
+mod hoteling;
 mod in_call;
 mod key_features;
 mod keys;
 mod panel;
 mod policy;
+mod recorder;
 mod screens;
 mod serving;
 mod several;

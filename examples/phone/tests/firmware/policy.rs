@@ -70,6 +70,14 @@ impl Desk {
         }
     }
 
+    /// How a call is refused.
+    pub(crate) fn forwards(&mut self, from: &str, more: &[(&'static str, &str)]) -> Refusal {
+        match self.invite(from, more) {
+            Verdict::Refuse(refusal) => refusal,
+            other => panic!("{from}: {other:?}"),
+        }
+    }
+
     fn refuses(&mut self, from: &str) -> u16 {
         match self.invite(from, &[]) {
             Verdict::Refuse(refusal) => refusal.status.code(),

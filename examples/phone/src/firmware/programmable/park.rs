@@ -89,7 +89,7 @@ impl Firmware {
                     self.transfer_to_number(key.dialled());
                 }
                 ParkBy::Transfer => {}
-                ParkBy::Dtmf => self.send_digits(&key.dialled()),
+                ParkBy::Dtmf => self.send_digits(now, &key.dialled()),
                 ParkBy::Call => {
                     if let Some(call) = self.take_line_beside(now, account, key.dialled()) {
                         self.command(Command::Call { call, account, number: key.dialled() });
