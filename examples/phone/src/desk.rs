@@ -21,8 +21,8 @@ use crate::audio::SoundCard;
 use crate::audio::{BrowserEnd, HandsetEnd, Mixer, MixerHandle, RecorderFolder, handset};
 use crate::config::{Config, Guest, Pages, Room, Tones};
 use crate::firmware::{
-    CallRef, Command, Firmware, FirmwareConfig, Invitation, Painter, Peer, Registration, SharedLineConfig,
-    Signal, Verdict, WallClock, peer_at as peer, shared_lines,
+    CallRef, Command, Firmware, FirmwareConfig, Invitation, Painter, Registration, SharedLineConfig, Signal,
+    Verdict, WallClock, peer_at as peer, shared_lines,
 };
 use crate::models::Model;
 use calls::{Called, Order, Report};
@@ -37,7 +37,6 @@ use sidetone_hal::keypad::Key;
 use sidetone_hal::time::Instant;
 use sidetone_hal::{Event, keypad::KeyEvent};
 use sidetone_media::page::{ListenConfig, PageEnd, PageEvent, PhoneState};
-use sidetone_sip_core::NameAddr;
 use sidetone_sip_ua::package::feature_sync::{FeatureRequest, SetHoteling};
 use sidetone_sip_ua::{
     Account, CallHandle, CallId, Conference, Error, IncomingCall, MulticastOptions, Paging,

@@ -1,9 +1,9 @@
 //! Codes that are dialled and that the telephone itself carries out.
 
-use super::entry::Entry;
 use super::programmable::KeyFunction;
 use super::{Firmware, Mode};
 use sidetone_hal::time::Instant;
+use sidetone_sip_ua::feature::forward::ForwardKind;
 use sidetone_sip_ua::package::blf::BlfState;
 
 /// What a code is for. Their places in [`LocalCode::ALL`] are the IDs of the plan's rules.
@@ -79,15 +79,11 @@ impl Firmware {
                 }
             }
             LocalCode::ForwardOn if !argument.is_empty() => {
-                self.set_forward(now, account, true, Some(argument.to_owned()));
+                self.set_forward(now, account, ForwardKind::Always, true, Some(argument.to_owned()));
             }
-            LocalCode::ForwardOn if self.forwards_all(account) => {}
-            LocalCode::ForwardOn => {
-                if !self.toggle_forward_of(now, account) {
-                    self.enter(Entry::Forward(account));
-                }
-            }
-            LocalCode::ForwardOff => self.set_forward(now, account, false, None),
+            LocalCode::ForwardOn if self.forwards_when(account, ForwardKind::Always) => {}
+            LocalCode::ForwardOn => self.forward_key(now, account, ForwardKind::Always),
+            LocalCode::ForwardOff => self.set_forward(now, account, ForwardKind::Always, false, None),
             LocalCode::AnonymousOn | LocalCode::AnonymousOff => {
                 let policy = self.policy.accounts.get(account);
                 if policy.is_some_and(|p| p.anonymity.enabled != (code == LocalCode::AnonymousOn)) {
@@ -99,13 +95,6 @@ impl Firmware {
             LocalCode::Pickup => self.pick_up_at(now, account, argument),
             LocalCode::VoiceMail => self.call_voice_mail_of(now, account),
         }
-    }
-
-    /// Whether an account forwards all calls.
-    fn forwards_all(&self, account: usize) -> bool {
-        let index = u32::try_from(account).unwrap_or(u32::MAX);
-        let own = || self.policy.forward.of(index).always.enabled;
-        self.served_forward(account).map_or_else(own, |(on, _)| on)
     }
 
     /// Takes the call that rings at an extension, as its key would.

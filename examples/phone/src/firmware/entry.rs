@@ -50,7 +50,7 @@ impl Firmware {
                 self.rest();
                 self.set_forward(now, account, kind, true, Some(number));
             }
-            Some(Entry::Pickup(account)) => self.pick_up_at(now, account, &number),
+            Some(Entry::Pickup(account)) => self.pick_up_by_code(now, account, &number),
             Some(Entry::GuestUser(account)) => self.guest_user(account, number),
             Some(Entry::GuestPassword(account)) => self.guest_password(now, account, number),
             Some(Entry::DeskUser) => self.desk_user(number),

@@ -60,7 +60,7 @@ impl Firmware {
     }
 
     /// The extension is dialled whose call is to be taken.
-    pub(super) fn pick_up_at(&mut self, now: Instant, account: usize, number: &str) {
+    pub(super) fn pick_up_by_code(&mut self, now: Instant, account: usize, number: &str) {
         let code = self.policy.accounts.get(account).map(|policy| policy.pickup.direct.clone());
         self.place(now, account, format!("{}{number}", code.unwrap_or_default()));
     }
