@@ -163,16 +163,3 @@ fn emergency_numbers_pass_block_out_rules() {
         assert_eq!(called(&mut desk).as_deref(), number, "{digits}");
     }
 }
-
-/// YLA-024, YLA-036.
-#[test]
-fn the_send_key_is_hash_star_or_none() {
-    for (word, hash, star) in [("#", Some("102"), None), ("*", None, Some("102")), ("off", None, None)] {
-        let settings = format!("dialplan.send_key = {word}\n");
-        for (key, expected) in [("#", hash), ("*", star)] {
-            let mut desk = desk(&CP860, &settings);
-            desk.type_in(&format!("102{key}"));
-            assert_eq!(called(&mut desk).as_deref(), expected, "{word}: 102{key}");
-        }
-    }
-}
