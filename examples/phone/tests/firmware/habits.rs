@@ -237,7 +237,7 @@ fn another_line_key_holds_the_call_or_ends_it() {
 /// PAB-078.
 #[test]
 fn a_call_that_is_left_on_hold_calls_the_person_back() {
-    let mut desk = phone(&ES620, "calls.hold_recall = 60\n");
+    let mut desk = phone(&ES620, "calls.hold_recall = 60\nhold.tone = no\n");
     let call = desk.talk("102");
     desk.press(Key::Hold);
     desk.commands();
@@ -257,7 +257,7 @@ fn a_call_that_is_left_on_hold_calls_the_person_back() {
     desk.signal(Signal::Resumed(call));
     desk.pass(Duration::from_secs(200));
     assert_eq!(desk.sound(), None);
-    let mut never = phone(&ES620, "");
+    let mut never = phone(&ES620, "hold.tone = no\n");
     let call = never.talk("102");
     never.press(Key::Hold);
     never.signal(Signal::Held(call));
