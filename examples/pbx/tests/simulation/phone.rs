@@ -379,7 +379,7 @@ impl Phone {
             self.count("picked");
             self.answer(call);
         } else if self.calls.len() > LINES || self.calls[&call].peer == self.name {
-            // Who has forwarded his calls to us, or is in a group with us, sends us our own.
+            // Who has forwarded his calls to us sends us our own.
             self.agent.reject(self.now, call, StatusCode::BUSY_HERE).unwrap();
         } else {
             self.agent.ring(self.now, call).unwrap();
