@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 /// The bound on every wait: far more than anything takes, so that it is met only when something hangs.
-const BOUND: Duration = Duration::from_secs(20);
+const BOUND: Duration = Duration::from_secs(60);
 
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(BOUND, future).await {
@@ -86,6 +86,25 @@ impl Ear {
     async fn hears_from_now(&mut self, hertz: f32) {
         let from = *self.count.borrow();
         self.hears_after(from, hertz).await;
+    }
+
+    /// Waits until two seconds in a row, from now on, are silent: with a beep before them, a message of that length is left.
+    async fn hears_silence(&mut self) {
+        const WINDOW: usize = 16_000;
+        let mut from = *self.count.borrow();
+        let silence = async {
+            loop {
+                self.count.wait_for(|count| *count >= from + WINDOW).await.unwrap();
+                let heard = self.heard.lock().unwrap();
+                let Some(last) =
+                    heard[from..from + WINDOW].iter().rposition(|sample| sample.unsigned_abs() > 100)
+                else {
+                    return;
+                };
+                from += last + 1;
+            }
+        };
+        soon("silence", silence).await;
     }
 
     async fn hears_after(&mut self, mut from: usize, hertz: f32) {

@@ -19,7 +19,7 @@ use sidetone_sip_ua::{
 };
 
 /// The bound on every wait: far more than anything takes, so that it is met only when something hangs.
-const BOUND: Duration = Duration::from_secs(30);
+const BOUND: Duration = Duration::from_secs(60);
 
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(BOUND, future).await {

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 
 fn run(test: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), test).await? })
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(300), test).await? })
 }
 
 async fn pbx() -> Result<sidetone_pbx::PbxHandle, Failed> {
@@ -44,6 +44,7 @@ async fn calls(count: u32) -> Result<(), Failed> {
     finish("register", sipp("register.xml", pbx.addr(), bob, &["-m", "1"])?).await?;
     let count = count.to_string();
     let callee = sipp("callee.xml", pbx.addr(), bob, &["-m", &count])?;
+    taken(bob).await;
     let caller = sipp("caller.xml", pbx.addr(), free_port()?, &["-m", &count, "-r", "100", "-s", "bob"])?;
     finish("caller", caller).await?;
     finish("callee", callee).await?;
@@ -78,6 +79,18 @@ async fn finish(who: &str, child: Child) -> Result<(), Failed> {
     let end: Vec<&str> = out.lines().rev().take(40).collect();
     let end: Vec<&str> = end.into_iter().rev().collect();
     Err(format!("{who}: {status}\n{}\n{err}", end.join("\n")).into())
+}
+
+/// Waits until SIPp has its port: by the kernel's table, as an attempt to bind it could be in its way.
+async fn taken(port: u16) {
+    let ending = format!(":{port:04X}");
+    // "  sl  local_address rem_address …"
+    let has = |table: &str| {
+        table.lines().any(|line| line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(&ending)))
+    };
+    while !has(&std::fs::read_to_string("/proc/net/udp").unwrap_or_default()) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// A UDP port that nobody has at this moment.

@@ -172,7 +172,7 @@ async fn a_message_is_left_heard_and_deleted() {
     let mut call = alice.call("bob", low).await.unwrap();
     established(&mut call).await;
     alices_ear.hears(1000.0).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    alices_ear.hears_silence().await;
     call.hangup().await.unwrap();
     let waiting = |event: &PbxEvent| {
         *event == PbxEvent::MailboxChanged { mailbox: "bob".into(), counts: MailboxCounts { new: 1, old: 0 } }

@@ -171,7 +171,7 @@ async fn a_message_that_waits_is_told_to_its_owner_alone() {
     let mut call = alice.call("bob", low).await.unwrap();
     established(&mut call).await;
     ear.hears(1000.0).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    ear.hears_silence().await;
     call.hangup().await.unwrap();
     let next = told("a message", &mut waiting, |request| Some(count(request))).await;
     assert_eq!(next, (true, 1, 0));
