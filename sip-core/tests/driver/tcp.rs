@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Far less than timers B and F.
-const FAST: Duration = Duration::from_secs(10);
+const FAST: Duration = Duration::from_secs(30);
 
 impl Party {
     fn tcp_at(local: &str) -> Self {

@@ -456,7 +456,8 @@ async fn what_is_no_tls_is_refused_by_both_sides() {
 async fn slow_handshakes_hold_up_nobody_and_end() {
     let authority = Authority::new("the authority");
     let mut config = listening(TlsConfig::new().server(authority.issue(&[DOMAIN]).identity()));
-    config.handshake_limit = Duration::from_millis(1500);
+    // Within it a good handshake is done, on a busy machine too.
+    config.handshake_limit = Duration::from_secs(6);
     config.max_handshakes = 20;
     let server = Server::start(&config);
     let mut silent = Vec::new();

@@ -102,7 +102,7 @@ impl Kamailio {
         let mut caller = Caller::new(self.port, "nobody", DigestClientConfig::default()).await?;
         for _ in 0..300 {
             let probe = caller.request(Method::OPTIONS, b"");
-            let answer = tokio::time::timeout(Duration::from_millis(200), caller.exchange(&probe)).await;
+            let answer = tokio::time::timeout(Duration::from_secs(2), caller.exchange(&probe)).await;
             if matches!(answer, Ok(Ok(_))) {
                 return Ok(());
             }
@@ -169,7 +169,7 @@ impl Caller {
         let mut buffer = vec![0; 4096];
         loop {
             let length =
-                tokio::time::timeout(Duration::from_secs(20), self.socket.recv(&mut buffer)).await??;
+                tokio::time::timeout(Duration::from_secs(60), self.socket.recv(&mut buffer)).await??;
             let datagram = bytes::Bytes::copy_from_slice(&buffer[..length]);
             let Ok(Message::Response(response)) = Message::parse(datagram, &Limits::default()) else {
                 return Err("that is no response".into());
@@ -266,7 +266,7 @@ async fn old_nonces(stage: Arc<Stage>) -> Outcome {
     let mut alice = Caller::new(kamailio.port, "alice", DigestClientConfig::default()).await?;
     assert!(alice.run(Method::REGISTER, b"").await?.0.is_some());
     let begin = std::time::Instant::now();
-    while begin.elapsed() < Duration::from_secs(30) {
+    while begin.elapsed() < Duration::from_secs(60) {
         let (challenged, response) = alice.run(Method::REGISTER, b"").await?;
         assert_eq!(response.status, StatusCode::OK);
         if let Some(challenged) = challenged {
@@ -297,7 +297,7 @@ impl Registrar {
     /// Waits until somebody was let in this way.
     async fn expect(&self, algorithm: &Algorithm, qop: &Qop) -> Outcome {
         let right = |one: &Credentials| one.algorithm() == *algorithm && one.qop.as_ref() == Some(qop);
-        for _ in 0..1500 {
+        for _ in 0..3000 {
             if self.let_in.lock().unwrap().iter().any(right) {
                 return Ok(());
             }

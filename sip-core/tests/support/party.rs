@@ -11,7 +11,7 @@ use sidetone_sip_core::{
     TransactionFailure, TransactionId,
 };
 
-pub(crate) const BOUND: Duration = Duration::from_secs(30);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 pub(crate) async fn bounded<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(BOUND, future).await.expect("the event came within the bound")

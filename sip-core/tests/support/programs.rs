@@ -43,7 +43,7 @@ pub(crate) fn trial<F: Future<Output = Outcome>>(
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let running = Arc::clone(&stage);
         let trial = core::panic::AssertUnwindSafe(|| {
-            runtime.block_on(async { tokio::time::timeout(2 * BOUND, run(running)).await })
+            runtime.block_on(async { tokio::time::timeout(5 * BOUND, run(running)).await })
         });
         // A panic must not skip the logs: without them an interop failure says nothing.
         let outcome = match std::panic::catch_unwind(trial) {

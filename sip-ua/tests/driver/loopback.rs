@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 pub(crate) const LOW: Tone = Tone { parts: &[Part { hertz: &[400.0], millis: 0 }], once: false };
 pub(crate) const HIGH: Tone = Tone { parts: &[Part { hertz: &[1000.0], millis: 0 }], once: false };
 /// More than anything here takes on a busy machine; a failure, not a pause.
-const BOUND: Duration = Duration::from_secs(20);
+const BOUND: Duration = Duration::from_secs(60);
 
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(BOUND, future).await.unwrap_or_else(|_| panic!("no {what} within {BOUND:?}"))

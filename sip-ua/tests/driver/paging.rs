@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// More than anything here takes on a busy machine; a failure, not a pause.
-const BOUND: Duration = Duration::from_secs(30);
+const BOUND: Duration = Duration::from_secs(60);
 
 /// Says a tone, and tells the share of it in the last 100 ms that were heard.
 struct Device {
