@@ -100,7 +100,7 @@ impl Settings {
             hide_digits: value("calls.hide_digits").word(),
             recorder_folder: value("recorder.folder").text(),
             recorder_rate: if value("recorder.rate").word() == "8000" { 8000 } else { 16_000 },
-            recorder_megabytes: u32::try_from(value("recorder.megabytes").number()).unwrap_or(u32::MAX),
+            recorder_megabytes: value("recorder.megabytes").number(),
         }
     }
 }

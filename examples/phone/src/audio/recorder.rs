@@ -6,6 +6,7 @@
 
 use super::wav::{NAP, QUEUED_FRAMES, Writer};
 use super::{FRAME_SAMPLES, RATE};
+use core::sync::atomic::{AtomicU64, Ordering};
 use rtrb::{Consumer, Producer, RingBuffer};
 use sidetone_media::resample::Resampler;
 use sidetone_media::wav::{Layout, Limits, Recorder as Machine, RecorderConfig, Sound};
@@ -13,7 +14,6 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Files of a folder that are looked at; one with more is taken for full.
 const MAX_FILES: usize = 10_000;
@@ -247,7 +247,7 @@ mod tests {
 
     impl Folder {
         fn new() -> Self {
-            use std::sync::atomic::AtomicU32;
+            use core::sync::atomic::AtomicU32;
             static NEXT: AtomicU32 = AtomicU32::new(0);
             let next = NEXT.fetch_add(1, Ordering::Relaxed);
             let path = std::env::temp_dir().join(format!("sidetone-recorder-{}-{next}", std::process::id()));

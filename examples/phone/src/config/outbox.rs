@@ -184,7 +184,7 @@ fn texts_of(bytes: &[u8]) -> (Vec<KeptText>, Option<(usize, String)>) {
         }
         match text_of(line) {
             Ok(_) if texts.len() >= MOST => {
-                wrong.get_or_insert((number, format!("more than {MOST} texts")));
+                wrong.get_or_insert_with(|| (number, format!("more than {MOST} texts")));
             }
             Ok(text) => texts.push(text),
             Err(what) => {
