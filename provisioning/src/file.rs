@@ -118,7 +118,7 @@ pub fn read(path: &Path) -> Result<Loaded, FileError> {
 /// assert_eq!(loaded.settings.phone().sip_port, 5070);
 /// assert_eq!(
 ///     loaded.problems[0].to_string(),
-///     "phone.conf:3: account.1.expires: \"soon\" is not allowed: expected 60 to 86400 seconds",
+///     "phone.conf:3: account.1.expires: \"soon\" is not allowed: expected 1 to 4294967295 seconds",
 /// );
 /// ```
 #[must_use]

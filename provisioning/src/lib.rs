@@ -12,8 +12,9 @@ pub use settings::{Secret, SettingError, SettingErrorKind, Settings};
 pub use typed::{
     AccountCallSettings, AccountDialSettings, AccountFeatureSettings, AccountServerSettings, AccountSettings,
     AccountSeveralSettings, AuthoritySet, BlfListSettings, CallSettings, CodeSettings, CompletionSettings,
-    DialSettings, DndSettings, DtmfInfo, DtmfMode, FeatureSettings, ForwardSettings, IdentitySettings,
-    IntercomSettings, KeepAliveKind, KeySettings, KeysSettings, MediaSettings, NatKind, PagingSettings,
-    PhoneSettings, PnpSettings, ServerSettings, SessionSettings, SeveralSettings, Srtp, TimerSettings,
-    TlsSettings, ToneSettings, Transport,
+    DialSettings, DndSettings, DnsCache, DtmfInfo, DtmfMode, ExpiresPlace, FailbackKind, FeatureSettings,
+    ForwardSettings, IdentitySettings, IntercomSettings, KeepAliveKind, KeySettings, KeysSettings,
+    LocatingSettings, MacSetting, MediaSettings, NatKind, PagingSettings, PhoneSettings, PnpSettings,
+    RefreshKind, RegistrationSettings, ServerSettings, SessionSettings, SeveralSettings, SoundSettings, Srtp,
+    SubscribingSettings, TimerSettings, TlsSettings, ToneSettings, Transport,
 };

@@ -10,11 +10,16 @@ mod dialplan;
 mod features;
 mod identity;
 mod keys;
+mod locating;
 mod pnp;
+mod registration;
 mod server;
 mod session;
 mod several;
+mod sound;
+mod subscribing;
 mod table;
+mod tones;
 
 use table::TABLE;
 
@@ -33,6 +38,11 @@ const TABLES: &[&[Setting]] = &[
     codes::CODES,
     calls::CALLS,
     session::SESSION,
+    registration::REGISTRATION,
+    subscribing::SUBSCRIBING,
+    locating::LOCATING,
+    sound::SOUND,
+    tones::TONES,
     server::SERVER,
     identity::IDENTITY,
     keys::KEYS,
@@ -126,6 +136,13 @@ pub enum Kind {
         /// The greatest.
         max: u32,
     },
+    /// A whole number, or nothing.
+    OptionalInteger {
+        /// The least.
+        min: u32,
+        /// The greatest.
+        max: u32,
+    },
     /// A time in milliseconds.
     Milliseconds {
         /// The shortest.
@@ -143,6 +160,13 @@ pub enum Kind {
     /// A time in whole seconds.
     Seconds {
         /// The shortest.
+        min: u32,
+        /// The longest.
+        max: u32,
+    },
+    /// A time in whole seconds, or 0.
+    SecondsOrZero {
+        /// The shortest beside 0.
         min: u32,
         /// The longest.
         max: u32,
@@ -195,6 +219,8 @@ impl fmt::Display for Kind {
             Self::Milliseconds { min, max } => write!(f, "{min} to {max} milliseconds"),
             Self::OptionalMilliseconds { min, max } => write!(f, "{min} to {max} milliseconds, or nothing"),
             Self::Seconds { min, max } => write!(f, "{min} to {max} seconds"),
+            Self::SecondsOrZero { min, max } => write!(f, "0, or {min} to {max} seconds"),
+            Self::OptionalInteger { min, max } => write!(f, "{min} to {max}, or nothing"),
             Self::Choice(words) => {
                 for (place, word) in words.iter().enumerate() {
                     let before = match place {

@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 /// let (number, account) = settings.accounts().next().expect("one account is there");
 /// assert_eq!((number, account.transport), (1, Transport::Tcp));
 ///
-/// let error = settings.set("account.1.expires", "5").unwrap_err();
-/// assert_eq!(error.to_string(), "account.1.expires: \"5\" is not allowed: expected 60 to 86400 seconds");
+/// let error = settings.set("account.1.expires", "0").unwrap_err();
+/// assert_eq!(error.to_string(), "account.1.expires: \"0\" is not allowed: expected 1 to 4294967295 seconds");
 /// # Ok::<(), sidetone_provisioning::SettingError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -293,8 +293,17 @@ impl Value {
             Kind::Secret { max } => plain(text, max).then(|| Self::Secret(Secret(text.to_owned()))),
             Kind::SipUri => (text.is_empty() || is_sip_uri(text)).then(|| Self::Text(text.to_owned())),
             Kind::SocketAddress => text.parse().ok().map(Self::Address),
-            Kind::OptionalMilliseconds { .. } if text.is_empty() => Some(Self::OptionalNumber(None)),
-            Kind::OptionalMilliseconds { min, max } => {
+            Kind::SecondsOrZero { min, max } => {
+                if text == "0" {
+                    Some(Self::Number(0))
+                } else {
+                    number(text, min, max).map(Self::Number)
+                }
+            }
+            Kind::OptionalMilliseconds { .. } | Kind::OptionalInteger { .. } if text.is_empty() => {
+                Some(Self::OptionalNumber(None))
+            }
+            Kind::OptionalMilliseconds { min, max } | Kind::OptionalInteger { min, max } => {
                 number(text, min, max).map(|number| Self::OptionalNumber(Some(number)))
             }
             Kind::IpAddress if text.is_empty() => Some(Self::Ip(None)),
@@ -403,6 +412,8 @@ mod tests {
             Kind::Integer { min, max }
             | Kind::Seconds { min, max }
             | Kind::Milliseconds { min, max }
+            | Kind::SecondsOrZero { min, max }
+            | Kind::OptionalInteger { min, max }
             | Kind::OptionalMilliseconds { min, max } => {
                 let numbers = ["3", "60", "100", "480", "603", "2500", "5080"];
                 let fits = |text: &&&str| text.parse().is_ok_and(|number| (min..=max).contains(&number));

@@ -7,10 +7,14 @@ mod dialplan;
 mod features;
 mod identity;
 mod keys;
+mod locating;
 mod pnp;
+mod registration;
 mod server;
 mod session;
 mod several;
+mod sound;
+mod subscribing;
 
 pub use calls::{AccountCallSettings, CallSettings, DndSettings, ForwardSettings, IntercomSettings};
 pub use codes::CodeSettings;
@@ -19,10 +23,14 @@ pub use dialplan::{AccountDialSettings, DialSettings};
 pub use features::{AccountFeatureSettings, FeatureSettings};
 pub use identity::IdentitySettings;
 pub use keys::{BlfListSettings, KeySettings, KeysSettings};
+pub use locating::{DnsCache, LocatingSettings};
 pub use pnp::PnpSettings;
+pub use registration::{ExpiresPlace, FailbackKind, MacSetting, RegistrationSettings};
 pub use server::{AccountServerSettings, ServerSettings};
-pub use session::SessionSettings;
+pub use session::{RefreshKind, SessionSettings};
 pub use several::{AccountSeveralSettings, SeveralSettings};
+pub use sound::SoundSettings;
+pub use subscribing::SubscribingSettings;
 
 use crate::host::Host;
 use crate::schema::ACCOUNTS;
@@ -73,6 +81,10 @@ pub struct AccountSettings {
     pub calls: AccountCallSettings,
     pub blf_list: BlfListSettings,
     pub session: SessionSettings,
+    pub registration: RegistrationSettings,
+    pub subscribing: SubscribingSettings,
+    pub locating: LocatingSettings,
+    pub sound: SoundSettings,
     pub server: AccountServerSettings,
     pub dialling: AccountDialSettings,
     pub identity: IdentitySettings,
@@ -120,6 +132,10 @@ pub struct MediaSettings {
     /// The first port of the range; `None` lets the system choose.
     pub port: Option<u16>,
     pub port_last: Option<u16>,
+    /// As it was written; empty if there are none.
+    pub external_ports: String,
+    /// Whether PCMU is behind the codecs in any case.
+    pub pcmu_always: bool,
     pub dscp: u8,
     /// Whether the jitter buffer's delay follows the network.
     pub jitter_adaptive: bool,
@@ -149,6 +165,18 @@ pub struct ToneSettings {
     pub busy: String,
     pub congestion: String,
     pub call_waiting: String,
+    pub stutter: String,
+    pub recall: String,
+    pub hold: String,
+    pub held: String,
+    pub auto_answer: String,
+    /// Whether the tone of `hold`, once it began, goes on.
+    pub hold_goes_on: bool,
+    /// Whether the busy tone, not congestion, follows every call that cannot be made.
+    pub failed_is_busy: bool,
+    /// How long the tone after a call lasts, at the handset and else.
+    pub ended: Duration,
+    pub ended_hands_free: Duration,
     pub keys: bool,
 }
 
@@ -347,6 +375,10 @@ impl Settings {
                 _ => DtmfInfo::DtmfRelay,
             },
             session: self.account_session(number),
+            registration: self.account_registration(number),
+            subscribing: self.account_subscribing(number),
+            locating: self.account_locating(number),
+            sound: self.account_sound(number),
             server: self.account_server(number),
             dialling: self.account_dialling(number),
             identity: self.account_identity(number),
@@ -386,6 +418,15 @@ impl Settings {
                 busy: value("tones.busy").text(),
                 congestion: value("tones.congestion").text(),
                 call_waiting: value("tones.call_waiting").text(),
+                stutter: value("tones.stutter").text(),
+                recall: value("tones.recall").text(),
+                hold: value("tones.hold").text(),
+                held: value("tones.held").text(),
+                auto_answer: value("tones.auto_answer").text(),
+                hold_goes_on: value("hold.tone_goes_on").bool(),
+                failed_is_busy: value("tones.failed").word() == "busy",
+                ended: value("tones.ended").seconds(),
+                ended_hands_free: value("tones.ended_hands_free").seconds(),
                 keys: value("tones.keys").bool(),
             },
             paging: PagingSettings {
@@ -430,6 +471,8 @@ impl Settings {
             codecs: value("codecs").text(),
             port: value("port").port(),
             port_last: value("port_last").port(),
+            external_ports: value("external_ports").text(),
+            pcmu_always: value("pcmu_always").bool(),
             dscp: value("dscp").octet(),
             jitter_adaptive: value("jitter").word() == "adaptive",
             jitter_min: time("jitter_min"),

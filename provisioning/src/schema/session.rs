@@ -19,7 +19,7 @@ pub(super) const SESSION: &[Setting] = {
         ),
         row(
             "account.N.session_expires",
-            Seconds { min: 60, max: 65_535 },
+            Seconds { min: 30, max: 65_535 },
             "1800",
             Admin,
             LIVE,
@@ -32,6 +32,14 @@ pub(super) const SESSION: &[Setting] = {
             Admin,
             LIVE,
             "Who refreshes: the phone (`uac`), the server (`uas`), or whom the other side chooses (`open`).",
+        ),
+        row(
+            "account.N.session_refresh_by",
+            Choice(&["auto", "invite", "update"]),
+            "auto",
+            Admin,
+            LIVE,
+            "How a call is refreshed: by UPDATE where the other side takes it and else by INVITE, always by INVITE, or by UPDATE first.",
         ),
         row(
             "account.N.reliable",

@@ -70,7 +70,7 @@ pub(super) const SEVERAL: &[Setting] = {
         row("hold.tone", Bool, "true", User, LIVE, "Whether a tone reminds of a call on hold."),
         row(
             "hold.tone_delay",
-            Seconds { min: 3, max: 3600 },
+            Seconds { min: 1, max: 3600 },
             "30",
             User,
             LIVE,

@@ -51,7 +51,7 @@ pub(super) const TABLE: &[Setting] = {
         ),
         row(
             "account.N.expires",
-            Seconds { min: 60, max: 86_400 },
+            Seconds { min: 1, max: u32::MAX },
             "3600",
             Admin,
             LIVE,

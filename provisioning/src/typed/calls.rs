@@ -25,6 +25,10 @@ pub struct AccountCallSettings {
     pub voice_mail: String,
     pub mwi: bool,
     pub mwi_interval: Duration,
+    /// Whether the voice mail is asked, not the account.
+    pub mwi_to_voice_mail: bool,
+    /// Whether only messages of the voice mail count.
+    pub mwi_voice_line: bool,
     pub several: AccountSeveralSettings,
 }
 
@@ -118,6 +122,8 @@ impl Settings {
             voice_mail: value("voice_mail").text(),
             mwi: value("mwi").bool(),
             mwi_interval: value("mwi_interval").seconds(),
+            mwi_to_voice_mail: value("mwi_to_voice_mail").bool(),
+            mwi_voice_line: value("mwi_voice_line").bool(),
             several: self.account_several(number),
         }
     }

@@ -12,6 +12,7 @@ pub struct SessionSettings {
     pub expires: Duration,
     /// Whether the phone refreshes; `None` leaves it open.
     pub phone_refreshes: Option<bool>,
+    pub refresh_by: RefreshKind,
     pub reliable: bool,
     /// Whether calls follow a 302 and the like.
     pub follow_redirects: bool,
@@ -19,6 +20,15 @@ pub struct SessionSettings {
     pub server2: Option<String>,
     pub concurrent: bool,
     pub outbound_proxy2: Option<String>,
+}
+
+/// How a call is refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the schema documents the settings")]
+pub enum RefreshKind {
+    Auto,
+    Invite,
+    Update,
 }
 
 impl Settings {
@@ -31,6 +41,11 @@ impl Settings {
                 "uac" => Some(true),
                 "uas" => Some(false),
                 _ => None,
+            },
+            refresh_by: match value("session_refresh_by").word() {
+                "invite" => RefreshKind::Invite,
+                "update" => RefreshKind::Update,
+                _ => RefreshKind::Auto,
             },
             reliable: value("reliable").bool(),
             follow_redirects: value("redirect").word() == "follow",
