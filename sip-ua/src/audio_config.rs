@@ -35,6 +35,11 @@ pub struct AudioConfig {
     pub processing: AudioProcessing,
     /// Whether and how often we report on calls (RTCP).
     pub rtcp: RtcpConfig,
+    /// The differentiated services code point of this audio's RTP, 0 to 63 (RFC 2474). `None`, the default: the user
+    /// agent's.
+    pub dscp: Option<u8>,
+    /// That of its RTCP. `None`, the default: that of [`dscp`](Self::dscp), or the user agent's.
+    pub rtcp_dscp: Option<u8>,
     /// What is sent while nobody speaks. Comfort noise also needs `description.comfort_noise`.
     pub silence: SilenceSuppression,
     /// How key presses are sent and heard. A mode without telephone events leaves them out of offers and answers, whatever
@@ -123,6 +128,8 @@ impl AudioConfig {
             delay: DelayLimits::default(),
             processing: AudioProcessing::OFF,
             rtcp: RtcpConfig::default(),
+            dscp: None,
+            rtcp_dscp: None,
             silence: SilenceSuppression::default(),
             dtmf: DtmfConfig::default(),
             on_hold: HoldMusic::Silence,

@@ -4,11 +4,13 @@ mod outbound;
 mod redundancy;
 mod refresh;
 mod registration;
+mod subscription;
 
 pub use outbound::Outbound;
 pub use redundancy::{Failback, Redundancy, RedundancyMode, Server};
 pub use refresh::{RefreshRule, RetryRule};
 pub use registration::{ExpiresIn, MacPlace, RegistrationConfig, SendMac};
+pub use subscription::SubscriptionRules;
 
 use crate::error::ConfigError;
 use crate::feature::redirect::RedirectConfig;
@@ -168,6 +170,8 @@ pub struct AccountConfig {
     pub call_unregistered: bool,
     /// How it registers: refresh, retry, what a REGISTER says.
     pub registration: RegistrationConfig,
+    /// How its subscriptions are kept.
+    pub subscriptions: SubscriptionRules,
     /// Further servers and backup proxies.
     pub redundancy: Redundancy,
     /// Flows and GRUU (RFC 5626, RFC 5627). `None`, the default: neither.
@@ -218,6 +222,7 @@ impl AccountConfig {
             register: true,
             call_unregistered: true,
             registration: RegistrationConfig::default(),
+            subscriptions: SubscriptionRules::default(),
             redundancy: Redundancy::default(),
             outbound: None,
             rewrite_contact: true,

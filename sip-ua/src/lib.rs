@@ -48,7 +48,7 @@ pub use audio_config::{AudioConfig, DtmfConfig, HoldMusic};
 pub use call::CallRequest;
 pub use config::{
     AccountConfig, AgentConfig, ExpiresIn, Failback, MacPlace, Outbound, Redundancy, RedundancyMode,
-    ReferPolicy, RefreshRule, RegistrationConfig, RetryRule, SendMac, Server,
+    ReferPolicy, RefreshRule, RegistrationConfig, RetryRule, SendMac, Server, SubscriptionRules,
 };
 pub use error::{CommandError, ConfigError};
 pub use event::{
@@ -61,7 +61,7 @@ pub use publication::{PublicationId, PublicationState, PublishRequest};
 pub use refusal::Refusal;
 pub use registration::Binding;
 pub use request::{IncomingId, OutgoingRequest, RequestId};
-pub use session::{ExtensionUse, SessionConfig, SessionTimerConfig};
+pub use session::{ExtensionUse, RefreshMethod, SessionConfig, SessionTimerConfig};
 pub use subscription::{
     MAX_SAID, NotifyContent, ResubscribeRule, SubscribeKind, SubscribeRequest, SubscriptionId,
     SubscriptionState, WatcherId, WatcherState,

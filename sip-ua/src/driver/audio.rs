@@ -118,7 +118,8 @@ impl Task {
             return Err(Error::SampleRate(rate));
         }
         let mut rng = self.agent.endpoint_mut().rng().fork();
-        let ports = ports::open(ip, &self.ports, rng.next_u32()).await?;
+        let marked = self.ports.clone().marked_as(&self.audio_config(account));
+        let ports = ports::open(ip, &marked, rng.next_u32()).await?;
         let negotiator = self.negotiator(ip, account, (ports.rtp_port, ports.rtp_port + 1), &mut rng);
         let config = self.audio_config(account);
         let stream = StreamSettings {

@@ -1,6 +1,7 @@
 //! RTP and RTCP sockets: an even port and the one above it (RFC 3550 §11).
 
 use super::{Error, PortPlan};
+use crate::AudioConfig;
 use sidetone_hal::net::{IpAddr, SocketAddr};
 use sidetone_sip_core::driver::set_dscp;
 use socket2::SockRef;
@@ -27,6 +28,17 @@ pub(super) struct PortOptions {
     pub(super) dscp: u8,
     /// That of RTCP; that of RTP without it.
     pub(super) rtcp_dscp: Option<u8>,
+}
+
+impl PortOptions {
+    /// The same ports, their packets marked as this audio wants it.
+    pub(super) fn marked_as(mut self, audio: &AudioConfig) -> Self {
+        if let Some(dscp) = audio.dscp {
+            (self.dscp, self.rtcp_dscp) = (dscp, None);
+        }
+        self.rtcp_dscp = audio.rtcp_dscp.or(self.rtcp_dscp);
+        self
+    }
 }
 
 /// Opens a pair at `ip`: as planned, beginning at `start` (any number) and going round, or where the system likes.
@@ -83,6 +95,20 @@ mod tests {
             assert_eq!(ports.rtcp.local_addr().unwrap().port(), ports.rtp_port + 1);
             pairs.push(ports);
         }
+    }
+
+    #[tokio::test]
+    async fn each_audio_may_mark_speech_and_reports_in_its_own_way() {
+        let usual = PortOptions { dscp: 46, rtcp_dscp: Some(10), ..PortOptions::default() };
+        let marks = async |dscp, rtcp_dscp| {
+            let audio = AudioConfig { dscp, rtcp_dscp, ..AudioConfig::default() };
+            let ports = open(LOCALHOST, &usual.clone().marked_as(&audio), 0).await.unwrap();
+            [&ports.rtp, &ports.rtcp].map(|socket| SockRef::from(socket).tos_v4().unwrap() >> 2)
+        };
+        assert_eq!(marks(None, None).await, [46, 10]);
+        assert_eq!(marks(Some(34), None).await, [34, 34]);
+        assert_eq!(marks(Some(34), Some(18)).await, [34, 18]);
+        assert_eq!(marks(None, Some(18)).await, [46, 18]);
     }
 
     #[tokio::test]

@@ -41,6 +41,22 @@ pub struct SessionTimerConfig {
     /// refresh, for the settings of phones mean themselves by it, and `Uas` the caller. `None`, the default: the other
     /// side of a call of ours chooses, and a caller who can refreshes its own.
     pub refresher: Option<Refresher>,
+    /// By which request this side refreshes (Panasonic's `SIP_SESSION_METHOD`).
+    pub method: RefreshMethod,
+}
+
+/// By which request a session is refreshed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RefreshMethod {
+    /// UPDATE where the other side says that it takes it (Allow), for that says nothing of media; else a re-INVITE with
+    /// what we said last. The default.
+    #[default]
+    Auto,
+    /// A re-INVITE always.
+    Invite,
+    /// UPDATE, whatever the other side says; a re-INVITE once it has refused that (405, 501).
+    Update,
 }
 
 impl Default for SessionTimerConfig {
@@ -50,6 +66,7 @@ impl Default for SessionTimerConfig {
             expires: Duration::from_secs(1800),
             min_se: Duration::from_secs(90),
             refresher: None,
+            method: RefreshMethod::Auto,
         }
     }
 }
@@ -79,6 +96,13 @@ impl SessionTimerConfig {
     #[must_use]
     pub const fn with_refresher(mut self, refresher: Refresher) -> Self {
         self.refresher = Some(refresher);
+        self
+    }
+
+    /// The same, refreshing by another request.
+    #[must_use]
+    pub const fn with_method(mut self, method: RefreshMethod) -> Self {
+        self.method = method;
         self
     }
 

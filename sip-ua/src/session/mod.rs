@@ -18,7 +18,7 @@ mod timer;
 mod update;
 
 pub(crate) use config::OPTIONS;
-pub use config::{ExtensionUse, SessionConfig, SessionTimerConfig};
+pub use config::{ExtensionUse, RefreshMethod, SessionConfig, SessionTimerConfig};
 pub(crate) use invite_uac::Outgoing;
 pub(crate) use invite_uas::{Incoming, refusal};
 pub(crate) use timer::too_short;

@@ -1,7 +1,7 @@
 //! Session timers (RFC 4028): how long a session lasts that nobody refreshes, who refreshes it, and its end.
 
 use super::SessionConfig;
-use super::config::{ExtensionUse, TIMER};
+use super::config::{ExtensionUse, RefreshMethod, TIMER};
 use super::offers::Offering;
 use super::reinvite::push_abilities;
 use super::retry::{longer, raise_interval};
@@ -36,12 +36,22 @@ pub(super) struct SessionTimer {
     pub(super) refreshing: Option<ExchangeId>,
     /// Our last session description, for a refresh by re-INVITE; kept only where we refresh.
     sdp: Option<Bytes>,
+    /// The other side has refused to be refreshed by UPDATE.
+    update_refused: bool,
 }
 
 impl SessionTimer {
     fn new(now: Instant, interval: u32, ours: bool) -> Self {
         let end = now + lifetime(interval);
-        Self { interval, min_se: DEFAULT_MIN_SE, ours, end, refreshing: None, sdp: None }
+        Self {
+            interval,
+            min_se: DEFAULT_MIN_SE,
+            ours,
+            end,
+            refreshing: None,
+            sdp: None,
+            update_refused: false,
+        }
     }
 
     /// What our requests say of the timer (RFC 4028 §7.4): the roles stay, whoever sends the request.
@@ -189,6 +199,7 @@ impl Call {
         if let Some(before) = session.timer.take() {
             timer.min_se = before.min_se;
             timer.refreshing = before.refreshing;
+            timer.update_refused = before.update_refused;
             timer.sdp = before.sdp.filter(|_| ours);
         }
         timer.min_se = timer.min_se.max(least);
@@ -226,14 +237,19 @@ impl Call {
         context.deadlines.set(Timer::Session(self.id), end);
     }
 
-    /// Sends a refresh: an UPDATE where the other side takes it, for that says nothing of media, else a re-INVITE with
-    /// what we said last. Whether it could be sent.
+    /// Sends a refresh: an UPDATE as far as the settings allow and the other side takes it, else a re-INVITE with what we
+    /// said last. Whether it could be sent.
     fn refresh(&mut self, context: &mut Context, now: Instant) -> bool {
         let Phase::Up(session) = &mut self.phase else { return false };
         if !session.may_offer() {
             return false;
         }
-        if session.peer.update {
+        let by_update = match context.session_config(self.account).timer.method {
+            RefreshMethod::Auto => session.peer.update,
+            RefreshMethod::Invite => false,
+            RefreshMethod::Update => !session.timer.as_ref().is_some_and(|timer| timer.update_refused),
+        };
+        if by_update {
             let exchange = self.send_update(context, now, None, None);
             self.refreshing(exchange);
             return exchange.is_some();
@@ -271,8 +287,19 @@ impl Call {
     pub(super) fn refresh_refused(&mut self, context: &mut Context, now: Instant, status: StatusCode) {
         let Phase::Up(session) = &mut self.phase else { return };
         let foreign = matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED);
-        if foreign && core::mem::replace(&mut session.peer.update, false) && self.refresh(context, now) {
-            return;
+        if foreign {
+            let method = context.session_config(self.account).timer.method;
+            let known = core::mem::replace(&mut session.peer.update, false);
+            let Some(timer) = &mut session.timer else { return };
+            let first = !core::mem::replace(&mut timer.update_refused, true);
+            let tried = match method {
+                RefreshMethod::Auto => known,
+                RefreshMethod::Invite => false,
+                RefreshMethod::Update => first,
+            };
+            if tried && self.refresh(context, now) {
+                return;
+            }
         }
         self.refresh_later(context, now);
     }

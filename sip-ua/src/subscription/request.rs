@@ -1,11 +1,15 @@
 //! What a subscription of ours asks for, when it is tried again, and how it stands.
 
+use crate::config::SubscriptionRules;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{ContentType, Event as EventHeader};
 use sidetone_sip_core::{Headers, StatusCode, Uri};
+
+/// The lifetime that is asked for when nobody says another one.
+const USUAL: Duration = Duration::from_secs(3600);
 
 /// What to subscribe to.
 ///
@@ -34,6 +38,8 @@ pub struct SubscribeRequest {
     /// Whether the user answers each NOTIFY ([`Event::NotifyAsked`](crate::Event::NotifyAsked)), in the place of a 200 at
     /// once: what it says may be refused. So a state agent gives the appearances of bridged lines.
     pub answers: bool,
+    /// At which share of the lifetime it is refreshed, in percent, 1 to 100; `None`, the default, draws it between 75 and 90.
+    pub refresh: Option<u8>,
 }
 
 impl SubscribeRequest {
@@ -43,13 +49,26 @@ impl SubscribeRequest {
         Self {
             to,
             event,
-            expires: Duration::from_secs(3600),
+            expires: USUAL,
             accept: Vec::new(),
             headers: Headers::new(),
             body: None,
             again: ResubscribeRule::DEFAULT,
             answers: false,
+            refresh: None,
         }
+    }
+
+    /// The same by the account's rules, where this has nothing of its own.
+    pub(super) fn by_rules(mut self, rules: &SubscriptionRules) -> Self {
+        if self.expires == USUAL {
+            self.expires = rules.expires.unwrap_or(USUAL);
+        }
+        if self.again == ResubscribeRule::DEFAULT {
+            self.again = rules.again.unwrap_or(ResubscribeRule::DEFAULT);
+        }
+        self.refresh = self.refresh.or(rules.refresh);
+        self
     }
 
     /// The same with a type of body that is understood.
@@ -99,19 +118,33 @@ pub struct ResubscribeRule {
     /// Whether refusals are tried again that will hardly change: 403, 404, 489 and the like, and the reasons `rejected` and
     /// `noresource` (RFC 6665 §4.1.3 says not to). Panasonic's phones do, by their retry interval.
     pub after_refusal: bool,
+    /// Whether a 403 is final, whatever [`after_refusal`](Self::after_refusal) says (Panasonic).
+    pub stop_on_forbidden: bool,
 }
 
 impl ResubscribeRule {
     /// 30 s to 30 min, not after refusals.
-    pub const DEFAULT: Self =
-        Self { base: Duration::from_secs(30), max: Duration::from_secs(1800), after_refusal: false };
+    pub const DEFAULT: Self = Self {
+        base: Duration::from_secs(30),
+        max: Duration::from_secs(1800),
+        after_refusal: false,
+        stop_on_forbidden: false,
+    };
     /// Never: the first end is the end.
-    pub const NEVER: Self = Self { base: Duration::ZERO, max: Duration::ZERO, after_refusal: false };
+    pub const NEVER: Self =
+        Self { base: Duration::ZERO, max: Duration::ZERO, after_refusal: false, stop_on_forbidden: false };
 
     /// The same wait each time, after refusals too.
     #[must_use]
     pub const fn every(wait: Duration) -> Self {
-        Self { base: wait, max: wait, after_refusal: true }
+        Self { base: wait, max: wait, after_refusal: true, stop_on_forbidden: false }
+    }
+
+    /// The same rule, which takes a 403 as final.
+    #[must_use]
+    pub const fn stopping_on_forbidden(mut self) -> Self {
+        self.stop_on_forbidden = true;
+        self
     }
 
     pub(super) const fn is_never(&self) -> bool {

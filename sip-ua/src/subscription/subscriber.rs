@@ -91,9 +91,10 @@ impl Agent {
         account: AccountId,
         request: SubscribeRequest,
     ) -> Result<SubscriptionId, CommandError> {
-        if !self.context.accounts.contains_key(&account) {
+        let Some(known) = self.context.accounts.get(&account) else {
             return Err(CommandError::NoSuchAccount);
-        }
+        };
+        let request = request.by_rules(&known.config.subscriptions);
         if !request.to.is_sip() {
             return Err(CommandError::NotSip);
         }
@@ -312,7 +313,12 @@ impl Agent {
         let life = Duration::from_secs(u64::from(seconds));
         subscriber.until = Some(now + life);
         if subscriber.wanted && subscriber.expires > 0 {
-            let refresh = life.mul_f64(0.75 + 0.15 * self.context.rng.unit());
+            let share = match subscriber.request.refresh {
+                // At the latest at 99 %, or it would be none.
+                Some(percent) => f64::from(percent.clamp(1, 99)) / 100.0,
+                None => 0.75 + 0.15 * self.context.rng.unit(),
+            };
+            let refresh = life.mul_f64(share);
             self.context.deadlines.set(Timer::Resubscribe(id), now + refresh);
         }
     }
@@ -350,7 +356,9 @@ impl Agent {
         let Loss { status, reason, retry, refused, at_once } = loss;
         let Some(subscriber) = self.subscriptions.subscribers.get_mut(&id) else { return };
         let rule = subscriber.request.again;
-        let hopeless = refused && !rule.after_refusal || rule.is_never() || subscriber.expires == 0;
+        let forbidden = rule.stop_on_forbidden && status == Some(StatusCode::FORBIDDEN);
+        let hopeless =
+            refused && !rule.after_refusal || forbidden || rule.is_never() || subscriber.expires == 0;
         if !subscriber.wanted || hopeless {
             return self.subscription_over(id, status, &reason);
         }

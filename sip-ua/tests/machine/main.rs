@@ -39,6 +39,7 @@ mod requests;
 mod retry;
 mod shared_line;
 mod simulation;
+mod statuses;
 mod subscription;
 mod support;
 mod switch;

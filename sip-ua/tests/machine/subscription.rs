@@ -8,8 +8,8 @@ use sidetone_sip_core::{Method, StatusCode};
 use sidetone_sip_ua::feature::plug_and_play::PlugAndPlay;
 use sidetone_sip_ua::package::device::{Profile, ProfileRequest};
 use sidetone_sip_ua::{
-    AgentConfig, Event, OutgoingRequest, SubscribeKind, SubscribeRequest, SubscriptionId, SubscriptionState,
-    WatcherId, WatcherState,
+    AccountConfig, AgentConfig, Event, OutgoingRequest, ResubscribeRule, SubscribeKind, SubscribeRequest,
+    SubscriptionId, SubscriptionRules, SubscriptionState, WatcherId, WatcherState,
 };
 
 fn configure(_: &'static str, config: &mut AgentConfig) {
@@ -366,4 +366,87 @@ fn methods_with_commands_of_their_own_cannot_be_sent_as_others() {
         let request = OutgoingRequest::new(method);
         assert!(net.at("alice", |now, agent, account| agent.request(now, account, &to, request).is_err()));
     }
+}
+
+/// An account of Alice's with these rules subscribes to Bob's state.
+fn subscribe_by(net: &mut Net, rules: SubscriptionRules) -> SubscriptionId {
+    let to = net.uri("bob");
+    net.at("alice", |now, agent, _| {
+        let mut account = AccountConfig::parse("sip:desk@192.0.2.1").unwrap().without_registration();
+        account.subscriptions = rules;
+        let account = agent.add_account(account).unwrap();
+        agent.subscribe(now, account, SubscribeRequest::new(to, "dialog".parse().unwrap())).unwrap()
+    })
+}
+
+#[test]
+fn an_accounts_rules_say_how_long_a_subscription_lasts_and_when_it_is_refreshed() {
+    for percent in [50, 90] {
+        let mut net = net();
+        let rules =
+            SubscriptionRules::default().with_expires(Duration::from_secs(1000)).with_refresh(percent);
+        subscribe_by(&mut net, rules);
+        let asked = net.events("bob").into_iter().find_map(|event| match event {
+            Event::Subscribe { watcher, request, .. } => {
+                Some((watcher, request.headers.require::<Expires>().unwrap().0))
+            }
+            _ => None,
+        });
+        let (watcher, expires) = asked.expect("somebody subscribes");
+        assert_eq!(expires, 1000);
+        net.at("bob", |now, agent, _| {
+            agent.accept_subscription(now, watcher, WatcherState::Active, text("one")).unwrap();
+        });
+        net.advance(Duration::from_secs(u64::from(percent) * 10 - 1));
+        net.said();
+        net.advance(Duration::from_secs(2));
+        assert_eq!(net.said(), ["alice -> bob: SUBSCRIBE", "bob -> alice: 200 SUBSCRIBE"], "{percent}");
+    }
+}
+
+#[test]
+fn an_accounts_rules_say_when_a_subscription_that_failed_is_tried_again() {
+    let every_ten = ResubscribeRule::every(Duration::from_secs(10));
+    for (status, rule, again) in [
+        (404, every_ten.stopping_on_forbidden(), true),
+        (500, every_ten.stopping_on_forbidden(), true),
+        (403, every_ten.stopping_on_forbidden(), false),
+        (403, every_ten, true),
+        (404, ResubscribeRule::DEFAULT, false),
+    ] {
+        let mut net = net();
+        subscribe_by(&mut net, SubscriptionRules::default().with_again(rule));
+        for _ in 0..3 {
+            let asked = net.events("bob").into_iter().find_map(|event| match event {
+                Event::Subscribe { watcher, .. } => Some(watcher),
+                _ => None,
+            });
+            let watcher = asked.expect("somebody subscribes");
+            net.at("bob", |now, agent, _| {
+                let status = StatusCode::new(status).unwrap();
+                agent.reject_subscription(now, watcher, status).unwrap();
+            });
+            net.said();
+            net.advance(Duration::from_millis(9900));
+            assert_eq!(net.said(), [""; 0], "{status}");
+            net.advance(Duration::from_millis(200));
+            let said = net.said();
+            assert_eq!(
+                said.first().map(String::as_str),
+                again.then_some("alice -> bob: SUBSCRIBE"),
+                "{status}"
+            );
+            if !again {
+                break;
+            }
+        }
+    }
+    // Silence is a failure too.
+    let mut net = net();
+    subscribe_by(&mut net, SubscriptionRules::default().with_again(every_ten.stopping_on_forbidden()));
+    net.events("bob");
+    net.advance(Duration::from_secs(33));
+    net.said();
+    net.advance(Duration::from_secs(11));
+    assert!(net.said().contains(&"alice -> bob: SUBSCRIBE".to_owned()));
 }

@@ -7,7 +7,8 @@ use sidetone_sip_core::header::{
 };
 use sidetone_sip_core::{Headers, Method, Request, Response};
 use sidetone_sip_ua::{
-    AccountConfig, CallId, CallState, EndedBy, Event, ExtensionUse, SessionConfig, SessionTimerConfig,
+    AccountConfig, CallId, CallState, EndedBy, Event, ExtensionUse, RefreshMethod, SessionConfig,
+    SessionTimerConfig,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -54,7 +55,12 @@ fn ok_with(invite: &Request, value: &str) -> Response {
 
 /// A call of ours that is up with this Session-Expires in its 200.
 fn established(value: &str, update: bool) -> (Harness, CallId, Request, Response) {
-    let (mut harness, call, invite) = calling(timer(1800));
+    established_by(RefreshMethod::Auto, value, update)
+}
+
+/// The same, refreshed by this request.
+fn established_by(method: RefreshMethod, value: &str, update: bool) -> (Harness, CallId, Request, Response) {
+    let (mut harness, call, invite) = calling(timer(1800).with_method(method));
     let mut ok = ok_with(&invite, value);
     if update {
         allow_update(&mut ok);
@@ -154,6 +160,35 @@ fn a_peer_without_update_is_refreshed_by_an_invite_with_the_same_sdp() {
     assert!(matches!(harness.event(), Event::Answer { .. }));
     harness.advance(300 * SECOND);
     assert_eq!(harness.request(Method::INVITE).body, body(ANSWER), "what was said last is said again");
+}
+
+#[test]
+fn the_setting_says_by_which_request_a_session_is_refreshed() {
+    for (method, allows_update, sent) in [
+        (RefreshMethod::Auto, true, Method::UPDATE),
+        (RefreshMethod::Auto, false, Method::INVITE),
+        (RefreshMethod::Invite, true, Method::INVITE),
+        (RefreshMethod::Invite, false, Method::INVITE),
+        (RefreshMethod::Update, true, Method::UPDATE),
+        (RefreshMethod::Update, false, Method::UPDATE),
+    ] {
+        let (mut harness, _, _, _) = established_by(method, "600;refresher=uac", allows_update);
+        harness.advance(300 * SECOND);
+        let refresh = harness.request(sent.clone());
+        assert_eq!(expires(&refresh.headers), (600, Some(Refresher::Uac)), "{method:?}");
+        let is_invite = sent == Method::INVITE;
+        assert_eq!(refresh.body, if is_invite { body(OFFER) } else { Default::default() }, "{method:?}");
+        if method == RefreshMethod::Update {
+            // Who does not take it is refreshed by an INVITE from then on.
+            harness.answer(&refresh, 501, "bob-tag");
+            for _ in 0..2 {
+                let invite = harness.request(Method::INVITE);
+                harness.put(ok_with(&invite, "600;refresher=uac"));
+                harness.request(Method::ACK);
+                harness.advance(300 * SECOND);
+            }
+        }
+    }
 }
 
 #[test]
