@@ -172,11 +172,6 @@ pub struct ToneSettings {
     pub auto_answer: String,
     /// Whether the tone of `hold`, once it began, goes on.
     pub hold_goes_on: bool,
-    /// Whether the busy tone, not congestion, follows every call that cannot be made.
-    pub failed_is_busy: bool,
-    /// How long the tone after a call lasts, at the handset and else.
-    pub ended: Duration,
-    pub ended_hands_free: Duration,
     pub keys: bool,
 }
 
@@ -424,9 +419,6 @@ impl Settings {
                 held: value("tones.held").text(),
                 auto_answer: value("tones.auto_answer").text(),
                 hold_goes_on: value("hold.tone_goes_on").bool(),
-                failed_is_busy: value("tones.failed").word() == "busy",
-                ended: value("tones.ended").seconds(),
-                ended_hands_free: value("tones.ended_hands_free").seconds(),
                 keys: value("tones.keys").bool(),
             },
             paging: PagingSettings {

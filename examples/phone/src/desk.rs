@@ -151,6 +151,7 @@ impl Desk {
             guest: config.guest.clone(),
             charges: Charges::default(),
             outbox: KeptTexts::new(config),
+            voice_line: (0..accounts.len()).map(|index| config.calls.mailbox(index).voice_line).collect(),
         };
         run.watch_lines();
         for (index, account) in config.accounts.iter().enumerate() {
@@ -164,7 +165,13 @@ impl Desk {
         keys::watch(&config.keys, |account| config.calls.blf_expires(account), &accounts, &tell);
         for (index, account) in accounts.iter().enumerate() {
             if let Some(lasts) = config.calls.mwi(index) {
-                tokio::spawn(watching::messages(account.clone(), index, lasts, tell.clone()));
+                tokio::spawn(watching::messages(
+                    account.clone(),
+                    index,
+                    lasts,
+                    config.calls.mailbox(index),
+                    tell.clone(),
+                ));
             }
         }
         run.serve(&tell);
@@ -315,6 +322,8 @@ struct Run {
     charges: Charges,
     /// What keeps texts over a restart.
     outbox: KeptTexts,
+    /// Of each account, whether only messages of the voice mail count.
+    voice_line: Vec<bool>,
 }
 
 impl Run {

@@ -6,7 +6,7 @@ use super::{Access, Kind, Setting};
 /// The settings of the telephone.
 pub(super) const TONES: &[Setting] = {
     use Access::Administrator as Admin;
-    use Kind::{Bool, Choice, Seconds, Text};
+    use Kind::{Bool, Text};
     const RESTART: bool = true;
     const TONE: Kind = Text { max: 256 };
     &[
@@ -43,30 +43,6 @@ pub(super) const TONES: &[Setting] = {
             Admin,
             RESTART,
             "Whether the tone that reminds of a call on hold, once it began, goes on in its own times until no call is on hold.",
-        ),
-        row(
-            "tones.failed",
-            Choice(&["congestion", "busy"]),
-            "congestion",
-            Admin,
-            RESTART,
-            "Which tone follows a call that cannot be made, other than to somebody who is busy.",
-        ),
-        row(
-            "tones.ended",
-            Seconds { min: 1, max: 60 },
-            "60",
-            Admin,
-            RESTART,
-            "How long the tone sounds, at most, after the other side has hung up, at the handset.",
-        ),
-        row(
-            "tones.ended_hands_free",
-            Seconds { min: 1, max: 60 },
-            "5",
-            Admin,
-            RESTART,
-            "The same at the loudspeaker and the headset.",
         ),
     ]
 };

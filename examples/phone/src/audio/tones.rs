@@ -46,27 +46,6 @@ const MELODIES: [Tone; 4] = [
     ]),
 ];
 
-/// Before a call answers itself.
-const WARNING: Tone = Tone {
-    parts: &[
-        Part { hertz: &[1000.0], millis: 150 },
-        Part { hertz: &[], millis: 100 },
-        Part { hertz: &[1000.0], millis: 150 },
-        Part { hertz: &[], millis: 600 },
-    ],
-    once: false,
-};
-
-/// Reminds of a call on hold: two short tones at Panasonic's frequency and times (PAB-181, PAB-183).
-const HOLD: Tone = Tone {
-    parts: &[
-        Part { hertz: &[425.0], millis: 190 },
-        Part { hertz: &[], millis: 190 },
-        Part { hertz: &[425.0], millis: 190 },
-    ],
-    once: true,
-};
-
 const fn melody(parts: &'static [Part]) -> Tone {
     Tone { parts, once: false }
 }
@@ -116,8 +95,11 @@ impl TonePlayer {
                 let list = cadence.and_then(|cadence| cadence.sounding(CHORD).ok());
                 list.unwrap_or_else(|| RING.into())
             }
-            Sound::Warning => WARNING.into(),
-            Sound::HoldTone => HOLD.into(),
+            Sound::StutterDialTone => self.tones.stutter.clone(),
+            Sound::RecallDialTone => self.tones.recall.clone(),
+            Sound::Warning => self.tones.auto_answer.clone(),
+            Sound::HoldTone => self.tones.hold.clone(),
+            Sound::Held => self.tones.held.clone(),
         }
     }
 
@@ -175,6 +157,122 @@ mod tests {
             player.set(None);
             assert!(play(&mut player, 2).iter().all(|sample| *sample == 0));
         }
+    }
+
+    /// How long a player of these sounds and rests in turn, in frames of 10 ms, over a time; and what sounds.
+    fn turns(tones: Tones, sound: Sound, frames: usize) -> (Vec<usize>, Vec<i16>) {
+        let mut player = TonePlayer::new(tones);
+        player.set(Some(sound));
+        let (mut turns, mut heard, mut sounded) = (Vec::new(), Vec::new(), false);
+        let all = play(&mut player, frames);
+        for frame in all.chunks(FRAME_SAMPLES) {
+            let sounds = frame.iter().any(|sample| sample.unsigned_abs() > 20);
+            if turns.is_empty() || sounds != sounded {
+                turns.push(0);
+            }
+            sounded = sounds;
+            *turns.last_mut().expect("one") += 1;
+            if sounds {
+                heard.extend_from_slice(frame);
+            }
+        }
+        (turns, heard)
+    }
+
+    fn of_file(lines: &str) -> Tones {
+        let mut settings = sidetone_provisioning::Settings::new();
+        crate::models::UT670.ship(&mut settings);
+        for (path, value) in lines.lines().filter_map(|line| line.split_once(" = ")) {
+            settings.set(path, value).expect("a setting");
+        }
+        Tones::from_file(&settings.phone().tones).expect("tones")
+    }
+
+    #[test]
+    fn a_ut670_sounds_as_its_manual_says_until_it_is_set_otherwise() {
+        // What sounds and rests first, in 10 ms, where the first number is a rest for those that begin with one.
+        for (sound, hertz, expected) in [
+            (Sound::DialTone, &[350.0, 440.0][..], &[6, 194][..]),
+            (Sound::RecallDialTone, &[350.0, 440.0], &[6, 194]),
+            (Sound::StutterDialTone, &[350.0, 440.0], &[56, 10, 10, 10, 10, 10, 10]),
+            (Sound::Busy, &[480.0, 620.0], &[6, 50, 50, 50]),
+            (Sound::Congestion, &[480.0, 620.0], &[6, 25, 25, 25]),
+            (Sound::Ringback, &[440.0, 480.0], &[6, 194]),
+            (Sound::HoldTone, &[425.0], &[12, 188]),
+            (Sound::CallWaiting, &[425.0], &[12, 12, 12, 12, 152]),
+            (Sound::Held, &[425.0], &[50, 19, 19, 112]),
+        ] {
+            let (turns, heard) = turns(of_file(""), sound, 200);
+            assert_eq!(turns.get(..expected.len()), Some(expected), "{sound:?} {turns:?}");
+            for hertz in hertz {
+                assert!(share(&heard, *hertz) > 0.3, "{sound:?} {hertz}");
+            }
+        }
+        for (name, sound) in [
+            ("dial", Sound::DialTone),
+            ("recall", Sound::RecallDialTone),
+            ("stutter", Sound::StutterDialTone),
+            ("busy", Sound::Busy),
+            ("congestion", Sound::Congestion),
+            ("ringback", Sound::Ringback),
+            ("hold", Sound::HoldTone),
+            ("call_waiting", Sound::CallWaiting),
+            ("held", Sound::Held),
+            ("auto_answer", Sound::Warning),
+        ] {
+            let peak = |gain: &str| {
+                let set = of_file(&format!("tones.{name} = 500,0 {gain} 100,200,100,0"));
+                let (turns, heard) = turns(set, sound, 100);
+                // The same numbers: where sound comes first, the last one is a rest without end.
+                assert_eq!(turns, [10, 20, 10, 60], "{name}");
+                assert!(share(&heard, 500.0) > 0.9, "{name}");
+                f64::from(heard.iter().map(|sample| sample.unsigned_abs()).max().expect("sound"))
+            };
+            let (loud, soft) = (peak("6"), peak("-14"));
+            let decibels = 20.0 * (loud / soft).log10();
+            assert!((decibels - 20.0).abs() < 0.5, "{name}: {decibels} dB");
+            let mut silent = TonePlayer::new(of_file(&format!("tones.{name} = 0 0 100,0")));
+            silent.set(Some(sound));
+            assert!(play(&mut silent, 50).iter().all(|sample| *sample == 0), "{name}");
+        }
+    }
+
+    #[test]
+    fn further_tones_are_written_in_yealinks_notation_too() {
+        for (name, sound) in [
+            ("stutter", Sound::StutterDialTone),
+            ("recall", Sound::RecallDialTone),
+            ("hold", Sound::HoldTone),
+            ("held", Sound::Held),
+            ("auto_answer", Sound::Warning),
+        ] {
+            let (turns, heard) =
+                turns(of_file(&format!("tones.{name} = 600/200,0/100,600/200,0/500")), sound, 100);
+            assert_eq!(turns, [20, 10, 20, 50], "{name}");
+            assert!(share(&heard, 600.0) > 0.9, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_panasonic_does_not_allow_of_tones_is_told() {
+        let refused = |value: &str| {
+            let mut settings = sidetone_provisioning::Settings::new();
+            settings.set("tones.busy", value).expect("text");
+            Tones::from_file(&settings.phone().tones).expect_err(value)
+        };
+        assert_eq!(
+            refused("480,2001 0 60,0"),
+            "tones.busy: BUSY_TONE_FRQ: number 2, `2001`; expected 0 or 200 to 2000 Hz"
+        );
+        assert_eq!(refused("480 7 60,0"), "tones.busy: BUSY_TONE_GAIN: `7`; expected -24 to 6 dB");
+        assert_eq!(
+            refused("480 0 1,2,3,4,5,6,7,8,9,10,11"),
+            "tones.busy: BUSY_TONE_TIMING: more than 10 numbers"
+        );
+        assert_eq!(
+            refused("480 0 60,16001"),
+            "tones.busy: BUSY_TONE_TIMING: number 2, `16001`; expected 0 to 16000 ms"
+        );
     }
 
     #[test]

@@ -1,23 +1,24 @@
 //! An account of the settings as the user agent takes it.
 
-use super::Media;
+use super::{Media, locating, registration};
 use crate::models::Model;
 use sidetone_hal::net::Protocol;
-use sidetone_provisioning::{AccountSettings, KeepAliveKind as Kind, NatKind, Transport};
+use sidetone_provisioning::{AccountSettings, KeepAliveKind as Kind, NatKind, RefreshKind, Transport};
 use sidetone_sip_core::header::Refresher;
 use sidetone_sip_core::{ParseError, StatusCode, Uri};
 use sidetone_sip_ua::feature::redirect::{Follow, RedirectConfig};
 use sidetone_sip_ua::package::charge;
 use sidetone_sip_ua::{
-    AccountConfig, DatagramPayload, ExtensionUse, KeepAlive, KeepAliveKind, LocateOptions, PublicAddress,
-    Redundancy, RedundancyMode, Server, SessionConfig, StunServer,
+    AccountConfig, DatagramPayload, ExtensionUse, KeepAlive, KeepAliveKind, PublicAddress, RefreshMethod,
+    SessionConfig, StunServer,
 };
 
-/// The account, on a telephone of this model; `media` counts where the account says nothing.
+/// The account, on a telephone of this model with this hardware address; `media` counts where the account says nothing.
 pub(super) fn account_of(
     settings: &AccountSettings,
     model: &Model,
     media: &Media,
+    mac: Option<[u8; 6]>,
 ) -> Result<AccountConfig, String> {
     let mut account = AccountConfig::parse(&settings.aor).map_err(|error| error.to_string())?;
     if !settings.password.expose().is_empty() {
@@ -34,7 +35,7 @@ pub(super) fn account_of(
     account.proxy = proxy.map_err(|error| format!("outbound_proxy: {error}"))?;
     account.rport = settings.rport;
     account.new_port_on_failure = settings.new_port_on_failure;
-    account.locate = locate_of(model);
+    account.locate = locating::of(&settings.locating, model)?;
     account.locate.srv = settings.dns_srv;
     account.locate.max_targets = settings.failover.into();
     account.keep_alive = keep_alive_of(settings);
@@ -46,7 +47,7 @@ pub(super) fn account_of(
         account.accept.push(charge::CONTENT_TYPE);
     }
     account.redirect = redirect_of(settings);
-    account.redundancy = redundancy_of(settings, model)?;
+    registration::apply(&mut account, settings, model, mac)?;
     account.audio = Some(media.audio_of(settings)?);
     Ok(account)
 }
@@ -65,15 +66,6 @@ pub(super) fn proxy_of(text: &str) -> Result<Uri, String> {
     if uri.is_sip() { Ok(uri) } else { Err("not a sip: or sips: address".to_owned()) }
 }
 
-/// How this telephone's manual says that servers are found.
-pub(super) fn locate_of(model: &Model) -> LocateOptions {
-    match model.name {
-        "cp860" => LocateOptions::yealink(),
-        "ut670" => LocateOptions::panasonic(),
-        _ => LocateOptions::default(),
-    }
-}
-
 fn session_of(settings: &AccountSettings) -> SessionConfig {
     let settings = &settings.session;
     let usage = |on| if on { ExtensionUse::Supported } else { ExtensionUse::Off };
@@ -81,6 +73,11 @@ fn session_of(settings: &AccountSettings) -> SessionConfig {
     session.reliable = usage(settings.reliable);
     session.timer.usage = usage(settings.timer);
     session.timer.expires = settings.expires;
+    session.timer.method = match settings.refresh_by {
+        RefreshKind::Auto => RefreshMethod::Auto,
+        RefreshKind::Invite => RefreshMethod::Invite,
+        RefreshKind::Update => RefreshMethod::Update,
+    };
     // Shorter than the RFC likes, where the phone asks for that itself.
     session.timer.min_se = session.timer.min_se.min(settings.expires);
     session.timer.refresher =
@@ -93,27 +90,6 @@ fn redirect_of(settings: &AccountSettings) -> RedirectConfig {
     redirect.follow = if settings.session.follow_redirects { Follow::Always } else { Follow::Never };
     redirect.new_call_id = settings.session.redirect_new_call_id;
     redirect
-}
-
-/// The secondary server and the second proxy; a UT670 takes the one only where the first has a numeric address (PAB-060).
-fn redundancy_of(settings: &AccountSettings, model: &Model) -> Result<Redundancy, String> {
-    let settings = &settings.session;
-    let uri = |name: &str, text: &Option<String>| {
-        let uri = text.as_deref().map(proxy_of).transpose();
-        uri.map_err(|error| format!("{name}: {error}"))
-    };
-    let mut redundancy = match uri("server2", &settings.server2)? {
-        Some(server) if model.name == "ut670" => Redundancy::panasonic(Server::home(), Server::new(server)),
-        Some(server) => Redundancy::with_secondary(Server::new(server)),
-        None => Redundancy::default(),
-    };
-    if settings.concurrent {
-        redundancy = redundancy.in_mode(RedundancyMode::Concurrent);
-    }
-    if let Some(proxy) = uri("outbound_proxy2", &settings.outbound_proxy2)? {
-        redundancy = redundancy.with_backup_proxy(proxy);
-    }
-    Ok(redundancy)
 }
 
 fn keep_alive_of(settings: &AccountSettings) -> KeepAlive {

@@ -17,6 +17,16 @@ use sidetone_sip_ua::{AccountConfig, JoinOrder};
 /// The melodies of the ringer.
 const RINGS: u8 = 5;
 
+/// Where an account's messages wait, and when they count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Mailbox {
+    /// Who is asked for them; `None`: the account itself (YLB-060).
+    pub number: Option<String>,
+    /// Whether messages wait only where those of the voice mail are counted (PAB-107).
+    pub voice_line: bool,
+}
+
 /// What becomes of calls: the telephone's settings and each account's.
 #[derive(Clone, Debug)]
 pub struct Calls {
@@ -68,6 +78,8 @@ impl Calls {
         self.servers = Servers::of(settings);
         self.features = Features::of(settings);
         self.features.apply_phone(&mut self.phone)?;
+        self.phone.hold_tone_goes_on = phone.tones.hold_goes_on;
+        self.phone.tones.held = !phone.tones.held.is_empty();
         let completion = &mut self.phone.completion;
         completion.enabled = phone.completion.enabled;
         completion.after_no_answer = phone.completion.no_answer;
@@ -173,6 +185,18 @@ impl Calls {
     #[must_use]
     pub fn blf_expires(&self, account: usize) -> Option<core::time::Duration> {
         self.features.blf_expires(account)
+    }
+
+    /// The mailbox of an account, counted from 0.
+    #[must_use]
+    pub fn mailbox(&self, account: usize) -> Mailbox {
+        let settings = self.accounts.get(account).or(self.shipped.as_ref());
+        let number =
+            settings.filter(|settings| settings.mwi_to_voice_mail && !settings.voice_mail.is_empty());
+        Mailbox {
+            number: number.map(|settings| settings.voice_mail.clone()),
+            voice_line: settings.is_some_and(|settings| settings.mwi_voice_line),
+        }
     }
 
     /// Whether, and for how long, an account asks to hear of waiting messages.

@@ -1,6 +1,6 @@
 //! How calls sound: codecs, packet times, encryption, the jitter buffer, the ports of RTP.
 
-use core::ops::RangeInclusive;
+use crate::models::Model;
 use sidetone_codecs::{ALL, ChoiceError, CodecChoice, CodecSpec, g722, g729, pcma, pcmu};
 use sidetone_hal::audio::AudioPath;
 use sidetone_media::dtmf::{DtmfMode, InfoKind};
@@ -10,9 +10,11 @@ use sidetone_media::sdp::HoldStyle;
 use sidetone_media::srtp::SrtpPolicy;
 use sidetone_media::stream::SilenceSuppression;
 use sidetone_media::wav::{Limits, Sound};
-use sidetone_provisioning::{AccountSettings, DtmfInfo, DtmfMode as DtmfSetting, MediaSettings, Srtp};
+use sidetone_provisioning::{
+    AccountSettings, DtmfInfo, DtmfMode as DtmfSetting, MediaSettings, SoundSettings, Srtp,
+};
 use sidetone_sip_core::Uri;
-use sidetone_sip_ua::{AudioConfig, HoldMusic, IntoUri as _, UserAgentBuilder};
+use sidetone_sip_ua::{AudioConfig, HoldMusic, IntoUri as _, PortPlan, PortRules, UserAgentBuilder};
 
 /// The rates at which a codec is looked for by its name alone, what sounds best first.
 const RATES: [u32; 3] = [16_000, 8000, 44_100];
@@ -27,12 +29,16 @@ const DSCP: u8 = 46;
 pub struct Media {
     /// What calls say and do, where an account has nothing of its own.
     pub audio: AudioConfig,
-    /// RTP takes free ports of this range; without it the system chooses.
-    pub ports: Option<RangeInclusive<u16>>,
+    /// The ports of RTP.
+    pub ports: PortPlan,
     /// The DiffServ code point of RTP and RTCP.
     pub dscp: u8,
     /// What may be done to the microphone's sound.
     pub room: Room,
+    /// Whether PCMU is behind an account's codecs in any case.
+    pcmu_always: bool,
+    /// Whether the longest delay against jitter has to be longer than the one at the beginning (PAB-154).
+    delay_grows: bool,
 }
 
 /// What may be done to the microphone's sound; how much of it is depends on where the person speaks.
@@ -67,7 +73,7 @@ impl Default for Media {
         let room = Room { echo_cancellation: true, noise_suppression: true, gain_control: true };
         let mut audio = AudioConfig::with_codecs(DEFAULT_CODECS);
         audio.description.comfort_noise = true;
-        Self { audio, ports: None, dscp: DSCP, room }
+        Self { audio, ports: PortPlan::any(), dscp: DSCP, room, pcmu_always: false, delay_grows: false }
     }
 }
 
@@ -79,12 +85,14 @@ pub struct CodecsError {
 }
 
 impl Media {
-    pub(super) fn apply_file(&mut self, settings: &MediaSettings) -> Result<(), String> {
+    pub(super) fn apply_file(&mut self, settings: &MediaSettings, model: &Model) -> Result<(), String> {
+        self.pcmu_always = settings.pcmu_always;
+        self.delay_grows = model.name == "ut670";
         self.audio.description.codecs =
-            codecs_of(&settings.codecs).map_err(|error| format!("media.codecs: {error}"))?;
+            self.codecs_of(&settings.codecs).map_err(|error| format!("media.codecs: {error}"))?;
         self.audio.delay = delay_of(settings)?;
         (self.audio.dtmf.duration, self.audio.dtmf.stream.gap) = (settings.dtmf_duration, settings.dtmf_gap);
-        self.ports = ports_of(settings)?;
+        self.ports = ports_of(settings, model)?;
         self.dscp = settings.dscp;
         self.audio.description.comfort_noise = settings.cng;
         self.audio.silence = if settings.vad { SilenceSuppression::On } else { SilenceSuppression::Agreed };
@@ -103,8 +111,16 @@ impl Media {
         let mut audio = self.audio.clone();
         if !settings.codecs.is_empty() {
             audio.description.codecs =
-                codecs_of(&settings.codecs).map_err(|error| format!("codecs: {error}"))?;
+                self.codecs_of(&settings.codecs).map_err(|error| format!("codecs: {error}"))?;
         }
+        let sound = &settings.sound;
+        audio.delay = delay_of_account(sound, audio.delay)?;
+        if self.delay_grows && audio.delay.max <= audio.delay.normal {
+            return Err("jitter_max: expected more than jitter_normal".to_owned());
+        }
+        audio.rtcp.enabled = sound.rtcp.unwrap_or(audio.rtcp.enabled);
+        audio.rtcp.interval = sound.rtcp_interval.unwrap_or(audio.rtcp.interval);
+        (audio.dscp, audio.rtcp_dscp) = (sound.rtp_dscp, sound.rtcp_dscp);
         audio.description.ptime = settings.ptime;
         audio.description.dtmf_payload_type = settings.dtmf_payload_type;
         audio.description.hold_style =
@@ -134,11 +150,16 @@ impl Media {
 
     /// A user agent whose calls sound so.
     pub(super) fn apply(&self, builder: UserAgentBuilder) -> UserAgentBuilder {
-        let builder = builder.audio(self.audio.clone()).rtp_dscp(self.dscp);
-        match &self.ports {
-            Some(ports) => builder.rtp_ports(ports.clone()),
-            None => builder,
+        builder.audio(self.audio.clone()).rtp_dscp(self.dscp).rtp_port_plan(self.ports.clone())
+    }
+
+    /// The codecs that these names stand for, and PCMU behind them where that is always there (PAB-184).
+    fn codecs_of(&self, text: &str) -> Result<Vec<CodecChoice>, CodecsError> {
+        let mut codecs = codecs_of(text)?;
+        if self.pcmu_always && !codecs.iter().any(|choice| choice.codec.name == pcmu::SPEC.name) {
+            codecs.push(CodecChoice::from(&pcmu::SPEC));
         }
+        Ok(codecs)
     }
 }
 
@@ -210,15 +231,38 @@ fn delay_of(settings: &MediaSettings) -> Result<DelayLimits, String> {
     limits.map_err(|error| format!("media.jitter_min, media.jitter_normal, media.jitter_max: {error}"))
 }
 
-fn ports_of(settings: &MediaSettings) -> Result<Option<RangeInclusive<u16>>, String> {
-    let Some(first) = settings.port else { return Ok(None) };
-    let last = settings.port_last.unwrap_or(0);
-    if last <= first {
-        return Err(format!(
-            "media.port_last: the ports from {first} to {last} hold no pair for RTP and RTCP: expected a port above media.port"
-        ));
-    }
-    Ok(Some(first..=last))
+/// What an account has of its own of the delay against jitter.
+fn delay_of_account(settings: &SoundSettings, usual: DelayLimits) -> Result<DelayLimits, String> {
+    let mode = match settings.jitter_adaptive {
+        Some(true) => DelayMode::Adaptive,
+        Some(false) => DelayMode::Fixed,
+        None => usual.mode,
+    };
+    let min = settings.jitter_min.unwrap_or(usual.min);
+    let normal = settings.jitter_normal.unwrap_or(usual.normal);
+    let max = settings.jitter_max.unwrap_or(usual.max);
+    let limits = DelayLimits { mode, min, normal, max }.checked();
+    limits.map_err(|error| format!("jitter_min, jitter_normal, jitter_max: {error}"))
+}
+
+/// What the ports of RTP may be on a telephone.
+fn port_rules(model: &Model) -> PortRules {
+    if model.name == "ut670" { PortRules::UT670 } else { PortRules::C60S }
+}
+
+/// The ports that a router forwards, or else the range.
+fn ports_of(settings: &MediaSettings, model: &Model) -> Result<PortPlan, String> {
+    let rules = port_rules(model);
+    let range = match (settings.port, settings.port_last) {
+        (None, _) => PortPlan::any(),
+        (Some(first), last) => rules
+            .range(first, last.unwrap_or(0))
+            .map_err(|error| format!("media.port, media.port_last: {error}"))?,
+    };
+    let listed: Result<Vec<u16>, _> =
+        settings.external_ports.split_ascii_whitespace().map(str::parse).collect();
+    let listed = listed.map_err(|error| format!("media.external_ports: {error}: expected ports"))?;
+    rules.external(&listed, range).map_err(|error| format!("media.external_ports: {error}"))
 }
 
 #[cfg(test)]

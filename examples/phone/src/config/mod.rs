@@ -8,15 +8,17 @@ mod features;
 mod guest;
 mod identity;
 mod keys;
+mod locating;
 mod media;
 mod network;
 mod outbox;
 mod paging;
 mod plug_and_play;
+mod registration;
 mod server;
 mod tones;
 
-pub use calls::Calls;
+pub use calls::{Calls, Mailbox};
 pub use dialling::Dialling;
 pub use guest::Guest;
 pub use keys::Keys;
@@ -30,8 +32,9 @@ pub use tones::Tones;
 use crate::audio::RecorderFolder;
 use crate::cli::{Cli, TransportArg};
 use crate::models::{ES620, Model, UnknownModel};
-use account::{account_of, locate_of, proxy_of, set_transport};
+use account::{account_of, proxy_of, set_transport};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use locating::locate_of;
 use media::codecs_of;
 use sidetone_media::srtp::SrtpPolicy;
 use sidetone_provisioning::{PhoneSettings, Settings, Transport, file};
@@ -236,10 +239,11 @@ impl Config {
         if !phone.user_agent.is_empty() {
             self.user_agent = phone.user_agent;
         }
-        self.media.apply_file(&phone.media).map_err(ConfigError::Media)?;
+        self.media.apply_file(&phone.media, self.model).map_err(ConfigError::Media)?;
         self.media.audio.on_hold =
             media::hold_music(&phone.calls.several.hold_music).map_err(ConfigError::Media)?;
         self.tones = Tones::from_file(&phone.tones).map_err(ConfigError::Media)?;
+        self.check_ports().map_err(ConfigError::Media)?;
         self.pages.apply_file(&phone.paging).map_err(ConfigError::Media)?;
         self.plug_and_play.apply_file(&phone.pnp).map_err(ConfigError::Network)?;
         self.calls.apply_file(settings).map_err(ConfigError::Calls)?;
@@ -247,7 +251,7 @@ impl Config {
         for (number, settings) in settings.accounts() {
             let place = format!("account.{number}");
             self.accounts.push(
-                account_of(&settings, self.model, &self.media)
+                account_of(&settings, self.model, &self.media, self.plug_and_play.mac)
                     .map_err(|reason| ConfigError::Account { place, reason })?,
             );
         }
@@ -258,6 +262,20 @@ impl Config {
         self.dialling = Dialling::from_file(settings).map_err(ConfigError::Dialling)?;
         self.calls.plus = settings.phone().dialling.plus;
         Ok(())
+    }
+
+    /// Signalling and the panel are at no port that a router forwards for speech (PAA-003, PAA-021).
+    fn check_ports(&self) -> Result<(), String> {
+        let sip = match &self.network.ports {
+            Some(ports) => ports.clone().collect(),
+            None => vec![self.network.local.port()],
+        };
+        let others: Vec<u16> =
+            [self.network.tls_port, Some(self.panel.port())].into_iter().flatten().collect();
+        let plan = &self.media.ports;
+        plan.check_signalling(&sip)
+            .and_then(|()| plan.check_signalling(&others))
+            .map_err(|error| error.to_string())
     }
 
     fn apply_cli(&mut self, cli: &Cli) -> Result<(), ConfigError> {
@@ -330,7 +348,7 @@ mod tests {
     use sidetone_media::tone::{Country, ToneKind};
     use sidetone_sip_core::header::Refresher;
     use sidetone_sip_ua::feature::redirect::Follow;
-    use sidetone_sip_ua::{AudioConfig, Detection, KeepAliveKind, StunServer};
+    use sidetone_sip_ua::{AudioConfig, Detection, KeepAliveKind, PortPlan, StunServer};
     use sidetone_sip_ua::{ExtensionUse, RedundancyMode};
 
     fn load(line: &str) -> Result<Config, ConfigError> {
@@ -523,7 +541,8 @@ mod tests {
         let names = |audio: &AudioConfig| {
             audio.description.codecs.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
-        assert_eq!((config.media.ports, config.media.dscp), (Some(11_800..=12_000), 34));
+        assert_eq!(config.media.ports, PortPlan::within(&(11_800..=12_000)).expect("pairs"));
+        assert_eq!(config.media.dscp, 34);
         assert_eq!(names(&config.media.audio), ["PCMA", "G722"]);
         let delay = config.media.audio.delay;
         assert_eq!((delay.mode, delay.normal.as_millis()), (DelayMode::Fixed, 120));
@@ -544,7 +563,10 @@ mod tests {
         assert!(
             wrong("dial", "tones.dial = 10/0\n").starts_with("tones.dial: element 1: `10` is no frequency")
         );
-        assert!(wrong("rtp", "media.port = 4000\n").contains("expected a port above media.port"));
+        assert!(
+            wrong("rtp", "media.port = 4000\n")
+                .starts_with("media.port, media.port_last: RTP port 0, expected")
+        );
         assert!(wrong("delay", "media.jitter_min = 300\n").contains("minimum delay is above"));
         assert!(wrong("codec", "account.1.codecs = none\n").starts_with("account.1: codecs: \"none\""));
     }

@@ -2,6 +2,7 @@
 
 use super::Run;
 use super::calls::Called;
+use crate::config::Mailbox;
 use crate::firmware::{CallRef, Member, Signal};
 use core::time::Duration;
 use sidetone_sip_core::header::{ContentType, Event, From, Supported};
@@ -149,14 +150,25 @@ fn unknown(status: Option<StatusCode>) -> Unknown {
 }
 
 /// Asks for the waiting messages of an account, counted from 0, until the desk is gone.
-pub(crate) async fn messages(account: Account, index: usize, lasts: Duration, reports: mpsc::Sender<Signal>) {
-    let request = SubscribeRequest::new(account.aor().clone(), Event::new(message_summary::EVENT))
+pub(crate) async fn messages(
+    account: Account,
+    index: usize,
+    lasts: Duration,
+    mailbox: Mailbox,
+    reports: mpsc::Sender<Signal>,
+) {
+    let to = match &mailbox.number {
+        Some(number) => number.as_str().into_uri(account.aor()),
+        None => Ok(account.aor().clone()),
+    };
+    let Ok(to) = to else { return };
+    let request = SubscribeRequest::new(to, Event::new(message_summary::EVENT))
         .accepting(message_summary::CONTENT_TYPE)
         .with_expires(lasts);
     let Ok(mut subscription) = account.subscribe(request).await else { return };
     while let Some(event) = next(&mut subscription, &reports).await {
         if let SubscriptionEvent::Notify(request) = event
-            && let Some(signal) = summary(&request, index)
+            && let Some(signal) = summary(&request, index, mailbox.voice_line)
         {
             // A desk that is gone needs to know nothing more.
             let _ = reports.send(signal).await;
@@ -174,11 +186,11 @@ pub(super) async fn next(
     }
 }
 
-fn summary(request: &Request, account: usize) -> Option<Signal> {
+fn summary(request: &Request, account: usize, voice_line: bool) -> Option<Signal> {
     match MessageSummary::parse(&request.body) {
         Ok(summary) => {
             let new = summary.count(MessageClass::Voice).map_or(0, |count| count.new);
-            Some(Signal::Messages { account, waiting: summary.voice_waits(false), new })
+            Some(Signal::Messages { account, waiting: summary.voice_waits(voice_line), new })
         }
         Err(error) => {
             tracing::debug!(%error, "what waits does not read");
@@ -224,7 +236,10 @@ impl Run {
         let signal = match (package.as_str(), call) {
             ("talk", Some(call)) => Some(Signal::ClickToTalk(call)),
             ("hold", Some(call)) => Some(Signal::ClickToHold(call)),
-            (message_summary::EVENT, _) => summary(request, account.unwrap_or(0)),
+            (message_summary::EVENT, _) => {
+                let account = account.unwrap_or(0);
+                summary(request, account, self.voice_line.get(account).copied().unwrap_or(false))
+            }
             _ => match DeviceEvent::read(&request.headers, &request.body, None) {
                 Ok(Some(DeviceEvent::Resync { reboot })) => {
                     Some(Signal::Resync { reboot: reboot.unwrap_or(false) })

@@ -13,8 +13,12 @@ impl Firmware {
         let Some(delay) = self.policy.hold_tone.filter(|_| self.calls.iter().any(held)) else {
             self.timers.stop(Timer::HoldTone);
             self.timers.stop(Timer::HoldToneEnd);
+            self.hold_tone_plays = false;
             return;
         };
+        if self.hold_tone_plays {
+            return;
+        }
         if self.timers.deadline(Timer::HoldTone).is_none() {
             self.timers.set(Timer::HoldTone, now + delay);
         }
@@ -22,11 +26,15 @@ impl Firmware {
 
     /// It is time for the tone.
     pub(super) fn hold_tone_due(&mut self, now: Instant) {
+        if self.policy.hold_tone_goes_on {
+            self.hold_tone_plays = true;
+            return;
+        }
         self.timers.set(Timer::HoldToneEnd, now + SOUNDS);
         self.update_hold_tone(now);
     }
 
     pub(super) fn hold_tone_sounds(&self) -> bool {
-        self.timers.deadline(Timer::HoldToneEnd).is_some()
+        self.hold_tone_plays || self.timers.deadline(Timer::HoldToneEnd).is_some()
     }
 }

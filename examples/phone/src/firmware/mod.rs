@@ -7,6 +7,7 @@
 mod agent;
 mod ask;
 mod call;
+mod call_tones;
 mod clock;
 mod codes;
 mod completion;
@@ -37,6 +38,7 @@ mod transfer;
 mod watch;
 
 pub use call::{Call, CallRef, CallState, Ended, EndedBy, Peer, Quality};
+pub use call_tones::CallTones;
 pub use clock::{Moment, WallClock};
 pub use codes::LocalCode;
 pub use connected::ConnectedId;
@@ -252,6 +254,8 @@ pub struct Firmware {
     /// The open audio path; `None` when the phone is on hook in every sense.
     path: Option<AudioPath>,
     muted: bool,
+    /// The tone that reminds of a call on hold began, and goes on.
+    hold_tone_plays: bool,
     ringer_silent: bool,
     talk_volume: u8,
     ring_volume: u8,
@@ -339,6 +343,7 @@ impl Firmware {
             hook: HookState::OnHook,
             path: None,
             muted: false,
+            hold_tone_plays: false,
             ringer_silent: false,
             talk_volume: 5,
             ring_volume: 5,
@@ -673,13 +678,12 @@ impl Firmware {
         }
         let reminds = reminds.or_else(|| self.recalls().then_some(Sound::HoldTone));
         match &self.mode {
-            Mode::Dial => self.dialler.sound(),
+            Mode::Dial => self.dialler.sound().map(|sound| self.dial_sound(sound)),
             Mode::Ended { sound, .. } => self.timers.deadline(Timer::BusyTone).and(*sound),
             Mode::Call(id) => match self.find(*id).map(|call| call.state) {
                 Some(CallState::Alerting { early_media: false }) => Some(Sound::Ringback),
-                Some(CallState::Talking | CallState::Held | CallState::Ringing) => {
-                    self.waiting_sound().or(reminds)
-                }
+                Some(CallState::Held) => self.waiting_sound().or(reminds).or_else(|| self.held_sound()),
+                Some(CallState::Talking | CallState::Ringing) => self.waiting_sound().or(reminds),
                 _ => None,
             },
             Mode::Idle => None,

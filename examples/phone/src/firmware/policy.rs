@@ -5,7 +5,8 @@ use super::entry::Entry;
 use super::served::{Served, dnd_told, forward_told};
 use super::stored::Origin;
 use super::{
-    Call, CallRef, ConnectedId, Firmware, Habits, Mode, NetworkConferenceConfig, Peer, PickupCodes, Sound,
+    Call, CallRef, CallTones, ConnectedId, Firmware, Habits, Mode, NetworkConferenceConfig, Peer,
+    PickupCodes, Sound,
 };
 use sidetone_dialplan::{HotlineConfig, PlusCodes};
 use sidetone_hal::audio::AudioPath;
@@ -100,6 +101,10 @@ pub struct CallPolicy {
     pub waiting_code: ServerCode,
     /// The time between two tones that remind of a call on hold; none without such tones.
     pub hold_tone: Option<Duration>,
+    /// Whether that tone goes on once it began.
+    pub hold_tone_goes_on: bool,
+    /// The tones that frame calls.
+    pub tones: CallTones,
     /// Whether the two others go on when the person leaves a conference on the telephone.
     pub keep_conference: bool,
     /// Calls that are completed when the other side is free.

@@ -460,6 +460,10 @@ pub enum Command {
 pub enum Sound {
     /// Ready for a number.
     DialTone,
+    /// The same while messages wait.
+    StutterDialTone,
+    /// The same while there is another call.
+    RecallDialTone,
     /// The other side rings.
     Ringback,
     /// The other side is busy.
@@ -476,8 +480,10 @@ pub enum Sound {
     Warning,
     /// Somebody calls while we talk.
     CallWaiting,
-    /// A call is on hold.
+    /// A call is on hold, and waits for long.
     HoldTone,
+    /// The call on the screen is on hold.
+    Held,
 }
 
 impl Sound {

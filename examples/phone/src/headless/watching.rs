@@ -1,6 +1,7 @@
 //! `blf` and `mwi`: what others tell, one line of JSON for each change.
 
 use super::{Outcome, Run, stopped};
+use crate::config::Mailbox;
 use crate::desk::watching;
 use crate::firmware::Signal;
 use core::time::Duration;
@@ -60,7 +61,7 @@ impl<O: FnMut(String)> Run<O> {
         let Some(account) = account else { return no_account() };
         let (reports, signals) = mpsc::channel(QUEUE);
         let aor = account.aor().to_string();
-        tokio::spawn(watching::messages(account.clone(), 0, LASTS, reports));
+        tokio::spawn(watching::messages(account.clone(), 0, LASTS, Mailbox::default(), reports));
         self.tell(signals, length, |signal| {
             let Signal::Messages { waiting, new, .. } = signal else { return None };
             serde_json::to_string(&MwiReport { account: aor.clone(), waiting, new }).ok()

@@ -59,6 +59,8 @@ pub static C60S: Model = Model {
         // DIN-059; a blacklisted caller is refused as any other.
         ("dnd.status", "486"),
         ("calls.block_status", "486"),
+        // DIN-034.
+        ("account.N.call_unregistered", "false"),
         // DIN-086, DIN-087.
         ("account.N.mwi_interval", "1800"),
         ("account.N.voice_mail", "*170*2#"),

@@ -47,6 +47,16 @@ pub static CP860: Model = Model {
     line_lamps: None,
     blf_lamps: LampTable::COMMON,
     // YLA-069, YLA-053, YLA-079 and YLA-133 to YLA-136 have what the schema has, for it follows them.
-    // YLA-038, YLA-052.
-    defaults: &[("dialplan.inter_digit", "4"), ("calls.busy_tone_speaker", "0")],
+    defaults: &[
+        // YLA-038.
+        ("dialplan.inter_digit", "4"),
+        // YLA-052.
+        ("calls.busy_tone_speaker", "0"),
+        // YLB-004, YLB-042, YLB-045.
+        ("account.N.server_retries", "3"),
+        ("account.N.redundancy", "concurrent"),
+        ("account.N.failback", "new-requests"),
+        // YLA-016: by re-INVITE.
+        ("account.N.session_refresh_by", "invite"),
+    ],
 };

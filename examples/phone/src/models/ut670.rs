@@ -75,5 +75,52 @@ pub static UT670: Model = Model {
         ("account.N.blf_expires", "3600"),
         // PAA-051: three rings.
         ("forward.ring_time", "18"),
+        // PAB-057, PAB-063, PAB-064, PAB-042.
+        ("account.N.register_refresh", "90"),
+        ("account.N.unregister_at_close", "false"),
+        ("account.N.register_retry", "10"),
+        ("account.N.register_stops_on_403", "true"),
+        // PAB-101, PAB-113, PAB-114.
+        ("account.N.subscribe_refresh", "90"),
+        ("account.N.subscribe_retry", "10"),
+        ("account.N.subscribe_stops_on_403", "true"),
+        // PAB-107.
+        ("account.N.mwi_voice_line", "true"),
+        // PAB-010, PAB-006, PAB-040, PAB-088.
+        ("account.N.session_refresher", "open"),
+        ("account.N.session_refresh_by", "invite"),
+        ("account.N.rport", "false"),
+        ("account.N.hold", "address"),
+        // PAA-014, PAA-066, PAA-067, PAA-069, PAA-071, PAA-072.
+        ("media.dscp", "0"),
+        ("media.port", "16000"),
+        ("media.port_last", "20000"),
+        ("media.rtcp", "false"),
+        ("media.jitter_min", "20"),
+        ("media.jitter_normal", "20"),
+        // PAB-184, PAB-201, PAB-202.
+        ("media.pcmu_always", "true"),
+        ("media.dtmf_duration", "180"),
+        ("media.dtmf_gap", "90"),
+        // PAB-009, PAB-023, PAB-026.
+        ("sip.timer_t4", "0"),
+        ("sip.timer_d", "5000"),
+        ("sip.timer_j", "5000"),
+        // PAB-078: a minute, and then the alarm of PAB-175 to PAB-177 until the call is taken back.
+        ("hold.tone_delay", "60"),
+        ("hold.tone_goes_on", "true"),
+        ("tones.hold", "425 0 120,14880"),
+        ("tones.held", "425 0 500,190,190,2890"),
+        // PAB-157 to PAB-174, PAB-178 to PAB-180.
+        ("tones.dial", "350,440 0 60,0"),
+        ("tones.recall", "350,440 0 60,0"),
+        (
+            "tones.stutter",
+            "350,440 0 560,100,100,100,100,100,100,100,100,100,100,100,100,100,100,100,100,100,100,100,100,0",
+        ),
+        ("tones.busy", "480,620 0 60,500,440"),
+        ("tones.congestion", "480,620 0 60,250,190"),
+        ("tones.ringback", "440,480 0 60,2000,3940"),
+        ("tones.call_waiting", "425 0 120,120,120,120,14400"),
     ],
 };

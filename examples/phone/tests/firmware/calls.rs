@@ -9,7 +9,7 @@ use sidetone_hal::time::Duration;
 use sidetone_phone::firmware::{
     CallRef, Command, Ended, Icon, Quality, Registration, Signal, Sound, TransferProgress,
 };
-use sidetone_phone::models::{C60S, CP860, ES620};
+use sidetone_phone::models::{ALL, C60S, CP860, ES620};
 
 #[test]
 fn idle_screen_tells_account_registration_and_time() {
@@ -20,6 +20,23 @@ fn idle_screen_tells_account_registration_and_time() {
     desk.signal(Signal::Registration { account: 0, state: Registration::Failed("403 Forbidden".into()) });
     assert_eq!(desk.text()[0], "alice  [register failed]  08:37");
     assert_eq!(desk.text()[3], "403 Forbidden");
+}
+
+#[test]
+fn every_state_of_a_registration_is_shown() {
+    for model in ALL {
+        let mut desk = Desk::new(model, &["alice"]);
+        for (state, icon) in [
+            (Registration::Registering, "[registering]"),
+            (Registration::Registered, "[registered]"),
+            (Registration::Failed("403 Forbidden".into()), "[register failed]"),
+            (Registration::Off, "[not registered]"),
+        ] {
+            desk.signal(Signal::Registration { account: 0, state });
+            let text = desk.text();
+            assert!(text[0].contains(icon), "{}: {text:?}", model.name);
+        }
+    }
 }
 
 #[test]

@@ -218,3 +218,13 @@ async fn a_script_calls_without_a_name_and_sends_a_text() {
     let (_agent, _account) = caller(&pbx, "103").await;
     pbx.shutdown().await;
 }
+
+#[test]
+fn each_account_is_anonymous_or_not_by_itself() {
+    for model in [&C60S, &ES620, &UT670] {
+        let desk = shipped(model, "account.1.anonymous_call = yes\naccount.2.aor = sip:work@example.org\n");
+        let hidden = desk.phone.presented(0).from.expect("another From").to_string();
+        assert!(hidden.starts_with("\"Anonymous\" <sip:"), "{}: {hidden}", model.name);
+        assert!(desk.phone.presented(1).from.is_none(), "{}", model.name);
+    }
+}

@@ -175,3 +175,19 @@ fn settings_are_read_again_when_no_call_is_left() {
     desk.signal(Signal::Resync { reboot: false });
     assert_eq!(desk.command(), Command::Reload { reboot: false });
 }
+
+#[test]
+fn the_message_key_calls_the_voice_mail_of_the_account_that_has_messages() {
+    let mut desk = phone(
+        &ES620,
+        "account.1.voice_mail = *97\naccount.2.aor = sip:work@example.org\naccount.2.voice_mail = *98\n",
+    );
+    desk.signal(Signal::Messages { account: 1, waiting: true, new: 1 });
+    desk.press(Key::Message);
+    let Command::Call { call, account: 1, number, .. } = desk.command() else { panic!("not called") };
+    assert_eq!(number, "*98");
+    desk.signal(Signal::Ended { call, cause: local() });
+    desk.signal(Signal::Messages { account: 1, waiting: false, new: 0 });
+    desk.press(Key::Message);
+    assert!(matches!(desk.command(), Command::Call { account: 0, number, .. } if number == "*97"));
+}
