@@ -415,7 +415,7 @@ mod tests {
             | Kind::SecondsOrZero { min, max }
             | Kind::OptionalInteger { min, max }
             | Kind::OptionalMilliseconds { min, max } => {
-                let numbers = ["3", "60", "100", "480", "603", "2500", "5080"];
+                let numbers = ["2", "3", "60", "100", "480", "603", "2500", "5080"];
                 let fits = |text: &&&str| text.parse().is_ok_and(|number| (min..=max).contains(&number));
                 let mut fitting = numbers.iter().filter(fits).filter(|text| **text != setting.default);
                 fitting.next_back().unwrap()

@@ -144,6 +144,8 @@ pub struct MediaSettings {
     pub jitter_max: Duration,
     pub dtmf_duration: Duration,
     pub dtmf_gap: Duration,
+    /// 1 to 3.
+    pub dtmf_ends: u8,
     pub echo_cancellation: bool,
     pub noise_suppression: bool,
     pub gain_control: bool,
@@ -472,6 +474,7 @@ impl Settings {
             jitter_max: time("jitter_max"),
             dtmf_duration: time("dtmf_duration"),
             dtmf_gap: time("dtmf_gap"),
+            dtmf_ends: value("dtmf_ends").octet(),
             echo_cancellation: value("echo_cancellation").bool(),
             noise_suppression: value("noise_suppression").bool(),
             gain_control: value("gain_control").bool(),

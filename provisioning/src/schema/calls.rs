@@ -6,7 +6,7 @@ use super::{Access, Kind, Setting};
 /// The settings of an account, and after them those of the telephone.
 pub(super) const CALLS: &[Setting] = {
     use Access::{Administrator as Admin, User};
-    use Kind::{Bool, Choice, Integer, Seconds, Text};
+    use Kind::{Bool, Choice, Integer, OptionalInteger, Seconds, Text};
     const LIVE: bool = false;
     const RESTART: bool = true;
     /// What the phones take as a number or a code (YLA-077, YLA-094).
@@ -57,6 +57,14 @@ pub(super) const CALLS: &[Setting] = {
         ),
         row("account.N.forward_busy", NUMBER, "", User, LIVE, "The same for calls while the phone is busy."),
         row("account.N.forward_no_answer", NUMBER, "", User, LIVE, "The same for calls that nobody answers."),
+        row(
+            "account.N.forward_ring_time",
+            OptionalInteger { min: 0, max: 120 },
+            "",
+            User,
+            LIVE,
+            "How many seconds they ring before; nothing takes `forward.ring_time`.",
+        ),
         row(
             "account.N.hotline",
             NUMBER,
@@ -185,6 +193,14 @@ pub(super) const CALLS: &[Setting] = {
             User,
             LIVE,
             "How long they ring before.",
+        ),
+        row(
+            "forward.diversion",
+            Choice(&["none", "own", "add"]),
+            "own",
+            Admin,
+            LIVE,
+            "What a forwarded call says of that in Diversion: nothing, that it was forwarded here, or that beside what it said before.",
         ),
         row(
             "forward.international",

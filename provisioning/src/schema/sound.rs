@@ -6,7 +6,7 @@ use super::{Access, Kind, Setting};
 /// The settings of an account, and after them those of the telephone.
 pub(super) const SOUND: &[Setting] = {
     use Access::Administrator as Admin;
-    use Kind::{Bool, Choice, OptionalInteger, OptionalMilliseconds, SecondsOrZero, Text};
+    use Kind::{Bool, Choice, Integer, OptionalInteger, OptionalMilliseconds, SecondsOrZero, Text};
     const RESTART: bool = true;
     const CODE_POINT: Kind = OptionalInteger { min: 0, max: 63 };
     const DELAY: Kind = OptionalMilliseconds { min: 0, max: 500 };
@@ -69,12 +69,36 @@ pub(super) const SOUND: &[Setting] = {
             "That of the reports about it; nothing takes the speech's.",
         ),
         row(
+            "account.N.payload_types",
+            Text { max: 256 },
+            "",
+            Admin,
+            RESTART,
+            "The RTP payload types of codecs that have none for good, as `iLBC=106 G726-32=102`; others get free ones.",
+        ),
+        row(
+            "account.N.sdp_user",
+            Text { max: 32 },
+            "-",
+            Admin,
+            RESTART,
+            "The user in the `o=` line of session descriptions.",
+        ),
+        row(
             "media.external_ports",
             Text { max: 255 },
             "",
             Admin,
             RESTART,
             "The RTP ports that a router forwards, one for each of the telephone's channels, between blanks; they take the place of `media.port`. Nothing, or zeros, means none.",
+        ),
+        row(
+            "media.dtmf_ends",
+            Integer { min: 1, max: 3 },
+            "3",
+            Admin,
+            RESTART,
+            "How often the last packet of a digit is sent (RFC 4733).",
         ),
         row(
             "media.pcmu_always",

@@ -20,6 +20,8 @@ pub struct AccountCallSettings {
     pub forward_always: String,
     pub forward_busy: String,
     pub forward_no_answer: String,
+    /// `None` as the telephone's.
+    pub forward_ring_time: Option<Duration>,
     pub hotline: String,
     pub hotline_delay: Duration,
     pub voice_mail: String,
@@ -90,6 +92,8 @@ pub struct ForwardSettings {
     pub no_answer: bool,
     pub no_answer_target: String,
     pub ring_time: Duration,
+    /// One of the words of the schema.
+    pub diversion: &'static str,
     pub international: bool,
 }
 
@@ -117,6 +121,9 @@ impl Settings {
             forward_always: value("forward_always").text(),
             forward_busy: value("forward_busy").text(),
             forward_no_answer: value("forward_no_answer").text(),
+            forward_ring_time: value("forward_ring_time")
+                .optional_number()
+                .map(|time| Duration::from_secs(time.into())),
             hotline: value("hotline").text(),
             hotline_delay: value("hotline_delay").seconds(),
             voice_mail: value("voice_mail").text(),
@@ -155,6 +162,7 @@ impl Settings {
                 no_answer: value("forward.no_answer").bool(),
                 no_answer_target: value("forward.no_answer_target").text(),
                 ring_time: value("forward.ring_time").seconds(),
+                diversion: value("forward.diversion").word(),
                 international: value("forward.international").bool(),
             },
             waiting: value("call_waiting.enabled").bool(),

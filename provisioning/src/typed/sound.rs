@@ -16,6 +16,9 @@ pub struct SoundSettings {
     pub rtcp_interval: Option<Duration>,
     pub rtp_dscp: Option<u8>,
     pub rtcp_dscp: Option<u8>,
+    /// `NAME=NUMBER` between blanks.
+    pub payload_types: String,
+    pub sdp_user: String,
 }
 
 impl Settings {
@@ -40,6 +43,8 @@ impl Settings {
             rtcp_interval: Some(value("rtcp_interval").seconds()).filter(|time| !time.is_zero()),
             rtp_dscp: code_point("rtp_dscp"),
             rtcp_dscp: code_point("rtcp_dscp"),
+            payload_types: value("payload_types").text(),
+            sdp_user: value("sdp_user").text(),
         }
     }
 }
