@@ -7,6 +7,7 @@ use sidetone_dialplan::PlusCodes;
 use sidetone_provisioning::{AccountCallSettings, CallSettings, Settings};
 use sidetone_sip_core::NameAddr;
 use sidetone_sip_ua::feature::alert::{Ring, RingText};
+use sidetone_sip_ua::feature::diversion::DiversionMode;
 use sidetone_sip_ua::feature::forward::ForwardConfig;
 use sidetone_sip_ua::feature::identity::{CallerSource, IdentityConfig};
 use sidetone_sip_ua::feature::number::NumberList;
@@ -137,6 +138,11 @@ impl Calls {
         }
         forward.always.code = ServerCode::new(&from.always_on_code, &from.always_off_code);
         forward.ring_time = from.ring_time;
+        forward.diversion = match from.diversion {
+            "none" => DiversionMode::None,
+            "add" => DiversionMode::Append,
+            _ => DiversionMode::Own,
+        };
         forward.international = from.international;
 
         self.unsolicited = [
@@ -262,6 +268,7 @@ fn apply_account(settings: &AccountCallSettings, rules: &mut AccountPolicy) {
 
 fn forward_of(settings: &AccountCallSettings, phone: &ForwardConfig) -> ForwardConfig {
     let mut forward = phone.clone();
+    forward.ring_time = settings.forward_ring_time.unwrap_or(forward.ring_time);
     for (rule, target) in [
         (&mut forward.always, &settings.forward_always),
         (&mut forward.busy, &settings.forward_busy),

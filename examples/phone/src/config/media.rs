@@ -92,6 +92,7 @@ impl Media {
             self.codecs_of(&settings.codecs).map_err(|error| format!("media.codecs: {error}"))?;
         self.audio.delay = delay_of(settings)?;
         (self.audio.dtmf.duration, self.audio.dtmf.stream.gap) = (settings.dtmf_duration, settings.dtmf_gap);
+        self.audio.dtmf.stream.ends = settings.dtmf_ends;
         self.ports = ports_of(settings, model)?;
         self.dscp = settings.dscp;
         self.audio.description.comfort_noise = settings.cng;
@@ -121,6 +122,8 @@ impl Media {
         audio.rtcp.enabled = sound.rtcp.unwrap_or(audio.rtcp.enabled);
         audio.rtcp.interval = sound.rtcp_interval.unwrap_or(audio.rtcp.interval);
         (audio.dscp, audio.rtcp_dscp) = (sound.rtp_dscp, sound.rtcp_dscp);
+        audio.description.payload_types = payload_types_of(&sound.payload_types)?;
+        audio.description.origin_user.clone_from(&sound.sdp_user);
         audio.description.ptime = settings.ptime;
         audio.description.dtmf_payload_type = settings.dtmf_payload_type;
         audio.description.hold_style =
@@ -229,6 +232,20 @@ fn delay_of(settings: &MediaSettings) -> Result<DelayLimits, String> {
     let (min, normal, max) = (settings.jitter_min, settings.jitter_normal, settings.jitter_max);
     let limits = DelayLimits { mode, min, normal, max }.checked();
     limits.map_err(|error| format!("media.jitter_min, media.jitter_normal, media.jitter_max: {error}"))
+}
+
+/// The payload types that codecs are to have: `NAME=NUMBER` between blanks.
+fn payload_types_of(text: &str) -> Result<Vec<(&'static CodecSpec, u8)>, String> {
+    let read = |entry: &str| {
+        let (name, number) = entry.split_once('=')?;
+        let number = number.parse().ok().filter(|number| (96..=127).contains(number))?;
+        Some((codec_of(name).ok()?.codec, number))
+    };
+    let entries = text.split_ascii_whitespace().map(|entry| {
+        read(entry)
+            .ok_or_else(|| format!("payload_types: {entry:?}: expected a codec and 96 to 127, as iLBC=106"))
+    });
+    entries.collect()
 }
 
 /// What an account has of its own of the delay against jitter.

@@ -234,10 +234,11 @@ impl Config {
     fn apply_file(&mut self, settings: &Settings) -> Result<(), ConfigError> {
         let phone: PhoneSettings = settings.phone();
         self.model = phone.model.parse()?;
+        self.plug_and_play.apply_file(&phone.pnp).map_err(ConfigError::Network)?;
         self.network.apply_file(&phone).map_err(ConfigError::Network)?;
         self.panel = phone.panel;
         if !phone.user_agent.is_empty() {
-            self.user_agent = phone.user_agent;
+            self.user_agent = user_agent_of(&phone.user_agent, self.model, self.plug_and_play.mac);
         }
         self.media.apply_file(&phone.media, self.model).map_err(ConfigError::Media)?;
         self.media.audio.on_hold =
@@ -245,7 +246,6 @@ impl Config {
         self.tones = Tones::from_file(&phone.tones).map_err(ConfigError::Media)?;
         self.check_ports().map_err(ConfigError::Media)?;
         self.pages.apply_file(&phone.paging).map_err(ConfigError::Media)?;
-        self.plug_and_play.apply_file(&phone.pnp).map_err(ConfigError::Network)?;
         self.calls.apply_file(settings).map_err(ConfigError::Calls)?;
         self.apply_dialling(settings)?;
         for (number, settings) in settings.accounts() {
@@ -327,6 +327,16 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// What `User-Agent` says: `{mac}` and `{MAC}` stand for the hardware address, `{MODEL}` for the name of the telephone,
+/// `{fwver}` for the version of the firmware (PAA-001).
+fn user_agent_of(text: &str, model: &Model, mac: Option<[u8; 6]>) -> String {
+    let mac: String = mac.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+    text.replace("{mac}", &mac)
+        .replace("{MAC}", &mac.to_uppercase())
+        .replace("{MODEL}", model.title)
+        .replace("{fwver}", env!("CARGO_PKG_VERSION"))
 }
 
 fn label(account: &AccountConfig) -> String {

@@ -261,3 +261,32 @@ impl Run {
         self.dial(call, account, Called::Request(Box::new(request)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidetone_sip_core::{Limits, Message};
+
+    #[test]
+    fn messages_wait_by_the_voice_line_where_that_is_set() {
+        let told = |body: &str, voice_line| {
+            let text = format!(
+                "NOTIFY sip:alice@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK1\r\n\
+                 From: <sip:alice@example.org>;tag=1\r\nTo: <sip:alice@example.org>;tag=2\r\nCall-ID: c\r\n\
+                 CSeq: 1 NOTIFY\r\nEvent: message-summary\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let message = Message::parse(text.into(), &Limits::default()).expect("a message");
+            let Message::Request(request) = message else { panic!("a request") };
+            match summary(&request, 0, voice_line) {
+                Some(Signal::Messages { waiting, new, .. }) => (waiting, new),
+                other => panic!("{other:?}"),
+            }
+        };
+        let bare = "Messages-Waiting: yes\r\n";
+        let counted = "Messages-Waiting: yes\r\nVoice-Message: 2/1\r\n";
+        assert_eq!((told(bare, false), told(bare, true)), ((true, 0), (false, 0)));
+        assert_eq!((told(counted, false), told(counted, true)), ((true, 2), (true, 2)));
+        assert_eq!(told("Messages-Waiting: no\r\nVoice-Message: 0/1\r\n", true), (false, 0));
+    }
+}

@@ -388,6 +388,8 @@ impl Firmware {
                 self.mode = Mode::Dial;
             }
             Mode::Dial => {}
+            // Beside a call on hold a number is one to call (SAY-037, DIN-039).
+            Mode::Call(call) if self.may_dial_beside(call) => self.dial_tone(now),
             Mode::Call(call) => {
                 if self.find(call).is_some_and(|call| call.state == CallState::Talking) {
                     self.send_to(now, call, digit.encode_utf8(&mut [0; 4]));
@@ -400,6 +402,14 @@ impl Firmware {
         if let Some(number) = self.dialler.digit(now, digit) {
             self.dialled(now, number);
         }
+    }
+
+    /// Whether digits begin another call while this one is shown.
+    fn may_dial_beside(&self, call: CallRef) -> bool {
+        let held = |call: &Call| call.state == CallState::Held && !call.resuming && !call.hung_up;
+        self.find(call).is_some_and(|call| held(call) && self.free_line(call.account).is_some())
+            && self.transfer.is_none()
+            && !self.conference.contains(&call)
     }
 
     fn erase(&mut self, now: Instant) {

@@ -56,6 +56,8 @@ pub static CP860: Model = Model {
         ("account.N.server_retries", "3"),
         ("account.N.redundancy", "concurrent"),
         ("account.N.failback", "new-requests"),
+        // YLC-235 to YLC-241.
+        ("account.N.payload_types", "G726-16=103 G726-24=104 G726-32=102 G726-40=105 iLBC=106"),
         // YLA-016: by re-INVITE.
         ("account.N.session_refresh_by", "invite"),
     ],

@@ -56,6 +56,6 @@ pub static ES620: Model = Model {
         held: LampColor::YellowGreen,
     }),
     blf_lamps: LampTable::SAYHI_6XX,
-    // SAY-022. Of most features the manual gives no defaults.
-    defaults: &[("account.N.register_every", "3600")],
+    // The manual names these features and gives no defaults.
+    defaults: &[],
 };

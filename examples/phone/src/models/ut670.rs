@@ -98,6 +98,8 @@ pub static UT670: Model = Model {
         ("media.rtcp", "false"),
         ("media.jitter_min", "20"),
         ("media.jitter_normal", "20"),
+        // PAA-001.
+        ("phone.user_agent", "Panasonic_{MODEL}/{fwver} ({mac})"),
         // PAB-184, PAB-201, PAB-202.
         ("media.pcmu_always", "true"),
         ("media.dtmf_duration", "180"),

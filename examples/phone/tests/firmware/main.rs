@@ -22,6 +22,7 @@ mod hoteling;
 mod in_call;
 mod key_features;
 mod keys;
+mod manual;
 mod panel;
 mod policy;
 mod recorder;

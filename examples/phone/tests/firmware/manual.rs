@@ -78,7 +78,9 @@ fn the_headset_key_opens_a_line_and_c_erases_what_was_dialled() {
 
 #[test]
 fn a_call_is_made_beside_one_on_hold_and_line_keys_switch_between_them() {
-    for (model, settings) in [(&ES620, ""), (&C60S, "phone.model = c60s\naccount.1.call_unregistered = yes\n")] {
+    for (model, settings) in
+        [(&ES620, ""), (&C60S, "phone.model = c60s\naccount.1.call_unregistered = yes\n")]
+    {
         let mut phone = desk(model, settings);
         let first = phone.talk("102");
         phone.press(Key::Hold);
@@ -95,7 +97,9 @@ fn a_call_is_made_beside_one_on_hold_and_line_keys_switch_between_them() {
         let commands = phone.commands();
         assert!(commands.contains(&Command::Hold(second)), "{}: {commands:?}", model.name);
         phone.signal(Signal::Held(second));
-        assert!(phone.commands().contains(&Command::Resume(first)) || commands.contains(&Command::Resume(first)));
+        assert!(
+            phone.commands().contains(&Command::Resume(first)) || commands.contains(&Command::Resume(first))
+        );
         phone.signal(Signal::Resumed(first));
         assert_ne!(line_of(&phone, Tone::Held), first_line, "{}", model.name);
     }
@@ -274,4 +278,39 @@ fn accounts_of_a_ut670_refuse_and_forward_each_by_itself() {
     busy.talk("105");
     assert_eq!(target(invite(&mut busy, 1)), "sip:201@example.org");
     assert!(matches!(invite(&mut busy, 0), Verdict::Refuse(refusal) if refusal.status.code() == 486));
+}
+
+#[test]
+fn an_account_of_a_ut670_rings_as_long_as_it_is_set_before_it_forwards() {
+    let mut phone = desk(
+        &sidetone_phone::models::UT670,
+        "phone.model = ut670\ncalls.scope = custom\naccount.1.forward_no_answer = 200\n\
+         account.2.aor = sip:two@example.org\naccount.2.forward_no_answer = 201\naccount.2.forward_ring_time = 12\n",
+    );
+    // Three rings of six seconds are what it comes with.
+    for (account, seconds, target) in [(0, 18, "sip:200@example.org"), (1, 12, "sip:201@example.org")] {
+        use sidetone_hal::time::Duration;
+        use sidetone_phone::firmware::Verdict;
+        let Verdict::Ring(call) = phone.invite_on(account, "102", &[]) else { panic!("it does not ring") };
+        phone.pass(Duration::from_millis(seconds * 1000 - 1));
+        assert_eq!(phone.commands(), []);
+        phone.pass(Duration::from_millis(1));
+        assert_eq!(phone.command(), Command::Reject(call));
+        assert_eq!(super::policy::contact(&phone.phone.refusal(call)), target);
+        phone.signal(Signal::Ended { call, cause: super::desk::local() });
+    }
+}
+
+#[test]
+fn a_forwarded_call_says_in_diversion_what_is_set() {
+    use sidetone_phone::firmware::Verdict;
+    let before = [("Diversion", "<sip:100@example.org>;reason=user-busy")];
+    for (word, lines) in [("none", 0), ("own", 1), ("add", 2)] {
+        let settings =
+            format!("forward.always = yes\nforward.always_target = 200\nforward.diversion = {word}\n");
+        let mut phone = desk(&ES620, &settings);
+        let Verdict::Refuse(refusal) = phone.invite_on(0, "102", &before) else { panic!("it rings") };
+        let said = refusal.headers.all::<sidetone_sip_core::header::Diversion>().flatten().count();
+        assert_eq!(said, lines, "{word}: {:?}", refusal.headers);
+    }
 }

@@ -54,7 +54,7 @@ fn invitation(from: &str, more: &[(&'static str, &str)]) -> Invitation {
 }
 
 impl Desk {
-    fn invite_on(&mut self, account: usize, from: &str, more: &[(&'static str, &str)]) -> Verdict {
+    pub(crate) fn invite_on(&mut self, account: usize, from: &str, more: &[(&'static str, &str)]) -> Verdict {
         let from = format!("<sip:{from}@example.org>;tag=1");
         self.phone.invited(self.now, account, invitation(&from, more))
     }
@@ -86,7 +86,7 @@ impl Desk {
     }
 }
 
-fn contact(refusal: &Refusal) -> String {
+pub(crate) fn contact(refusal: &Refusal) -> String {
     assert_eq!(refusal.status.code(), 302);
     let contact = refusal.headers.get::<Contact>().expect("a Contact").expect("it reads");
     contact.addr().expect("an address").uri.to_string()

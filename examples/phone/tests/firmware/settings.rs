@@ -142,8 +142,6 @@ fn each_telephone_comes_with_its_rules_for_servers() {
     assert_eq!(set.redundancy.servers[0].failback, Failback::Duration(secs(3600)));
     let c60s = account("phone.model = c60s\n");
     assert!(!c60s.call_unregistered, "DIN-034");
-    let es620 = account("phone.model = es620\n");
-    assert_eq!(es620.registration.refresh, RefreshRule::Every(secs(3600)), "SAY-022");
 }
 
 #[test]
@@ -345,4 +343,45 @@ fn times_outside_of_what_the_telephones_allow_are_refused() {
         assert_eq!(session(&set).method, method);
     }
     assert_eq!(session("phone.model = ut670\n").method, RefreshMethod::Invite);
+}
+
+#[test]
+fn session_descriptions_say_what_an_account_is_set_to() {
+    let names = |settings: &str| {
+        let description = account(settings).audio.expect("its own").description;
+        let types: Vec<_> = description
+            .payload_types
+            .iter()
+            .map(|(codec, number)| format!("{}={number}", codec.name))
+            .collect();
+        (types.join(" "), description.origin_user)
+    };
+    let (types, user) = names("phone.model = cp860\n");
+    assert_eq!(types, "G726-16=103 G726-24=104 G726-32=102 G726-40=105 iLBC=106");
+    assert_eq!(user, "-");
+    let (types, user) = names("account.1.payload_types = iLBC=120\naccount.1.sdp_user = 1234\n");
+    assert_eq!((types.as_str(), user.as_str()), ("iLBC=120", "1234"));
+    for entry in ["iLBC=95", "iLBC=128", "iLBC", "Ruritanian=100"] {
+        let error = wrong(&format!("account.1.payload_types = {entry}\n"));
+        assert!(error.contains("expected a codec and 96 to 127"), "{error}");
+    }
+    let ends = |settings: &str| account(settings).audio.expect("its own").dtmf.stream.ends;
+    assert_eq!((ends(""), ends("media.dtmf_ends = 1\n")), (3, 1));
+    assert!(wrong("media.dtmf_ends = 4\n").contains("expected 1 to 3"));
+}
+
+#[test]
+fn the_user_agent_names_model_version_and_hardware_address() {
+    let says = |settings: &str| config(settings, AOR).user_agent;
+    let version = env!("CARGO_PKG_VERSION");
+    let mac = "phone.mac = 00:80:F0:AB:cd:01\n";
+    assert_eq!(
+        says(&format!("phone.model = ut670\n{mac}")),
+        format!("Panasonic_KX-UT670/{version} (0080f0abcd01)")
+    );
+    let own = "phone.user_agent = {MAC} {MODEL}\n";
+    assert_eq!(says(&format!("phone.model = ut670\n{mac}{own}")), "0080F0ABCD01 KX-UT670");
+    assert_eq!(says("phone.model = es620\n"), format!("sidetone-phone/{version}"));
+    let long = format!("phone.user_agent = {}\n", "x".repeat(129));
+    assert!(wrong(&long).contains("at most 128"));
 }
