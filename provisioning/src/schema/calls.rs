@@ -195,14 +195,6 @@ pub(super) const CALLS: &[Setting] = {
             "How long they ring before.",
         ),
         row(
-            "forward.diversion",
-            Choice(&["none", "own", "add"]),
-            "own",
-            Admin,
-            LIVE,
-            "What a forwarded call says of that in Diversion: nothing, that it was forwarded here, or that beside what it said before.",
-        ),
-        row(
             "forward.international",
             Bool,
             "true",

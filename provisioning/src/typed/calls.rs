@@ -92,8 +92,6 @@ pub struct ForwardSettings {
     pub no_answer: bool,
     pub no_answer_target: String,
     pub ring_time: Duration,
-    /// One of the words of the schema.
-    pub diversion: &'static str,
     pub international: bool,
 }
 
@@ -162,7 +160,6 @@ impl Settings {
                 no_answer: value("forward.no_answer").bool(),
                 no_answer_target: value("forward.no_answer_target").text(),
                 ring_time: value("forward.ring_time").seconds(),
-                diversion: value("forward.diversion").word(),
                 international: value("forward.international").bool(),
             },
             waiting: value("call_waiting.enabled").bool(),

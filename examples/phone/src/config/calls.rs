@@ -7,7 +7,6 @@ use sidetone_dialplan::PlusCodes;
 use sidetone_provisioning::{AccountCallSettings, CallSettings, Settings};
 use sidetone_sip_core::NameAddr;
 use sidetone_sip_ua::feature::alert::{Ring, RingText};
-use sidetone_sip_ua::feature::diversion::DiversionMode;
 use sidetone_sip_ua::feature::forward::ForwardConfig;
 use sidetone_sip_ua::feature::identity::{CallerSource, IdentityConfig};
 use sidetone_sip_ua::feature::number::NumberList;
@@ -138,11 +137,6 @@ impl Calls {
         }
         forward.always.code = ServerCode::new(&from.always_on_code, &from.always_off_code);
         forward.ring_time = from.ring_time;
-        forward.diversion = match from.diversion {
-            "none" => DiversionMode::None,
-            "add" => DiversionMode::Append,
-            _ => DiversionMode::Own,
-        };
         forward.international = from.international;
 
         self.unsolicited = [

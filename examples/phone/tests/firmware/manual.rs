@@ -300,17 +300,3 @@ fn an_account_of_a_ut670_rings_as_long_as_it_is_set_before_it_forwards() {
         phone.signal(Signal::Ended { call, cause: super::desk::local() });
     }
 }
-
-#[test]
-fn a_forwarded_call_says_in_diversion_what_is_set() {
-    use sidetone_phone::firmware::Verdict;
-    let before = [("Diversion", "<sip:100@example.org>;reason=user-busy")];
-    for (word, lines) in [("none", 0), ("own", 1), ("add", 2)] {
-        let settings =
-            format!("forward.always = yes\nforward.always_target = 200\nforward.diversion = {word}\n");
-        let mut phone = desk(&ES620, &settings);
-        let Verdict::Refuse(refusal) = phone.invite_on(0, "102", &before) else { panic!("it rings") };
-        let said = refusal.headers.all::<sidetone_sip_core::header::Diversion>().flatten().count();
-        assert_eq!(said, lines, "{word}: {:?}", refusal.headers);
-    }
-}
