@@ -383,6 +383,14 @@ pub struct CallDialog {
     pub remote_tag: Option<String>,
 }
 
+impl CallDialog {
+    /// A dialog by its identifiers.
+    #[must_use]
+    pub fn new(call_id: impl Into<String>, local_tag: impl Into<String>, remote_tag: Option<&str>) -> Self {
+        Self { call_id: call_id.into(), local_tag: local_tag.into(), remote_tag: remote_tag.map(Into::into) }
+    }
+}
+
 /// A request of the other side, and where it came from.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

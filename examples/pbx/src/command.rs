@@ -45,6 +45,11 @@ pub(crate) enum Command {
         index: u16,
         holder: String,
     },
+    KeepLine {
+        line: Arc<str>,
+        index: u16,
+        holder: String,
+    },
     Dialogs {
         user: String,
         reply: oneshot::Sender<Vec<UserDialog>>,
@@ -81,6 +86,7 @@ impl Command {
                 }
             }
             Self::ReleaseLine { line, index, holder } => proxy.release_line(&line, index, &holder),
+            Self::KeepLine { line, index, holder } => proxy.keep_line(&line, index, &holder),
             Self::Dialogs { user, reply } => {
                 reply.send(proxy.dialogs().of_user(&user).cloned().collect()).ok();
             }

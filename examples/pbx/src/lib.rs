@@ -38,4 +38,4 @@ pub use plug_and_play::PlugAndPlay;
 pub use proxy::{Extension, MAX_PICKUP_GROUPS, MAX_PICKUP_MEMBERS, Proxy};
 pub use registrar::RegistrarLimits;
 pub use services::{MAX_ROOM, Music, OrbitConfig, Prompt, PromptError, RoomConfig, Service, VoicemailConfig};
-pub use shared_lines::{LineState, MAX_SHARED_LINES};
+pub use shared_lines::{LineDialog, LineState, MAX_SHARED_LINES};

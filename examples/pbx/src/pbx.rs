@@ -10,7 +10,7 @@ use crate::handle::PbxHandle;
 use crate::mailbox::{MailboxStore, MemoryMailboxes};
 use crate::notifier::{MAX_WATCHERS, STATE_PACKAGES, States, StatesConfig};
 use crate::plug_and_play::PlugAndPlay;
-use crate::proxy::{Extension, Proxy};
+use crate::proxy::{Extension, LINES_USER, Proxy};
 use crate::registrar::RegistrarLimits;
 use crate::services::{MAX_SERVICE_CALLS, Prompt, PromptError, Service, Services, VoicemailConfig};
 use hashbrown::HashMap;
@@ -315,6 +315,7 @@ impl PbxBuilder {
         for (number, group) in self.groups {
             proxy.add_ring_group(number, group);
         }
+        let shares = !self.lines.is_empty();
         for (number, members, appearances) in self.lines {
             if !proxy.add_shared_line(&number, members, appearances) {
                 tracing::warn!(number, "too many shared lines");
@@ -335,7 +336,7 @@ impl PbxBuilder {
         ips.dedup();
         let mut agents = Vec::new();
         let mut ports = Vec::new();
-        let mut callbacks = HashMap::new();
+        let (mut callbacks, mut line_accounts) = (HashMap::new(), HashMap::new());
         let parks = table.values().any(|service| matches!(service, Service::Park(_)));
         let secret: String =
             Rng::from_seed(fork()).hex::<32>().iter().map(|byte| char::from(*byte)).collect();
@@ -345,7 +346,8 @@ impl PbxBuilder {
             .map(|(number, _)| number.clone())
             .collect();
         // The extensions that call somebody do so as accounts, whose password nobody else has.
-        for user in parks.then_some(CALLBACK_USER).into_iter().chain(rooms.iter().map(String::as_str)) {
+        let own = [parks.then_some(CALLBACK_USER), shares.then_some(LINES_USER)];
+        for user in own.into_iter().flatten().chain(rooms.iter().map(String::as_str)) {
             proxy.add_account(user, Secret::new(secret.as_str()));
         }
         for ip in ips {
@@ -360,6 +362,9 @@ impl PbxBuilder {
             let at = bound.iter().find(|(protocol, at)| *protocol == Protocol::Udp && at.ip() == ip);
             if let Some((_, at)) = at.filter(|_| parks) {
                 callbacks.insert(ip, service_account(&agent, CALLBACK_USER, *at, &secret).await?);
+            }
+            if let Some((_, at)) = at.filter(|_| shares) {
+                line_accounts.insert(ip, service_account(&agent, LINES_USER, *at, &secret).await?);
             }
             let mut accounts = HashMap::new();
             if let Some((_, at)) = at {
@@ -388,6 +393,7 @@ impl PbxBuilder {
         let states = StatesConfig {
             key: key.clone(),
             lists: self.lists,
+            lines: line_accounts,
             rooms: numbers(|service| matches!(service, Service::Conference(_))),
             voicemail: numbers(|service| matches!(service, Service::Messages | Service::Voicemail(_))),
             listen: listen.into_iter().next(),
@@ -479,8 +485,8 @@ fn agent_config(rooms: usize) -> AgentConfig {
     config.methods.push(Method::INFO);
     config.packages = STATE_PACKAGES.map(Into::into).to_vec();
     config.max_subscriptions = MAX_WATCHERS;
-    // That of the park orbits, and one for each room.
-    config.max_accounts = rooms.saturating_add(1);
+    // Those of the park orbits and of shared lines, and one for each room.
+    config.max_accounts = rooms.saturating_add(2);
     config
 }
 

@@ -9,7 +9,7 @@ use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::{Contact, From};
 use sidetone_sip_core::{Headers, Target, Uri};
 use sidetone_sip_ua::feature::shared_line::{AppearanceState, AppearanceTable, Taken};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Shared lines at most. With their appearances this bounds the calls that are kept.
@@ -25,11 +25,29 @@ pub(crate) struct SharedLines {
     /// By Call-ID; a call from one line to another is here twice.
     calls: HashMap<String, Vec<LineCall>>,
     changed: BTreeSet<Arc<str>>,
+    /// What the telephones have seized last that have not called yet: not all say in the INVITE where it belongs.
+    seized: HashMap<String, (Arc<str>, u16)>,
 }
 
 struct Line {
     members: Arc<[String]>,
     table: AppearanceTable,
+    /// The calls of the appearances, by their number.
+    dialogs: BTreeMap<u16, LineDialog>,
+    /// The members with telephones whose line is a bridged one.
+    bridged: BTreeSet<String>,
+}
+
+/// The dialog of a call on a shared line, as the end that shares the line has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LineDialog {
+    /// Its Call-ID.
+    pub call_id: String,
+    /// Whether that end calls, or is called.
+    pub side: Direction,
+    /// The tags of that end and of the other; not before the call is answered.
+    pub tags: Option<(String, String)>,
 }
 
 /// A call on a line.
@@ -51,14 +69,14 @@ pub(crate) struct LineCall {
 /// Both ends of an answered call on a line.
 #[derive(Clone, Debug)]
 pub(crate) struct Ends {
-    /// The tag of the end that shares the line.
-    pub(crate) near_tag: String,
-    pub(crate) far: FarEnd,
+    /// The one that shares the line.
+    pub(crate) near: CallEnd,
+    pub(crate) far: CallEnd,
 }
 
-/// The end of a call that does not share the line.
+/// An end of a call.
 #[derive(Clone, Debug)]
-pub(crate) struct FarEnd {
+pub(crate) struct CallEnd {
     pub(crate) tag: String,
     /// A user or an extension.
     pub(crate) user: String,
@@ -78,6 +96,8 @@ pub struct LineState {
     pub members: Arc<[String]>,
     /// What each of its appearances is used for.
     pub table: AppearanceTable,
+    /// The calls of its appearances, by their number.
+    pub dialogs: BTreeMap<u16, LineDialog>,
 }
 
 /// What names a telephone: its account, and where it is reached.
@@ -104,7 +124,12 @@ impl SharedLines {
             return false;
         }
         let number: Arc<str> = number.into();
-        let line = Line { members: members.into(), table: AppearanceTable::new(appearances) };
+        let line = Line {
+            members: members.into(),
+            table: AppearanceTable::new(appearances),
+            dialogs: BTreeMap::new(),
+            bridged: BTreeSet::new(),
+        };
         self.changed.insert(Arc::clone(&number));
         self.lines.insert(number, line);
         true
@@ -127,7 +152,8 @@ impl SharedLines {
     pub(crate) fn poll_change(&mut self) -> Option<LineState> {
         let number = self.changed.pop_first()?;
         let line = self.lines.get(&number)?;
-        Some(LineState { number, members: Arc::clone(&line.members), table: line.table.clone() })
+        let (members, table) = (Arc::clone(&line.members), line.table.clone());
+        Some(LineState { number, members, table, dialogs: line.dialogs.clone() })
     }
 
     /// A member's telephone is about to dial.
@@ -140,7 +166,55 @@ impl SharedLines {
         lasts: Duration,
     ) -> Result<u16, Taken> {
         let lasts = lasts.min(LONGEST_SEIZURE);
-        self.with(number, |table| table.seize(now, index, holder, lasts)).unwrap_or(Err(Taken::NoSuch))
+        let seized = self.with(number, |table| table.seize(now, index, holder, lasts));
+        if let (Some(Ok(index)), Some((line, _))) = (seized, self.lines.get_key_value(number)) {
+            self.seized.insert(holder.into(), (Arc::clone(line), index));
+        }
+        seized.unwrap_or(Err(Taken::NoSuch))
+    }
+
+    /// The appearance that a telephone has seized last and has not called on yet.
+    pub(crate) fn seized_by(&self, holder: &str) -> Option<(&str, u16)> {
+        let (line, index) = self.seized.get(holder)?;
+        let holds = self.lines.get(line)?.table.is_seized_by(*index, holder);
+        holds.then_some((&**line, *index))
+    }
+
+    /// A telephone of this member has the line as a bridged one.
+    pub(crate) fn note_bridged(&mut self, number: &str, user: &str) {
+        if let Some(line) = self.lines.get_mut(number)
+            && line.members.iter().any(|member| member == user)
+        {
+            line.bridged.insert(user.into());
+        }
+    }
+
+    /// Whether it is so.
+    pub(crate) fn is_bridged(&self, number: &str, user: &str) -> bool {
+        self.lines.get(number).is_some_and(|line| line.bridged.contains(user))
+    }
+
+    /// The telephone that holds a call wants nobody else to take it.
+    pub(crate) fn keep(&mut self, number: &str, index: u16, holder: &str) {
+        self.with(number, |table| {
+            if table.holder(index) == Some(holder) && table.state(index) == AppearanceState::Held {
+                table.hold(index, AppearanceState::HeldPrivate);
+            }
+        });
+    }
+
+    /// The answered call on a line that has these tags, and what its appearance is used for: the first is that of the end
+    /// that shares the line.
+    pub(crate) fn named(
+        &self,
+        call_id: &str,
+        (near_tag, far_tag): (&str, &str),
+    ) -> Option<(&LineCall, &Ends, AppearanceState)> {
+        let calls = self.calls.get(call_id)?;
+        let tags = |ends: &Ends| ends.near.tag == near_tag && ends.far.tag == far_tag;
+        let call = calls.iter().find(|call| call.ends.as_ref().is_some_and(tags))?;
+        let state = self.lines.get(&call.line)?.table.state(call.index);
+        Some((call, call.ends.as_ref()?, state))
     }
 
     /// It does not dial after all.
@@ -211,14 +285,21 @@ impl SharedLines {
         ends: impl Fn(Direction) -> Ends,
     ) {
         let Some(calls) = self.calls.get_mut(call_id) else { return };
-        let mut moved = Vec::new();
+        let (mut moved, mut dialogs) = (Vec::new(), Vec::new());
         for call in calls.iter_mut().filter(|call| call.from_tag == from_tag && call.ends.is_none()) {
             if call.side == Direction::Recipient {
                 call.holder = holder.into();
             }
-            call.ends = Some(ends(call.side));
+            let ends = ends(call.side);
+            let tags = Some((ends.near.tag.clone(), ends.far.tag.clone()));
+            let dialog = LineDialog { call_id: call_id.into(), side: call.side, tags };
+            dialogs.push((Arc::clone(&call.line), call.index, dialog));
+            call.ends = Some(ends);
             let taken = core::mem::take(&mut call.takes);
             moved.push((Arc::clone(&call.line), call.index, call.holder.clone(), taken));
+        }
+        for (line, index, dialog) in dialogs {
+            self.tell_dialog(&line, index, dialog);
         }
         for (line, index, holder, taken) in moved {
             if taken {
@@ -239,7 +320,7 @@ impl SharedLines {
     /// A change of the session was agreed on that the end with this tag offered: `holds` says whether it wants to hear
     /// nothing.
     pub(crate) fn offered(&mut self, call_id: &str, sender: &str, holds: bool, private: bool) {
-        let near = |call: &&LineCall| call.ends.as_ref().is_some_and(|ends| ends.near_tag == sender);
+        let near = |call: &&LineCall| call.ends.as_ref().is_some_and(|ends| ends.near.tag == sender);
         let calls = self.calls.get(call_id).into_iter().flatten().filter(near);
         let state = match (holds, private) {
             (true, true) => AppearanceState::HeldPrivate,
@@ -277,9 +358,16 @@ impl SharedLines {
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         let due: Vec<Arc<str>> = self.due(now).map(Arc::clone).collect();
+        if due.is_empty() {
+            return;
+        }
         for number in due {
             self.with(&number, |table| table.handle_timeout(now));
         }
+        let lines = &self.lines;
+        self.seized.retain(|holder, (line, index)| {
+            lines.get(line).is_some_and(|line| line.table.is_seized_by(*index, holder))
+        });
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -301,8 +389,13 @@ impl SharedLines {
         takes: bool,
     ) {
         let Some((line, _)) = self.lines.get_key_value(number) else { return };
+        let line = Arc::clone(line);
+        if !takes {
+            self.tell_dialog(&line, index, LineDialog { call_id: call_id.into(), side, tags: None });
+        }
+        self.seized.remove(holder);
         let call = LineCall {
-            line: Arc::clone(line),
+            line,
             index,
             from_tag: from_tag.into(),
             side,
@@ -313,6 +406,16 @@ impl SharedLines {
         self.calls.entry(call_id.into()).or_default().push(call);
     }
 
+    /// A call of a line has another dialog now.
+    fn tell_dialog(&mut self, line: &Arc<str>, index: u16, dialog: LineDialog) {
+        let Some(known) = self.lines.get_mut(line) else { return };
+        if known.table.state(index) != AppearanceState::Idle
+            && known.dialogs.insert(index, dialog.clone()) != Some(dialog)
+        {
+            self.changed.insert(Arc::clone(line));
+        }
+    }
+
     fn with<T>(&mut self, number: &str, change: impl FnOnce(&mut AppearanceTable) -> T) -> Option<T> {
         let (name, _) = self.lines.get_key_value(number)?;
         let name = Arc::clone(name);
@@ -320,6 +423,8 @@ impl SharedLines {
         let before = line.table.changes();
         let result = change(&mut line.table);
         if line.table.changes() != before {
+            let table = &line.table;
+            line.dialogs.retain(|index, _| table.state(*index) != AppearanceState::Idle);
             self.changed.insert(name);
         }
         Some(result)

@@ -8,6 +8,7 @@
 //! A change costs O(log n) and as much as there are subscriptions to what changed; each subscription is a task that is
 //! told what changed, and asks for the newest state when its subscriber may hear of it.
 
+mod bridged;
 mod guest;
 mod line;
 mod room;
@@ -29,13 +30,14 @@ use guest::GuestTeller;
 use hashbrown::HashMap;
 use line::{LineTeller, ListTeller};
 use room::RoomTeller;
+use sidetone_hal::net::IpAddr;
 use sidetone_hal::rng::Rng;
 use sidetone_sip_core::header::{ContentType, Event, From, Supported, To};
 use sidetone_sip_core::{Request, StatusCode, Uri};
 use sidetone_sip_ua::package::dialog_info::{self, DialogPublisher};
 use sidetone_sip_ua::package::feature_sync::HOTELING_EVENT;
 use sidetone_sip_ua::package::resource_list::OPTION_TAG;
-use sidetone_sip_ua::{CommandError, Error, IncomingSubscription, WatcherEvent, WatcherState};
+use sidetone_sip_ua::{Account, CommandError, Error, IncomingSubscription, WatcherEvent, WatcherState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use summary::SummaryTeller;
@@ -90,6 +92,8 @@ pub(crate) struct StatesConfig {
     pub(crate) key: String,
     /// Lists of lines by name.
     pub(crate) lists: Vec<(String, Vec<String>)>,
+    /// What subscribes to the telephones with bridged lines, by the address at which it is called.
+    pub(crate) lines: HashMap<IpAddr, Account>,
     /// The numbers of the conference rooms.
     pub(crate) rooms: Vec<String>,
     /// What is called to hear messages.
@@ -211,6 +215,9 @@ impl States {
 
     /// Serves one subscription to its end.
     pub(crate) async fn serve(self: Arc<Self>, incoming: IncomingSubscription) {
+        if self.is_bridged_line(incoming.request()) {
+            return self.serve_bridged(incoming).await;
+        }
         if shared::is_package(incoming.request()) {
             return self.serve_line(incoming).await;
         }

@@ -12,9 +12,9 @@ use sidetone_sip_ua::{CommandError, Error, IncomingSubscription, SubscribeKind, 
 use std::sync::Arc;
 
 /// A subscriber is told no more often: a lamp that follows a call within a fifth of a second seems to do so at once.
-const PACE: Duration = Duration::from_millis(200);
+pub(super) const PACE: Duration = Duration::from_millis(200);
 /// When a subscriber does not answer, it is told again after this.
-const AGAIN: Duration = Duration::from_secs(2);
+pub(super) const AGAIN: Duration = Duration::from_secs(2);
 
 pub(super) fn is_package(request: &Request) -> bool {
     let event = request.headers.get::<Event>().and_then(Result::ok);
@@ -22,10 +22,10 @@ pub(super) fn is_package(request: &Request) -> bool {
 }
 
 /// Who asks for which line.
-struct Asker {
-    line: Arc<str>,
+pub(super) struct Asker {
+    pub(super) line: Arc<str>,
     /// The line as the telephone writes its address.
-    address: Uri,
+    pub(super) address: Uri,
     seizes: bool,
 }
 
@@ -50,7 +50,7 @@ impl States {
         }
     }
 
-    fn line_asked(&self, request: &Request) -> Result<Asker, StatusCode> {
+    pub(super) fn line_asked(&self, request: &Request) -> Result<Asker, StatusCode> {
         self.check_key(request)?;
         let bad = |_| StatusCode::BAD_REQUEST;
         let event: Event = request.headers.require().map_err(bad)?;
@@ -171,7 +171,7 @@ impl States {
         headers
     }
 
-    fn line_place(self: &Arc<Self>, line: &Arc<str>) -> (Place, Arc<Wake>) {
+    pub(super) fn line_place(self: &Arc<Self>, line: &Arc<str>) -> (Place, Arc<Wake>) {
         let wake = Arc::<Wake>::default();
         (self.place(vec![Topic::Shared(Arc::clone(line))], &wake), wake)
     }

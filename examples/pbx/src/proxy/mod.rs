@@ -1,6 +1,7 @@
 //! The server as one machine without I/O: registrar (RFC 3261 §10) and transaction-stateful proxy (§16) over a
 //! [`sidetone_sip_core::Endpoint`].
 
+mod bridged;
 mod context;
 mod divert;
 mod forward;
@@ -106,6 +107,7 @@ impl Extension {
     }
 }
 
+pub(crate) use bridged::{LINES_USER, TELEPHONE};
 pub use settings::{MAX_PICKUP_GROUPS, MAX_PICKUP_MEMBERS};
 
 /// Events kept for an owner that does not take them; older ones give way.
@@ -320,7 +322,11 @@ impl Proxy {
             let invite = NewInvite { server, request, parties: &parties, source, caller: &caller };
             return self.call(now, invite, callee);
         }
+        if let Some(target) = self.telephone_target(now, request, &caller, &callee)? {
+            return self.forward(now, server, request, &parties, source, vec![target]);
+        }
         if let Some(target) = self.state_target(request, source, &callee)? {
+            self.note_bridged(request, &caller, &callee);
             return self.forward(now, server, request, &parties, source, vec![target]);
         }
         let mut targets = self.targets(now, source, &callee)?;

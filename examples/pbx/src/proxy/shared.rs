@@ -9,14 +9,14 @@ use super::inspect::{Parties, Refusal};
 use super::journey::Journey;
 use crate::call_config::{MAX_GROUP_MEMBERS, RingGroup};
 use crate::dialogs::Direction;
-use crate::shared_lines::{Ends, FarEnd, LineState, device, device_of};
+use crate::shared_lines::{CallEnd, Ends, LineState, device, device_of};
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_media::sdp::{Direction as Flow, audio_direction};
 use sidetone_sip_core::header::{
     CallId, CallInfo, Contact, Header, PAssertedIdentity, Replaces, Require, Supported,
 };
 use sidetone_sip_core::{Headers, Method, NameAddr, Request, Response, Source, StatusCode, Target, Uri};
-use sidetone_sip_ua::feature::shared_line::{AppearanceState, AppearanceTable, Taken};
+use sidetone_sip_ua::feature::shared_line::{AppearanceState, AppearanceTable, Taken, alert_info};
 use sidetone_sip_ua::package::call_info::Appearance;
 
 impl Proxy {
@@ -93,10 +93,14 @@ impl Proxy {
         invite: NewInvite<'_>,
         callee: String,
     ) -> Result<(), Refusal> {
-        let Some((line, index)) = self.line_of(&invite, &callee) else {
+        if let Some(named) = self.named_on_line(&invite) {
+            return self.forward_named(now, invite, named);
+        }
+        let holder = device(&invite.request.headers);
+        let seized = || self.shared.seized_by(&holder).map(|(line, index)| (line.to_owned(), index));
+        let Some((line, index)) = self.line_of(&invite, &callee).or_else(seized) else {
             return self.forward_call(now, invite, callee);
         };
-        let holder = device(&invite.request.headers);
         let (call_id, from_tag) = (invite.parties.call_id.clone(), invite.parties.from_tag.clone());
         if !self.dialogs.has_room(invite.caller) {
             return Err(StatusCode::SERVICE_UNAVAILABLE.into());
@@ -129,7 +133,7 @@ impl Proxy {
     }
 
     /// A telephone wants the held call of an appearance.
-    fn retrieve(
+    pub(super) fn retrieve(
         &mut self,
         now: Instant,
         invite: NewInvite<'_>,
@@ -140,13 +144,13 @@ impl Proxy {
         let none = || Refusal::reason(StatusCode::BUSY_HERE, "No Call To Take There");
         let (held, ends) = self.shared.retrievable(line, index).ok_or_else(none)?;
         let held = CallId::from(held);
-        let Ends { near_tag, far } = ends.clone();
+        let Ends { near, far } = ends.clone();
         let Some(telephone) = far.telephone.filter(|_| far.replaces) else {
             return Err(Refusal::reason(StatusCode::NOT_ACCEPTABLE_HERE, "The Other Side Cannot Be Moved"));
         };
         let (call_id, from_tag) = (invite.parties.call_id.clone(), invite.parties.from_tag.clone());
         self.shared.retrieving(line, index, (&call_id, &from_tag), holder);
-        invite.request.headers.set(&Replaces::new(held, far.tag, near_tag));
+        invite.request.headers.set(&Replaces::new(held, far.tag, near.tag));
         invite.request.headers.push(&Require::from_iter(["replaces"]));
         self.forward_direct(now, invite, &far.user, telephone)
     }
@@ -175,6 +179,11 @@ impl Proxy {
                 Direction::Recipient if self.shared.shares(&call.line, user) => {
                     let named = Appearance::new(call.index, AppearanceState::Alerting);
                     request.headers.push(&named.write(&address));
+                    if self.shared.is_bridged(&call.line, user)
+                        && let Some(alert) = alert_info(call.index)
+                    {
+                        request.headers.push(&alert);
+                    }
                 }
                 Direction::Recipient => {}
                 Direction::Initiator => request.headers.push(&PAssertedIdentity(NameAddr::new(address))),
@@ -195,21 +204,21 @@ impl Proxy {
             return;
         }
         let (_, from_tag) = journey.parties();
-        let callee = FarEnd {
+        let callee = CallEnd {
             tag: to_tag.into(),
             user: user.into(),
             telephone: self.callee_telephone(now, user, response),
             replaces: takes_replaces(&response.headers),
         };
-        let caller = FarEnd {
+        let caller = CallEnd {
             tag: from_tag.into(),
             user: journey.caller.clone(),
             telephone: contact(&request.headers).map(|uri| (uri, Source::target(journey.source()))),
             replaces: takes_replaces(&request.headers),
         };
         let ends = |side| match side {
-            Direction::Initiator => Ends { near_tag: from_tag.into(), far: callee.clone() },
-            Direction::Recipient => Ends { near_tag: to_tag.into(), far: caller.clone() },
+            Direction::Initiator => Ends { near: caller.clone(), far: callee.clone() },
+            Direction::Recipient => Ends { near: callee.clone(), far: caller.clone() },
         };
         self.shared.answered(journey.parties(), &device_of(user, &response.headers), ends);
     }

@@ -231,13 +231,15 @@ impl Services {
 
     /// The account that calls users from the address at which an extension was called.
     fn callback_account(&self, called: &Uri) -> Option<Account> {
-        let ip = called.host()?.ip()?;
-        let any = self
-            .callbacks
-            .iter()
-            .find(|(bound, _)| bound.is_unspecified() && bound.is_ipv4() == ip.is_ipv4());
-        self.callbacks.get(&ip).or_else(|| any.map(|(_, account)| account)).cloned()
+        account_at(&self.callbacks, called)
     }
+}
+
+/// The account of the address at which something was called.
+pub(crate) fn account_at(accounts: &HashMap<IpAddr, Account>, called: &Uri) -> Option<Account> {
+    let ip = called.host()?.ip()?;
+    let any = accounts.iter().find(|(bound, _)| bound.is_unspecified() && bound.is_ipv4() == ip.is_ipv4());
+    accounts.get(&ip).or_else(|| any.map(|(_, account)| account)).cloned()
 }
 
 /// What an extension does that was called by way of the proxy.

@@ -33,8 +33,8 @@ use crate::package::dialog_info::{
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use sidetone_sip_core::Uri;
-use sidetone_sip_core::header::{Event, Join, Replaces};
+use sidetone_sip_core::header::{AlertInfo, Event, Info, Join, Replaces};
+use sidetone_sip_core::{Headers, Uri};
 
 /// The Event of a subscription to a bridged line, and of what is published of it.
 #[must_use]
@@ -42,6 +42,42 @@ pub fn event() -> Event {
     // It is a constant of the right grammar.
     "dialog;sla".parse().unwrap_or_else(|_| Event::new(crate::package::dialog_info::PACKAGE))
 }
+
+/// Whether an Event is that of a bridged line.
+#[must_use]
+pub fn is_bridged(event: &Event) -> bool {
+    event.package.as_str() == crate::package::dialog_info::PACKAGE && event.params.has("sla")
+}
+
+/// What an INVITE says to a telephone for which appearance it comes: Alert-Info with `x-line-id`.
+#[must_use]
+pub fn alert_info(index: u16) -> Option<AlertInfo> {
+    let uri = Uri::parse(ALERT).ok()?;
+    Some(AlertInfo(Info::new(uri).with(LINE, &index.saturating_sub(1).to_string())))
+}
+
+/// The appearance that a call comes in for, as [`alert_info`] says; RFC 7463 §11 has `appearance` there, which counts
+/// from 1.
+#[must_use]
+pub fn called_appearance(headers: &Headers) -> Option<u16> {
+    let number = |info: &AlertInfo, name: &str| info.params.get(name)?.parse::<u16>().ok();
+    let infos = headers.all::<AlertInfo>().filter_map(Result::ok);
+    let named = |info: AlertInfo| match number(&info, LINE) {
+        Some(line) => line.checked_add(1),
+        None => number(&info, "appearance"),
+    };
+    infos.filter_map(|info| named(info)).find(|index| (1..=MAX_APPEARANCES).contains(index))
+}
+
+/// Which appearance a dialog of a bridged line is on, from 1, and what it means for that.
+#[must_use]
+pub fn appearance_of(dialog: &Dialog) -> Option<(u16, AppearanceState)> {
+    Some((index_of(dialog)?, state_of(dialog)))
+}
+
+/// It says nothing of how the call is to ring (RFC 7462).
+const ALERT: &str = "urn:alert:service:normal";
+const LINE: &str = "x-line-id";
 
 /// What is known of a bridged line, and what is told of our own dialogs on it.
 #[derive(Clone, Debug)]
@@ -256,7 +292,7 @@ mod tests {
     use sidetone_hal::rng::Rng;
     use sidetone_hal::time::Instant;
 
-    const LINE: &str = "sip:500@example.com";
+    const AOR: &str = "sip:500@example.com";
 
     /// The state agent: the dialogs of each telephone, and what each telephone was told of all.
     struct Agent {
@@ -273,7 +309,7 @@ mod tests {
     impl Phone {
         fn new() -> Self {
             let keys = LineKeys::new(2).without_seizure_time();
-            Self { keys, line: BridgedLine::new(LINE), told: Told::default() }
+            Self { keys, line: BridgedLine::new(AOR), told: Told::default() }
         }
     }
 
@@ -305,7 +341,7 @@ mod tests {
                     .dialogs
                     .iter()
                     .map(|((phone, id), dialog)| Dialog { id: format!("{phone}{id}"), ..dialog.clone() });
-                let document = DialogInfo::full(*version, LINE, all.collect()).write();
+                let document = DialogInfo::full(*version, AOR, all.collect()).write();
                 *version += 1;
                 phone.line.notified(DialogInfo::read(document.as_bytes()).unwrap());
                 phone.keys.notified(&phone.line.appearances());
@@ -388,7 +424,7 @@ mod tests {
                 // The telephone that has the call sees it from its own end.
                 assert_eq!(
                     (target.to_string(), join.to_string()),
-                    (LINE.into(), "c@a;to-tag=l;from-tag=r".into())
+                    (AOR.into(), "c@a;to-tag=l;from-tag=r".into())
                 );
             }
         }
@@ -440,12 +476,26 @@ mod tests {
 
     #[test]
     fn documents_of_others_are_read_leniently() {
-        let mut line = BridgedLine::new(LINE);
+        let mut line = BridgedLine::new(AOR);
         let mut odd = vec![Dialog::new("1", DialogState::Confirmed), Dialog::new("2", DialogState::Early)];
         odd[1].line = Some(u32::MAX);
-        line.notified(DialogInfo::full(0, LINE, odd));
+        line.notified(DialogInfo::full(0, AOR, odd));
         let told = line.appearances();
         assert_eq!(told, [Appearance::new(1, State::Active), Appearance::others(State::Idle)]);
         assert_eq!(event().to_string(), "dialog;sla");
+        assert!(is_bridged(&event()) && !is_bridged(&Event::new("dialog")));
+    }
+
+    #[test]
+    fn an_invite_says_for_which_appearance_it_comes() {
+        let mut headers = Headers::new();
+        assert_eq!(called_appearance(&headers), None);
+        headers.push(&alert_info(2).unwrap());
+        assert_eq!(called_appearance(&headers), Some(2));
+        let text = headers.get::<AlertInfo>().unwrap().unwrap().to_string();
+        assert_eq!(text, "<urn:alert:service:normal>;x-line-id=1");
+        let mut headers = Headers::new();
+        headers.push(&"<urn:alert:service:normal>;appearance=3".parse::<AlertInfo>().unwrap());
+        assert_eq!(called_appearance(&headers), Some(3));
     }
 }

@@ -28,7 +28,10 @@ mod keys;
 mod lamps;
 mod table;
 
-pub use bridged::{BargeIn, BridgedLine, Takeover, event as bridged_event};
+pub use bridged::{
+    BargeIn, BridgedLine, Takeover, alert_info, appearance_of, called_appearance, event as bridged_event,
+    is_bridged,
+};
 pub use keys::{LineAction, LineKeys, Refused};
 pub use lamps::{AppearanceView, LineLamps};
 pub use table::{AppearanceTable, MAX_HOLDER, Taken};

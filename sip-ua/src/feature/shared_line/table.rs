@@ -194,6 +194,12 @@ impl AppearanceTable {
         self.used.get(&index).map(|row| row.holder.as_str())
     }
 
+    /// The other side of the call of an appearance, as name-addr or URI, if it is known.
+    #[must_use]
+    pub fn uri(&self, index: u16) -> Option<&str> {
+        self.used.get(&index)?.uri.as_deref()
+    }
+
     /// The whole line as `call-info` tells it: what is used, and idle for all others.
     #[must_use]
     pub fn told(&self) -> Vec<Appearance> {
