@@ -78,10 +78,10 @@ pub use sidetone_sip_core::nat::{
 
 #[cfg(feature = "tokio")]
 pub use driver::{
-    Account, AccountPath, Call, CallEvent, CallHandle, Error, IncomingCall, IncomingRefer,
-    IncomingSubscription, IntoUri, MulticastOptions, Publication, ReceivedRequest, RequestOutcome,
-    Subscription, SubscriptionEvent, UserAgent, UserAgentBuilder, UserAgentEvent, WatchedConference,
-    WatchedExtension, WatchedMailbox, Watcher, WatcherEvent,
+    Account, AccountPath, BridgedEvent, BridgedMember, Call, CallEvent, CallHandle, Error, IncomingCall,
+    IncomingRefer, IncomingSubscription, IntoUri, MulticastOptions, Publication, ReceivedRequest,
+    RequestOutcome, Subscription, SubscriptionEvent, UserAgent, UserAgentBuilder, UserAgentEvent,
+    WatchedConference, WatchedExtension, WatchedMailbox, Watcher, WatcherEvent,
 };
 #[cfg(all(feature = "tokio", feature = "media"))]
 pub use driver::{Conference, OutgoingPage, Paging, PortPlan, PortPlanError, PortRules};

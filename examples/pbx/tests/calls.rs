@@ -9,6 +9,8 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+#[path = "calls/bridged.rs"]
+mod bridged;
 #[path = "calls/plug_and_play.rs"]
 mod plug_and_play;
 #[path = "calls/services.rs"]

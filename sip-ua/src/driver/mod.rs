@@ -17,6 +17,7 @@ mod account_state;
 #[cfg(feature = "media")]
 mod audio;
 mod blf;
+mod bridged;
 mod call;
 mod command;
 #[cfg(feature = "media")]
@@ -58,6 +59,7 @@ mod watcher;
 
 pub use account::{Account, AccountPath};
 pub use blf::{WatchedExtension, WatchedMailbox};
+pub use bridged::{BridgedEvent, BridgedMember};
 pub use call::{Call, CallEvent, CallHandle, IncomingCall};
 #[cfg(feature = "media")]
 pub use conference::Conference;
