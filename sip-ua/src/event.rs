@@ -297,6 +297,8 @@ pub enum Event {
         account: Option<AccountId>,
         /// The SUBSCRIBE: Event, Accept, From, body.
         request: Box<Request>,
+        /// Where it came from.
+        source: Source,
     },
     /// The subscription of somebody is over: its last `NOTIFY` (`terminated`) – `200`, or one that was refused or met silence,
     /// or it was never decided on.

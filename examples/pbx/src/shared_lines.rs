@@ -25,8 +25,9 @@ pub(crate) struct SharedLines {
     /// By Call-ID; a call from one line to another is here twice.
     calls: HashMap<String, Vec<LineCall>>,
     changed: BTreeSet<Arc<str>>,
-    /// What the telephones have seized last that have not called yet: not all say in the INVITE where it belongs.
-    seized: HashMap<String, (Arc<str>, u16)>,
+    /// What the telephones have seized that have not called yet, the oldest first: not all say in the INVITE where it
+    /// belongs. At most as many as there are appearances.
+    seized: HashMap<String, Vec<(Arc<str>, u16)>>,
 }
 
 struct Line {
@@ -168,16 +169,43 @@ impl SharedLines {
         let lasts = lasts.min(LONGEST_SEIZURE);
         let seized = self.with(number, |table| table.seize(now, index, holder, lasts));
         if let (Some(Ok(index)), Some((line, _))) = (seized, self.lines.get_key_value(number)) {
-            self.seized.insert(holder.into(), (Arc::clone(line), index));
+            let line = Arc::clone(line);
+            self.forget_seized(Some(holder));
+            let seized = self.seized.entry(holder.into()).or_default();
+            if !seized.iter().any(|(known, own)| *known == line && *own == index) {
+                seized.push((line, index));
+            }
         }
         seized.unwrap_or(Err(Taken::NoSuch))
     }
 
-    /// The appearance that a telephone has seized last and has not called on yet.
+    /// The appearance that a telephone has seized and has not called on yet: of several the oldest, as whoever has a dial
+    /// tone dials before he takes the next.
     pub(crate) fn seized_by(&self, holder: &str) -> Option<(&str, u16)> {
-        let (line, index) = self.seized.get(holder)?;
-        let holds = self.lines.get(line)?.table.is_seized_by(*index, holder);
-        holds.then_some((&**line, *index))
+        let holds = |(line, index): &&(Arc<str>, u16)| {
+            self.lines.get(line).is_some_and(|line| line.table.is_seized_by(*index, holder))
+        };
+        let (line, index) = self.seized.get(holder)?.iter().find(holds)?;
+        Some((line, *index))
+    }
+
+    /// Forgets what was seized, by this telephone or by all, and is not any more.
+    fn forget_seized(&mut self, holder: Option<&str>) {
+        let lines = &self.lines;
+        let left = |holder: &str, seized: &mut Vec<(Arc<str>, u16)>| {
+            seized.retain(|(line, index)| {
+                lines.get(line).is_some_and(|line| line.table.is_seized_by(*index, holder))
+            });
+            !seized.is_empty()
+        };
+        match holder {
+            Some(holder) => {
+                if self.seized.get_mut(holder).is_some_and(|seized| !left(holder, seized)) {
+                    self.seized.remove(holder);
+                }
+            }
+            None => self.seized.retain(|holder, seized| left(holder, seized)),
+        }
     }
 
     /// A telephone of this member has the line as a bridged one.
@@ -220,6 +248,7 @@ impl SharedLines {
     /// It does not dial after all.
     pub(crate) fn release(&mut self, number: &str, index: u16, holder: &str) {
         self.with(number, |table| table.release(index, holder));
+        self.forget_seized(Some(holder));
     }
 
     /// A call comes in for a line: its appearance, unless all are in use.
@@ -364,10 +393,7 @@ impl SharedLines {
         for number in due {
             self.with(&number, |table| table.handle_timeout(now));
         }
-        let lines = &self.lines;
-        self.seized.retain(|holder, (line, index)| {
-            lines.get(line).is_some_and(|line| line.table.is_seized_by(*index, holder))
-        });
+        self.forget_seized(None);
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -393,7 +419,7 @@ impl SharedLines {
         if !takes {
             self.tell_dialog(&line, index, LineDialog { call_id: call_id.into(), side, tags: None });
         }
-        self.seized.remove(holder);
+        self.forget_seized(Some(holder));
         let call = LineCall {
             line,
             index,

@@ -1,5 +1,6 @@
 //! A desk: the firmware with a user agent behind it and a panel in front of it, driven by one task.
 
+mod bridged;
 mod calls;
 mod charge;
 mod features;
@@ -148,6 +149,7 @@ impl Desk {
             signals: tell.clone(),
             lines: shared_lines(&config.keys.keys),
             seizures: HashMap::new(),
+            bridges: HashMap::new(),
             guest: config.guest.clone(),
             charges: Charges::default(),
             outbox: KeptTexts::new(config),
@@ -316,6 +318,8 @@ struct Run {
     lines: Vec<SharedLineConfig>,
     /// Who asks for an appearance of one: at most one for each.
     seizures: HashMap<(usize, u16), AbortHandle>,
+    /// The tasks of those that are bridged lines.
+    bridges: HashMap<usize, bridged::Bridge>,
     /// Where it is kept who has taken the telephone over.
     guest: Option<Guest>,
     /// What calls cost, until it is known which call is meant.
@@ -392,14 +396,19 @@ impl Run {
     }
 
     fn report(&mut self, call: CallRef, signal: Signal) {
+        let on = self.firmware.line_of_call(call);
         if matches!(signal, Signal::Ended { .. }) {
             self.charge_over(call);
+            self.tell_line(call, &signal, on);
             self.calls.remove(&call);
             self.handles.remove(&call);
             self.ids.remove(&call);
         }
         let begins = matches!(signal, Signal::Established { .. } | Signal::Ringing { early_media: true, .. });
-        self.firmware.handle_signal(self.now(), signal);
+        self.firmware.handle_signal(self.now(), signal.clone());
+        if !matches!(signal, Signal::Ended { .. }) {
+            self.tell_line(call, &signal, on);
+        }
         if begins {
             self.process(call);
         }
@@ -421,6 +430,7 @@ impl Run {
             UserAgentEvent::Referred(refer) => self.referred(refer),
             UserAgentEvent::Request(received) => self.requested(received),
             UserAgentEvent::Content { call, kind, body } => self.content(call, &kind, &body),
+            UserAgentEvent::Subscribe(incoming) => self.subscribed(incoming),
             event => {
                 if let Some(line) = notice(&event) {
                     eprintln!("sidetone-phone: {line}");
@@ -434,9 +444,12 @@ impl Run {
         let account = account.unwrap_or(0);
         let replaced = call.replaces().and_then(|id| self.name_of(id));
         let replacing = replaced.and_then(|replaced| self.firmware.replacing(replaced, peer(call.from())));
-        let verdict = match replacing {
-            Some(id) => Verdict::Ring(id),
-            None => {
+        let joined = call.joins().and_then(|id| self.name_of(id));
+        let joining = joined.map(|joined| self.firmware.joining(joined, peer(call.from())));
+        let verdict = match (replacing, joining) {
+            (Some(id), _) | (None, Some(Ok(id))) => Verdict::Ring(id),
+            (None, Some(Err(status))) => Verdict::Refuse(status.into()),
+            (None, None) => {
                 let server = self.accounts.get(account).and_then(Account::path).map(|path| path.remote.ip());
                 let trusted = server
                     .is_some_and(|server| server.to_canonical() == call.source().remote.ip().to_canonical());

@@ -16,6 +16,7 @@ const FUNCTIONS: &[&str] = &[
     "blf-ask",
     "blf-list",
     "shared-line",
+    "bridged-line",
     "speed-dial",
     "prefix",
     "dtmf",

@@ -42,6 +42,22 @@ pub(super) const SERVER: &[Setting] = {
             "Whether the server controls the line by shared-call signalling (`call-info`, `line-seize`), so that several telephones have its calls in common. Not together with `feature_sync`.",
         ),
         row(
+            "account.N.bridged_line",
+            Bool,
+            "false",
+            Admin,
+            RESTART,
+            "Whether the account is one of bridged line appearances (`dialog;sla`, draft-anil-sipping-bla), so that several telephones have its calls in common. Not together with `shared_call`.",
+        ),
+        row(
+            "account.N.barge_in",
+            Bool,
+            "false",
+            Admin,
+            RESTART,
+            "Whether the telephones of a bridged line may barge into each other's calls (`Join`, RFC 3911): the others here, and this one there by the key of the call.",
+        ),
+        row(
             "account.N.acd",
             Bool,
             "false",

@@ -15,6 +15,8 @@ pub struct AccountServerSettings {
     pub acd: bool,
     pub acd_interval: Duration,
     pub shared_call: bool,
+    pub bridged_line: bool,
+    pub barge_in: bool,
 }
 
 /// What is shared with servers, whatever the account.
@@ -48,6 +50,8 @@ impl Settings {
             acd: value("acd").bool(),
             acd_interval: value("acd_interval").seconds(),
             shared_call: value("shared_call").bool(),
+            bridged_line: value("bridged_line").bool(),
+            barge_in: value("barge_in").bool(),
         }
     }
 

@@ -133,9 +133,10 @@ impl Task {
                     sender.answered(status);
                 }
             }
-            Event::Subscribe { watcher, kind: SubscribeKind::New, account, request } => {
+            Event::Subscribe { watcher, kind: SubscribeKind::New, account, request, source } => {
                 if let Some((commands, dropped)) = self.commands_of_handle() {
-                    let incoming = IncomingSubscription::new(watcher, account, request, commands, dropped);
+                    let incoming =
+                        IncomingSubscription::new(watcher, account, (request, source), commands, dropped);
                     self.tell(UserAgentEvent::Subscribe(incoming));
                 }
             }

@@ -6,7 +6,7 @@ use super::features::{Dropped, work_now};
 use crate::{AccountId, CommandError, NotifyContent, SubscribeKind, WatcherId, WatcherState};
 use bytes::Bytes;
 use sidetone_sip_core::header::ContentType;
-use sidetone_sip_core::{Request, StatusCode};
+use sidetone_sip_core::{Request, Source, StatusCode};
 use std::boxed::Box;
 use std::collections::VecDeque;
 use std::string::String;
@@ -18,6 +18,7 @@ pub struct IncomingSubscription {
     id: WatcherId,
     account: Option<AccountId>,
     request: Box<Request>,
+    source: Source,
     commands: mpsc::Sender<Command>,
     dropped: mpsc::UnboundedSender<Dropped>,
     decided: bool,
@@ -79,17 +80,23 @@ impl IncomingSubscription {
     pub(super) fn new(
         id: WatcherId,
         account: Option<AccountId>,
-        request: Box<Request>,
+        (request, source): (Box<Request>, Source),
         commands: mpsc::Sender<Command>,
         dropped: mpsc::UnboundedSender<Dropped>,
     ) -> Self {
-        Self { id, account, request, commands, dropped, decided: false }
+        Self { id, account, request, source, commands, dropped, decided: false }
     }
 
     /// The SUBSCRIBE: Event, Accept, From, body.
     #[must_use]
     pub const fn request(&self) -> &Request {
         &self.request
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub const fn source(&self) -> &Source {
+        &self.source
     }
 
     /// The account that it came to, if one matches.

@@ -196,7 +196,7 @@ impl Agent {
         match self.open_watcher(now, asked, account, event) {
             Ok(watcher) => {
                 let (kind, request) = (SubscribeKind::New, Box::new(request));
-                self.context.events.push_back(Event::Subscribe { watcher, kind, account, request });
+                self.context.events.push_back(Event::Subscribe { watcher, kind, account, request, source });
             }
             Err((_, status)) => self.context.refuse(now, transaction, &request, status),
         }
@@ -316,7 +316,7 @@ impl Agent {
         let asked = Asked { transaction, request: request.clone(), source, seconds: granted };
         self.respond_subscribe(now, id, &asked, StatusCode::OK);
         let request = Box::new(request);
-        self.context.events.push_back(Event::Subscribe { watcher: id, kind, account, request });
+        self.context.events.push_back(Event::Subscribe { watcher: id, kind, account, request, source });
     }
 
     /// The 2xx to a SUBSCRIBE or REFER (RFC 6665 §4.2.1.1); the subscription lasts from now.

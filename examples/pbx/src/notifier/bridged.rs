@@ -17,7 +17,7 @@ use super::shared::{AGAIN, Asker, PACE};
 use super::{Content, States};
 use crate::command::{Command, ask};
 use crate::dialogs::Direction;
-use crate::proxy::TELEPHONE;
+use crate::proxy::{MEMBER, TELEPHONE};
 use crate::services::account_at;
 use crate::shared_lines::{LineState, device};
 use bytes::Bytes;
@@ -325,12 +325,12 @@ fn seizes(dialog: &Dialog) -> Option<u16> {
     appearance_of(dialog).filter(|(_, state)| *state == AppearanceState::Seized).map(|(index, _)| index)
 }
 
-/// The address by which the proxy reaches the telephone that sent a request, and no other one of its user.
+/// The address of the line by which the proxy reaches the telephone that sent a request, and no other one.
 fn telephone(request: &Request, line: &Uri) -> Option<Uri> {
     let from = request.headers.get::<From>()?.ok()?;
     let Contact::Addr(contact) = request.headers.get::<Contact>()?.ok()? else { return None };
     let mut uri = line.clone();
-    uri.set_user(Some(&*from.uri.user()?));
+    uri.set_param(MEMBER, Some(&*from.uri.user()?));
     let at = format!("{}-{}", contact.uri.host_str(), contact.uri.port().unwrap_or(5060));
     uri.set_param(TELEPHONE, Some(&at));
     Some(uri)

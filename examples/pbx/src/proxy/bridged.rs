@@ -12,7 +12,8 @@ use sidetone_sip_ua::feature::shared_line::{AppearanceState, is_bridged};
 
 /// The account of the state agent, which subscribes to the members' telephones.
 pub(crate) const LINES_USER: &str = "sidetone-lines";
-/// The parameter of a Request-URI that names one of a user's telephones, by host and port of its Contact.
+/// The parameters of a line's address that name a member, and one of its telephones by host and port of its Contact.
+pub(crate) const MEMBER: &str = "sidetone-member";
 pub(crate) const TELEPHONE: &str = "sidetone-telephone";
 
 /// What an INVITE wants of a call on a line.
@@ -26,20 +27,24 @@ pub(super) enum Named {
 }
 
 impl Proxy {
-    /// Where one telephone of a user is reached that the state agent subscribes to; `None` for every other request.
+    /// Where one telephone of a line's member is reached that the state agent subscribes to; `None` for every other request.
     pub(super) fn telephone_target(
         &self,
         now: Instant,
         request: &Request,
         caller: &str,
-        callee: &str,
+        line: &str,
     ) -> Result<Option<(Uri, Target)>, Refusal> {
         if caller != LINES_USER || request.method != Method::SUBSCRIBE {
             return Ok(None);
         }
+        let member = request.uri.param(MEMBER).flatten().unwrap_or_default();
+        if !self.shared.shares(line, &member) {
+            return Err(StatusCode::NOT_FOUND.into());
+        }
         let wanted = request.uri.param(TELEPHONE).flatten().unwrap_or_default();
         let at = |uri: &Uri| format!("{}-{}", uri.host_str(), uri.port().unwrap_or(5060)) == *wanted;
-        let bindings = self.location.bindings(now, callee);
+        let bindings = self.location.bindings(now, &member);
         let binding = bindings.iter().find(|binding| at(&binding.contact));
         let binding = binding.ok_or(StatusCode::TEMPORARILY_UNAVAILABLE)?;
         Ok(Some((binding.contact.clone(), binding.target())))

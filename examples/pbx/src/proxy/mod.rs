@@ -107,7 +107,7 @@ impl Extension {
     }
 }
 
-pub(crate) use bridged::{LINES_USER, TELEPHONE};
+pub(crate) use bridged::{LINES_USER, MEMBER, TELEPHONE};
 pub use settings::{MAX_PICKUP_GROUPS, MAX_PICKUP_MEMBERS};
 
 /// Events kept for an owner that does not take them; older ones give way.

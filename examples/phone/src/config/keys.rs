@@ -1,6 +1,6 @@
 //! What the keys do, from the settings.
 
-use crate::firmware::{KeyConfig, KeyFunction, ParkBy, ParkKey};
+use crate::firmware::{KeyConfig, KeyFunction, LineKind, ParkBy, ParkKey};
 use crate::models::Model;
 use sidetone_codecs::CodecSpec;
 use sidetone_hal::keypad::Key;
@@ -61,18 +61,24 @@ fn share_lines(keys: &mut Vec<KeyConfig>, settings: &Settings, model: &Model) ->
     let everywhere = settings.phone().server.feature_sync;
     let each = (model.lines / count).min(model.lines_per_account).max(1);
     for (place, (number, account)) in (0_u8..).zip(&accounts) {
-        if !account.server.shared_call {
-            continue;
-        }
-        if account.server.feature_sync.unwrap_or(everywhere) {
-            return Err(format!("account.{number}.shared_call: not together with feature_sync"));
-        }
+        let server = &account.server;
+        let kind = match (server.shared_call, server.bridged_line) {
+            (false, false) => continue,
+            (true, true) => {
+                return Err(format!("account.{number}.bridged_line: not together with shared_call"));
+            }
+            (true, false) if server.feature_sync.unwrap_or(everywhere) => {
+                return Err(format!("account.{number}.shared_call: not together with feature_sync"));
+            }
+            (true, false) => LineKind::CallInfo,
+            (false, true) => LineKind::Bridged { barge_in: server.barge_in },
+        };
         for appearance in 1..=each {
             let line = place.saturating_mul(each).saturating_add(appearance);
             let key = Key::Line(line);
             if line <= model.lines && !keys.iter().any(|known| known.key == key) {
                 let appearance = Some(appearance.into());
-                let function = KeyFunction::SharedLine { number: String::new(), appearance };
+                let function = KeyFunction::SharedLine { number: String::new(), appearance, kind };
                 keys.push(KeyConfig { account: Some(place.into()), ..KeyConfig::new(key, function) });
             }
         }
@@ -105,7 +111,12 @@ fn function_of(key: &KeySettings, keys: &KeysSettings, settings: &Settings) -> R
             let key = BlfKey::new("").with_pickup_code(first(&pickup, &pickup_code()));
             KeyFunction::BlfList(key.with_barge_in_code(first(&barge_in, &keys.barge_in_code)))
         }
-        "shared-line" => shared(&value()?)?,
+        "shared-line" => shared(&value()?, LineKind::CallInfo)?,
+        "bridged-line" => {
+            let account = settings.account(key.account.unwrap_or(1));
+            let barge_in = account.is_some_and(|account| account.server.barge_in);
+            shared(&value()?, LineKind::Bridged { barge_in })?
+        }
         "speed-dial" => KeyFunction::SpeedDial(value()?),
         "prefix" => KeyFunction::Prefix(digits(value()?)?),
         "dtmf" => KeyFunction::Dtmf(digits(value()?)?),
@@ -163,7 +174,7 @@ fn form_of(code: &str, word: &str) -> IntercomForm {
 }
 
 /// A line's number, and which of its appearances: `500`, or `500/2`.
-fn shared(text: &str) -> Result<KeyFunction, String> {
+fn shared(text: &str, kind: LineKind) -> Result<KeyFunction, String> {
     let wrong = || format!("value: {text:?}: expected a number, or a number and an appearance as 500/2");
     let (number, appearance) = match text.split_once('/') {
         Some((number, appearance)) => {
@@ -175,7 +186,7 @@ fn shared(text: &str) -> Result<KeyFunction, String> {
     if number.is_empty() {
         return Err(wrong());
     }
-    Ok(KeyFunction::SharedLine { number: number.to_owned(), appearance })
+    Ok(KeyFunction::SharedLine { number: number.to_owned(), appearance, kind })
 }
 
 /// Keys of the dial pad.

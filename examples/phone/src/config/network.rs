@@ -8,6 +8,7 @@ use sidetone_sip_core::Method;
 use sidetone_sip_core::driver;
 use sidetone_sip_core::driver::{CaSet, Certificates, Identity, TlsConfig, TlsError, TlsVersion};
 use sidetone_sip_core::transaction::Timers;
+use sidetone_sip_ua::package::dialog_info::PACKAGE;
 use sidetone_sip_ua::{AgentConfig, UserAgent, UserAgentBuilder};
 
 /// Certificates of authorities that are read (YLC-264).
@@ -107,6 +108,9 @@ impl Network {
         config.unsolicited = unsolicited.to_vec();
         // Telephones transfer to those who still ring by that (YLA-107).
         config.replace_ringing = true;
+        // State agents of bridged lines subscribe to us, and their telephones may barge in.
+        config.packages.push(PACKAGE.into());
+        config.join = true;
         config.endpoint.timers = self.timers;
         config.endpoint.max_datagram = self.max_datagram;
         let mut builder = UserAgent::builder().config(config).dscp(self.dscp).tls(self.tls.clone());

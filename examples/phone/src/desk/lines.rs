@@ -1,8 +1,9 @@
 //! What a desk asks and says about shared lines.
 
 use super::Run;
+use super::bridged::LineOrder;
 use super::calls::Called;
-use crate::firmware::{CallRef, LineTold, Signal};
+use crate::firmware::{CallRef, LineKind, LineTold, Signal};
 use core::time::Duration;
 use sidetone_sip_core::header::{Event, SubscriptionState as StateHeader};
 use sidetone_sip_core::{Headers, Request, Uri};
@@ -15,16 +16,21 @@ use tokio::sync::mpsc;
 
 impl Run {
     /// Asks the servers of all shared lines what becomes of them, until the desk is gone.
-    pub(super) fn watch_lines(&self) {
+    pub(super) fn watch_lines(&mut self) {
         for place in 0..self.lines.len() {
-            if let Some((account, line)) = self.line(place) {
-                tokio::spawn(watch(account, line, place, self.signals.clone()));
+            let Some((account, line)) = self.line(place) else { continue };
+            match self.lines.get(place).map(|line| line.kind) {
+                Some(LineKind::Bridged { .. }) => self.watch_bridged(place, account, line),
+                _ => drop(tokio::spawn(watch(account, line, place, self.signals.clone()))),
             }
         }
     }
 
     /// Asks for an appearance.
     pub(super) fn seize_line(&mut self, place: usize, index: u16) {
+        if self.is_bridged(place) {
+            return self.order_line(place, LineOrder::Seize(index));
+        }
         self.release_line(place, index);
         if let Some((account, line)) = self.line(place) {
             let task = tokio::spawn(seize(account, line, place, index, self.signals.clone()));
@@ -34,6 +40,9 @@ impl Run {
 
     /// Nobody dials on it: its subscription ends with the task that has it.
     pub(super) fn release_line(&mut self, place: usize, index: u16) {
+        if self.is_bridged(place) {
+            return self.order_line(place, LineOrder::Release(index));
+        }
         if let Some(task) = self.seizures.remove(&(place, index)) {
             task.abort();
         }
@@ -48,6 +57,10 @@ impl Run {
         index: u16,
     ) {
         let Some((known, line)) = self.line(place) else { return };
+        let own = self.lines.get(place).is_some_and(|line| line.number == number);
+        if own && let Some(called) = self.call_of_line(place, account, index) {
+            return self.dial(call, account, called);
+        }
         let to = if number.is_empty() { Ok(line.clone()) } else { number.into_uri(known.aor()) };
         let called = match to {
             Ok(to) => {

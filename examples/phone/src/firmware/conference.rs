@@ -51,7 +51,7 @@ impl Firmware {
         (!others.is_empty() && members.len() < self.model.conference).then_some(members)
     }
 
-    fn join(&mut self, shown: CallRef, others: &[CallRef]) {
+    pub(super) fn join(&mut self, shown: CallRef, others: &[CallRef]) {
         // Who was called for a transfer is in the conference now.
         self.transfer = None;
         self.conference = others.iter().copied().chain([shown]).collect();

@@ -66,7 +66,7 @@ use dial::Dialler;
 use entry::Entry;
 use programmable::Programmed;
 use shared::SharedLine;
-pub use shared::{LineTold, SharedLineConfig, shared_lines};
+pub use shared::{LineKind, LineTold, SharedLineConfig, shared_lines};
 use sidetone_dialplan::{CollectorConfig, Hotline};
 use sidetone_hal::Event;
 use sidetone_hal::audio::AudioPath;
@@ -465,6 +465,7 @@ impl Firmware {
                     }
                 });
                 self.conference_is_up(call);
+                self.barged_in(now, call);
             }
             Signal::Codec { call, name, encrypted } => self.change(call, |call| {
                 (call.codec, call.encrypted) = (Some(name), encrypted);

@@ -14,7 +14,7 @@ pub use park::{ParkBy, ParkKey};
 use super::call::CallState;
 use super::screen::Tone;
 use super::stored::Origin;
-use super::{Command, Firmware, Mode};
+use super::{Command, Firmware, LineKind, Mode};
 use sidetone_hal::keypad::Key;
 use sidetone_hal::lamp::LampState;
 use sidetone_hal::time::Instant;
@@ -71,6 +71,8 @@ pub enum KeyFunction {
         number: String,
         /// Which of its appearances, from 1; `None` stands for all of them.
         appearance: Option<u16>,
+        /// How the telephones and the server tell each other of it.
+        kind: LineKind,
     },
     /// Calls a number or a URI.
     SpeedDial(String),
@@ -197,7 +199,7 @@ impl Firmware {
         match function {
             KeyFunction::Line | KeyFunction::Nothing => dark(""),
             KeyFunction::Blf(watched) => self.watched_face(&named(&watched.extension), &key.state),
-            KeyFunction::SharedLine { number, appearance } => {
+            KeyFunction::SharedLine { number, appearance, .. } => {
                 let account = key.config.account.unwrap_or(0);
                 let own = self.accounts.get(account).map(|account| account.label.as_str());
                 let name = if number.is_empty() { own.unwrap_or_default() } else { number };
@@ -305,7 +307,7 @@ impl Firmware {
             KeyFunction::Park(park) => self.press_park(now, account, &park, &state),
             KeyFunction::Intercom { number, form } => self.call_intercom(now, account, number, form),
             KeyFunction::Paging(address) => self.toggle_page(now, account, address),
-            KeyFunction::SharedLine { number, appearance } => {
+            KeyFunction::SharedLine { number, appearance, .. } => {
                 // Whose calls these are does not depend on what is chosen on the screen.
                 let account = self.programmed(key).and_then(|known| known.config.account).unwrap_or(0);
                 self.press_shared(now, account, &number, appearance);

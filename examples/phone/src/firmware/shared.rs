@@ -1,6 +1,8 @@
 //! Keys of shared lines: a press seizes an appearance before there is a dial tone, answers what rings there, and takes what
 //! another telephone holds; the lamp shows what becomes of it, wherever that is.
 
+mod barge_in;
+
 use super::programmable::{Face, KeyConfig, KeyFunction};
 use super::screen::Tone;
 use super::watch::lamp_state;
@@ -10,13 +12,26 @@ use sidetone_hal::time::Instant;
 use sidetone_sip_core::Headers;
 use sidetone_sip_core::header::CallInfo;
 use sidetone_sip_ua::feature::shared_line::{
-    AppearanceState, AppearanceView, LineAction, LineKeys, LineLamps, Refused,
+    AppearanceState, AppearanceView, LineAction, LineKeys, LineLamps, Refused, called_appearance,
 };
 use sidetone_sip_ua::package::call_info::{Appearance, Seizure};
 use sidetone_sip_ua::package::dialog_info::Identity;
 
 /// Appearances of a line of whose keys none names one.
 const APPEARANCES: u16 = 4;
+
+/// How the telephones of a shared line and its server tell each other of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LineKind {
+    /// By `call-info` and `line-seize` (BroadSoft's shared call appearances, Panasonic's shared call).
+    #[default]
+    CallInfo,
+    /// As bridged line appearances, by `dialog;sla`.
+    Bridged {
+        /// Whether the telephones may barge into each other's calls.
+        barge_in: bool,
+    },
+}
 
 /// A line that the telephone shares with others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +42,8 @@ pub struct SharedLineConfig {
     pub number: String,
     /// How many calls it can have at a time.
     pub appearances: u16,
+    /// By which means.
+    pub kind: LineKind,
 }
 
 /// The shared lines that these keys are of, in the order of the keys. [`Command`]s and [`Signal`]s name them by their place.
@@ -34,11 +51,13 @@ pub struct SharedLineConfig {
 pub fn shared_lines(keys: &[KeyConfig]) -> Vec<SharedLineConfig> {
     let mut lines: Vec<SharedLineConfig> = Vec::new();
     for key in keys {
-        let KeyFunction::SharedLine { number, appearance } = &key.function else { continue };
+        let KeyFunction::SharedLine { number, appearance, kind } = &key.function else { continue };
         let (account, appearances) = (key.account.unwrap_or(0), appearance.unwrap_or(APPEARANCES));
         match lines.iter_mut().find(|line| line.account == account && line.number == *number) {
             Some(line) => line.appearances = line.appearances.max(appearances),
-            None => lines.push(SharedLineConfig { account, number: number.clone(), appearances }),
+            None => {
+                lines.push(SharedLineConfig { account, number: number.clone(), appearances, kind: *kind })
+            }
         }
     }
     lines
@@ -62,6 +81,8 @@ pub(super) struct SharedLine {
     keys: LineKeys,
     /// At most one for each of our calls.
     calls: Vec<LineCall>,
+    /// Who is on the way into a call of ours, after that.
+    barging: Vec<(CallRef, CallRef)>,
 }
 
 #[derive(Debug)]
@@ -75,7 +96,12 @@ struct LineCall {
 impl SharedLine {
     pub(super) fn new(config: SharedLineConfig) -> Self {
         let keys = LineKeys::new(config.appearances);
-        Self { config, keys, calls: Vec::new() }
+        let keys = match config.kind {
+            LineKind::CallInfo => keys,
+            LineKind::Bridged { barge_in: false } => keys.without_seizure_time(),
+            LineKind::Bridged { barge_in: true } => keys.without_seizure_time().with_barge_in(),
+        };
+        Self { config, keys, calls: Vec::new(), barging: Vec::new() }
     }
 
     fn call_at(&self, index: u16) -> Option<CallRef> {
@@ -212,7 +238,9 @@ impl Firmware {
                     self.show(call);
                 }
             }
-            LineAction::Retrieve(index) => self.retrieve_on_line(now, place, index),
+            LineAction::Retrieve(index) | LineAction::BargeIn(index) => {
+                self.retrieve_on_line(now, place, index)
+            }
             _ => {}
         }
     }
@@ -287,7 +315,7 @@ impl Firmware {
         true
     }
 
-    /// Takes the call that another telephone holds.
+    /// Takes the call that another telephone holds, or barges into the one that it has.
     fn retrieve_on_line(&mut self, now: Instant, place: usize, index: u16) {
         let Some(line) = self.shared.get(place) else { return };
         let (account, number) = (line.config.account, line.config.number.clone());
@@ -307,7 +335,7 @@ impl Firmware {
     /// The line key that shows an appearance.
     fn key_of(&self, account: usize, number: &str, index: u16) -> Option<u8> {
         self.keys.iter().find_map(|known| match (&known.config.function, known.config.key) {
-            (KeyFunction::SharedLine { number: own, appearance }, Key::Line(line))
+            (KeyFunction::SharedLine { number: own, appearance, .. }, Key::Line(line))
                 if own == number
                     && known.config.account.unwrap_or(0) == account
                     && appearance.is_none_or(|own| own == index) =>
@@ -363,7 +391,8 @@ impl Firmware {
 
     /// A call that comes in may be on a shared line: its INVITE says so.
     pub fn rings_on_line(&mut self, call: CallRef, headers: &Headers) {
-        let Some(index) = Appearance::index_of(headers) else { return };
+        let named = Appearance::index_of(headers).or_else(|| called_appearance(headers));
+        let Some(index) = named else { return };
         let infos = headers.all::<CallInfo>().filter_map(Result::ok);
         let mut infos = infos.filter(|info| info.params.get("appearance-index").is_some());
         let named = infos.next().and_then(|info| Some(info.uri()?.user()?.into_owned()));
@@ -399,6 +428,7 @@ impl Firmware {
                 Signal::Ended { .. } => {
                     line.keys.ended(own.index);
                     line.calls.retain(|own| own.call != *call);
+                    line.barging.retain(|(joined, new)| *joined != *call && *new != *call);
                 }
                 _ => {
                     own.private = false;
@@ -406,6 +436,15 @@ impl Firmware {
                 }
             }
         }
+    }
+
+    /// The line and appearance that a call is on, by the line's place.
+    #[must_use]
+    pub fn line_of_call(&self, call: CallRef) -> Option<(usize, u16)> {
+        self.shared.iter().enumerate().find_map(|(place, line)| {
+            let own = line.calls.iter().find(|own| own.call == call)?;
+            Some((place, own.index))
+        })
     }
 
     /// Whether a call is on a shared line.

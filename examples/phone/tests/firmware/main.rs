@@ -8,6 +8,7 @@
 )]
 
 mod agent;
+mod bridged;
 mod calls;
 mod charge;
 mod codes;

@@ -35,6 +35,7 @@ pub struct LineKeys {
     known: bool,
     /// How long a seizure holds; `None` without end.
     seized_for: Option<Duration>,
+    barges_in: bool,
     own: BTreeMap<u16, Own>,
 }
 
@@ -74,6 +75,8 @@ pub enum LineAction {
     Show(u16),
     /// Take the call that is held elsewhere: an INVITE to the line's own address with [`LineKeys::call_info`].
     Retrieve(u16),
+    /// Be mixed with the call that another telephone has ([`LineKeys::with_barge_in`]).
+    BargeIn(u16),
 }
 
 /// Why an appearance is not ours.
@@ -99,6 +102,7 @@ impl LineKeys {
             line: SharedLine::default(),
             known: false,
             seized_for: Some(Duration::from_secs(u64::from(SEIZE_EXPIRES))),
+            barges_in: false,
             own: BTreeMap::new(),
         }
     }
@@ -107,6 +111,13 @@ impl LineKeys {
     #[must_use]
     pub const fn without_seizure_time(mut self) -> Self {
         self.seized_for = None;
+        self
+    }
+
+    /// The same where the key of a call that another telephone has barges into it.
+    #[must_use]
+    pub const fn with_barge_in(mut self) -> Self {
+        self.barges_in = true;
         self
     }
 
@@ -199,6 +210,10 @@ impl LineKeys {
             State::Held | State::BridgeHeld => {
                 self.own.insert(index, Own::Retrieving);
                 LineAction::Retrieve(index)
+            }
+            State::Active | State::BridgeActive if self.barges_in => {
+                self.own.insert(index, Own::Retrieving);
+                LineAction::BargeIn(index)
             }
             State::HeldPrivate => LineAction::Refused(index, Refused::Private),
             _ => LineAction::Refused(index, Refused::InUse),
@@ -432,6 +447,12 @@ mod tests {
         keys.answered(1);
         keys.notified(&[Appearance::new(1, State::Active)]);
         assert_eq!(lamp(&keys, 1), Lamp::steady(Colour::Green));
+        let mut barging = keys.clone().with_barge_in();
+        assert_eq!(barging.press(at(0), 3), LineAction::BargeIn(3));
+        barging.answered(3);
+        assert!(barging.view(3).here);
+        barging.ended(3);
+        assert_eq!((barging.view(3).state, barging.view(3).here), (State::Active, false), "it goes on there");
         keys.forget();
         assert_eq!(lamp(&keys, 1), Lamp::steady(Colour::Green), "our own call is known");
         assert_eq!(lamp(&keys, 3), Lamp::OFF);
