@@ -39,12 +39,12 @@ impl Proxy {
             return Ok(None);
         }
         let member = request.uri.param(MEMBER).flatten().unwrap_or_default();
-        if !self.shared.shares(line, &member) {
+        if !self.shared.shares(line, member) {
             return Err(StatusCode::NOT_FOUND.into());
         }
         let wanted = request.uri.param(TELEPHONE).flatten().unwrap_or_default();
         let at = |uri: &Uri| format!("{}-{}", uri.host_str(), uri.port().unwrap_or(5060)) == *wanted;
-        let bindings = self.location.bindings(now, &member);
+        let bindings = self.location.bindings(now, member);
         let binding = bindings.iter().find(|binding| at(&binding.contact));
         let binding = binding.ok_or(StatusCode::TEMPORARILY_UNAVAILABLE)?;
         Ok(Some((binding.contact.clone(), binding.target())))

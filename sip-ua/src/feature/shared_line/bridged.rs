@@ -66,7 +66,7 @@ pub fn called_appearance(headers: &Headers) -> Option<u16> {
         Some(line) => line.checked_add(1),
         None => number(&info, "appearance"),
     };
-    infos.filter_map(|info| named(info)).find(|index| (1..=MAX_APPEARANCES).contains(index))
+    infos.filter_map(named).find(|index| (1..=MAX_APPEARANCES).contains(index))
 }
 
 /// Which appearance a dialog of a bridged line is on, from 1, and what it means for that.
