@@ -85,7 +85,7 @@ fn read(text: &str, place: PanasonicTone) -> Result<ToneList, String> {
 
 /// Two beeps and a pause.
 fn beeps(hertz: f32, sounds: u32, rests: u32) -> ToneList {
-    let beep = || Element::new(&[Voice::new(hertz)], sounds).unwrap_or(Element::silence(sounds));
+    let beep = || Element::new(&[Voice::new(hertz)], sounds).unwrap_or_else(|_| Element::silence(sounds));
     let elements = [beep(), Element::silence(rests), beep(), Element::silence(600)];
     ToneList::new(&elements).unwrap_or(ToneList::SILENCE)
 }
