@@ -98,6 +98,9 @@ impl MusicOnHold {
     /// Hangs up at the server. The held side is told nothing: the next offer or answer of ours does that. While an offer of
     /// the music's is with it, [`MusicOnHold::handle_event`] goes on taking what comes of that.
     pub fn leave(&mut self, agent: &mut Agent, now: Instant) {
+        if self.stage == Stage::Leaving {
+            return;
+        }
         let offered = self.stage == Stage::Offered;
         self.stop(agent, now, None);
         if offered {

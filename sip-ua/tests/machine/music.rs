@@ -117,3 +117,20 @@ fn a_held_side_that_refuses_the_music_or_leaves_ends_it() {
         assert!(net.party("music").agent.is_idle(), "nobody listens");
     }
 }
+
+#[test]
+fn who_leaves_twice_still_takes_the_answer_to_the_musics_offer() {
+    let (mut net, _, at_bob, mut music) = held();
+    answer_music(&mut net);
+    pump(&mut net, &mut music);
+    offered(&mut net);
+    for _ in 0..2 {
+        net.at("alice", |now, agent, _| music.leave(agent, now));
+        assert!(!music.is_over(), "its offer is with Bob");
+    }
+    net.at("bob", |now, agent, _| {
+        agent.answer_offer(now, at_bob, Bytes::from_static(ANSWER.as_bytes())).unwrap()
+    });
+    assert!(pump(&mut net, &mut music).iter().all(|step| *step == MusicStep::Taken));
+    assert!(music.is_over());
+}

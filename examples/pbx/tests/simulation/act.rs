@@ -2,11 +2,11 @@
 
 use crate::Feature;
 use crate::lamps::Shows;
-use crate::phone::{Line, Phone, SERVICE, USERS};
+use crate::phone::{Line, Phone, SERVICE, Transfer, USERS};
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::{Headers, StatusCode};
 use sidetone_sip_ua::package::blf::BlfState;
-use sidetone_sip_ua::{CallId, CallState, ReferRequest, SubscriptionId};
+use sidetone_sip_ua::{CallId, CallState, JoinOrder, ReferRequest, SubscriptionId};
 use std::collections::BTreeSet;
 
 /// Calls of one user at a time, as far as he begins them.
@@ -44,7 +44,12 @@ impl Phone {
         } else if choice <= 1 {
             self.note(format!("hangs up ({token})"));
             self.agent.hangup(self.now, call).unwrap();
-        } else if self.feature != Feature::Calls && choice <= 6 && line.answered && line.wanted.is_none() {
+        } else if self.feature != Feature::Calls
+            && choice <= 6
+            && line.answered
+            && line.wanted.is_none()
+            && !self.has_music(call)
+        {
             self.hold(call, !line.held);
         }
     }
@@ -56,7 +61,15 @@ impl Phone {
         }
         let free = self.calls.len() < BUSY;
         match self.feature {
-            Feature::Calls | Feature::Hold | Feature::Completion => false,
+            Feature::Calls | Feature::Hold | Feature::Completion | Feature::Timers | Feature::Reliable => {
+                false
+            }
+            Feature::Texts => self.text(choice),
+            Feature::Settings => self.set(choice),
+            Feature::Agents => self.attend(choice),
+            Feature::Music => self.hold_with_music(),
+            Feature::Conference => self.confer(choice),
+            Feature::SemiAttended => self.hand_on(),
             Feature::Forward => {
                 let to = self.somebody();
                 let code = ["*72", "*73", "*90", "*91", "*92", "*93"][self.rng.below(6) as usize];
@@ -167,6 +180,67 @@ impl Phone {
         true
     }
 
+    /// Transfers to somebody who rings, or calls whom it could transfer to.
+    fn hand_on(&mut self) -> bool {
+        let Some(call) = self.up() else { return false };
+        let third = self.third(&self.calls[&call].peer);
+        let there = |line: &Line| line.number == third && !line.incoming;
+        let Some(other) = self.any(|line| there(line) && !line.answered) else {
+            let there = self.calls.values().any(|line| there(line) || line.peer == third);
+            if !there {
+                self.dial(third, |request| request);
+            }
+            return !there;
+        };
+        // Before it rings there is no dialog to take the place of.
+        let Some(to) = self.agent.replacing(other).filter(|_| self.rings_there(other)) else { return false };
+        let token = self.calls[&other].token.clone();
+        self.refer(call, ReferRequest::new(to), &format!("hands {token} to"));
+        true
+    }
+
+    fn rings_there(&self, call: CallId) -> bool {
+        self.agent.call_dialog(call).is_some_and(|dialog| dialog.remote_tag.is_some())
+    }
+
+    /// Brings somebody into the room, goes there or leaves.
+    fn confer(&mut self, choice: u32) -> bool {
+        let up = |call: CallId| self.agent.call_state(call) == Some(CallState::Established);
+        let inside = |(call, line): &(&CallId, &Line)| line.number == "800" && up(**call) && !line.leaving;
+        let Some(room) = self.calls.iter().find(inside).map(|(call, _)| *call) else {
+            let there = self.calls.values().any(|line| line.number == "800");
+            return !there && self.calls.len() < BUSY && self.dials("800");
+        };
+        let member = self.up_with(|line| line.wanted.is_none());
+        match member {
+            _ if choice == 9 && self.rng.chance(0.2) => {
+                self.note("leaves the room".into());
+                self.agent.hangup(self.now, room).unwrap();
+            }
+            Some(member) if choice >= 7 => {
+                let order = if self.rng.chance(0.5) { JoinOrder::Member } else { JoinOrder::Focus };
+                let (call, request) = self.agent.join_request(member, room, order).unwrap();
+                let what = format!("brings {} in by its {order:?}", self.calls[&member].peer);
+                self.refer_for(call, request, &what, Some(member));
+            }
+            // Somebody whom it could bring in.
+            None if choice >= 7 && self.calls.len() < BUSY => {
+                let to = self.somebody();
+                self.dial(to, |request| request);
+            }
+            _ => {
+                let to = self.somebody();
+                self.refer_for(
+                    room,
+                    ReferRequest::new(crate::phone::uri(to)),
+                    &format!("invites {to}"),
+                    None,
+                );
+            }
+        }
+        true
+    }
+
     /// Watches something else, or something no longer.
     fn look(&mut self, choice: u32) -> bool {
         if choice < 7 {
@@ -195,10 +269,15 @@ impl Phone {
     }
 
     fn refer(&mut self, call: CallId, request: ReferRequest, what: &str) {
+        self.refer_for(call, request, what, Some(call));
+    }
+
+    /// The same for a call that is to be over when it has succeeded, if there is one.
+    fn refer_for(&mut self, call: CallId, request: ReferRequest, what: &str, over: Option<CallId>) {
         let token = self.calls[&call].token.clone();
         self.note(format!("{what} ({token})"));
         let refer = self.agent.refer(self.now, call, &request).unwrap();
-        self.transfers.insert(refer, call);
+        self.transfers.insert(refer, Transfer { call, over });
         self.calls.get_mut(&call).unwrap().leaving = true;
     }
 
@@ -231,7 +310,7 @@ impl Phone {
         self.up_with(|_| true)
     }
 
-    fn up_with(&mut self, kind: impl Fn(&Line) -> bool) -> Option<CallId> {
+    pub fn up_with(&mut self, kind: impl Fn(&Line) -> bool) -> Option<CallId> {
         let up = |call: &CallId| self.agent.call_state(*call) == Some(CallState::Established);
         let up: BTreeSet<CallId> = self.calls.keys().copied().filter(up).collect();
         self.any_with(|call, line| up.contains(&call) && !line.leaving && line.peer != SERVICE && kind(line))

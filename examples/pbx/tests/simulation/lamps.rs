@@ -9,6 +9,7 @@ use sidetone_sip_ua::package::Merge;
 use sidetone_sip_ua::package::blf::Blf;
 use sidetone_sip_ua::package::conference_info::{ConferenceInfo, Roster};
 use sidetone_sip_ua::package::dialog_info::{DialogInfo, DialogState};
+use sidetone_sip_ua::package::feature_sync::{FeatureState, read_events};
 use sidetone_sip_ua::package::message_summary::{MessageClass, MessageSummary};
 use sidetone_sip_ua::package::resource_list::{ListDocument, OPTION_TAG, ResourceList};
 use sidetone_sip_ua::{SubscribeRequest, SubscriptionId, SubscriptionState};
@@ -44,6 +45,7 @@ pub enum Shows {
     List(ResourceList, BTreeMap<String, Blf>),
     Mailbox(u32, u32),
     Room(Roster),
+    Settings(FeatureState),
 }
 
 /// A dialog of a line: Call-ID, the line's tag, the other's.
@@ -67,7 +69,7 @@ impl Lamp {
             Shows::List(_, lines) => {
                 Some(lines.iter().map(|(name, blf)| (name.clone(), dialogs(blf))).collect())
             }
-            Shows::Mailbox(..) | Shows::Room(_) => None,
+            Shows::Mailbox(..) | Shows::Room(_) | Shows::Settings(_) => None,
         }
     }
 }
@@ -95,7 +97,7 @@ impl Phone {
         self.watch(room, "conference", Shows::Room(Roster::default()));
     }
 
-    fn watch(&mut self, whom: &str, package: &str, shows: Shows) -> SubscriptionId {
+    pub fn watch(&mut self, whom: &str, package: &str, shows: Shows) -> SubscriptionId {
         self.note(format!("watches {whom} ({package})"));
         let life = Duration::from_secs(u64::from(200 + self.rng.below(200)));
         let mut request = SubscribeRequest::new(uri(whom), package.parse().unwrap()).with_expires(life);
@@ -139,7 +141,7 @@ impl Phone {
                     list.restart();
                     lines.values_mut().for_each(Blf::restart);
                 }
-                Shows::Mailbox(..) | Shows::Room(_) => {}
+                Shows::Mailbox(..) | Shows::Room(_) | Shows::Settings(_) => {}
             },
             _ => {}
         }
@@ -172,6 +174,15 @@ impl Phone {
                 Merge::Taken
             }
             Shows::Room(roster) => roster.merge(ConferenceInfo::parse(&request.body).unwrap()),
+            Shows::Settings(state) => {
+                let kind = request.headers.require().unwrap();
+                for event in read_events(&kind, &request.body).unwrap() {
+                    state.apply(event);
+                }
+                let state = state.clone();
+                self.settings_told(&state);
+                Merge::Taken
+            }
         };
         if merge == Merge::Gap {
             self.count("gap");

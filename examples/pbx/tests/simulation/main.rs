@@ -25,10 +25,13 @@
 
 mod act;
 mod lamps;
+mod music;
 mod network;
 mod phone;
 mod run;
+mod settings;
 mod site;
+mod texts;
 mod wire;
 
 use run::run_all;
@@ -62,6 +65,22 @@ pub enum Feature {
     Voicemail,
     /// Calling when who was busy is free.
     Completion,
+    /// Texts, while telephones unregister and register again.
+    Texts,
+    /// Do not disturb and forwarding by keys, which the PBX knows of, and by codes, which the telephones hear of.
+    Settings,
+    /// Agents of a queue, who sign in and out.
+    Agents,
+    /// Hold with music from a server.
+    Music,
+    /// A room whose members bring others in, by REFERs in both orders.
+    Conference,
+    /// Transfer to somebody whom the user rings.
+    SemiAttended,
+    /// Session timers, and a telephone that is unplugged.
+    Timers,
+    /// Provisional responses that are acknowledged, with early media.
+    Reliable,
 }
 
 #[test]
@@ -127,4 +146,44 @@ fn every_mailbox_lamp_shows_what_is_in_the_mailbox() {
 #[test]
 fn who_was_busy_is_called_when_free() {
     run_all(Feature::Completion, &["completes", "offered", "hangs"]);
+}
+
+#[test]
+fn every_text_comes_and_in_its_order() {
+    run_all(Feature::Texts, &["writes", "goes", "comes", "sent", "waits"]);
+}
+
+#[test]
+fn settings_are_the_same_at_the_telephone_and_at_the_pbx() {
+    run_all(Feature::Settings, &["forwards", "shuts", "dials", "diverted", "busy"]);
+}
+
+#[test]
+fn a_queue_calls_the_agents_who_take_its_calls() {
+    run_all(Feature::Agents, &["agent", "queued", "wraps", "probed"]);
+}
+
+#[test]
+fn who_is_held_hears_music_until_taken_back() {
+    run_all(Feature::Music, &["plays", "music", "resumes", "hangs"]);
+}
+
+#[test]
+fn a_room_fetches_whom_its_members_bring() {
+    run_all(Feature::Conference, &["invites", "brings", "succeeded", "replaced", "room"]);
+}
+
+#[test]
+fn a_call_that_still_rings_is_handed_on() {
+    run_all(Feature::SemiAttended, &["hands", "replaced", "succeeded", "hangs"]);
+}
+
+#[test]
+fn a_call_whose_other_end_is_gone_ends_by_its_timer_and_no_other() {
+    run_all(Feature::Timers, &["expired", "lasts", "hangs"]);
+}
+
+#[test]
+fn provisional_responses_come_reliably() {
+    run_all(Feature::Reliable, &["early", "answers", "hangs"]);
 }

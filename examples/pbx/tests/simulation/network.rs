@@ -33,6 +33,8 @@ pub struct Network {
     /// When SIP was last sent.
     busy_at: Instant,
     rows: VecDeque<Row>,
+    /// From and to here nothing arrives.
+    pub unplugged: Option<SocketAddr>,
 }
 
 enum Row {
@@ -68,6 +70,7 @@ impl Network {
             count: 0,
             busy_at: Instant::ZERO,
             rows: VecDeque::new(),
+            unplugged: None,
         }
     }
 
@@ -109,7 +112,7 @@ impl Network {
     pub async fn quiet(&mut self, silence: Duration, most: Duration) -> bool {
         let until = self.now + most;
         self.busy_at = self.now;
-        while self.now < self.busy_at + silence {
+        while self.now < self.busy_at + silence || self.phones.iter().any(|phone| !phone.texts.is_empty()) {
             if self.now >= until {
                 return false;
             }
@@ -158,6 +161,9 @@ impl Network {
         }
         if !inside {
             self.wire.borrow_mut().see(&datagram.payload);
+        }
+        if self.unplugged.is_some_and(|here| [datagram.source, datagram.destination].contains(&here)) {
+            arrivals.clear();
         }
         self.row(Row::Datagram { at: self.now, datagram: datagram.clone(), lost: arrivals.is_empty() });
         for at in arrivals {

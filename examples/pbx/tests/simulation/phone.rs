@@ -1,7 +1,10 @@
 //! A telephone: an agent, and a user model that knows what it should be told.
 
 use crate::lamps::Lamps;
+use crate::music::HoldMusic;
 use crate::network::PBX;
+use crate::settings::{QUEUE, Settings};
+use crate::texts::Texts;
 use crate::{Feature, wire::Wire};
 use bytes::Bytes;
 use core::cell::RefCell;
@@ -9,10 +12,11 @@ use sidetone_hal::net::{FlowId, Protocol, SocketAddr};
 use sidetone_hal::rng::Rng;
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::CallInfo;
-use sidetone_sip_core::{HeaderName, Input, StatusCode, Uri};
+use sidetone_sip_core::{HeaderName, Input, Method, StatusCode, Uri};
 use sidetone_sip_ua::{
     AccountConfig, AccountId, Agent, AgentConfig, CallId, CallRequest, CallState, CommandError, EndCause,
-    EndedBy, Event, Invite, ReferId, ReferProgress, ReferTarget, RegistrationState, WatcherId,
+    EndedBy, Event, ExtensionUse, Invite, ReferId, ReferProgress, ReferTarget, RegistrationState,
+    SessionConfig, SessionTimerConfig, WatcherId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::UdpSocket;
@@ -46,8 +50,11 @@ pub struct Phone {
     pub is_registered: bool,
     pub calls: BTreeMap<CallId, Line>,
     /// REFERs of ours without a last word.
-    pub transfers: BTreeMap<ReferId, CallId>,
+    pub transfers: BTreeMap<ReferId, Transfer>,
     pub lamps: Lamps,
+    pub texts: Texts,
+    pub settings: Settings,
+    pub music: HoldMusic,
     pub wire: Rc<RefCell<Wire>>,
     /// What happened, for the ladder.
     pub notes: VecDeque<String>,
@@ -72,6 +79,8 @@ pub struct Line {
     pub id: String,
     pub incoming: bool,
     pub answered: bool,
+    /// A provisional response had the answer to our offer.
+    pub early: bool,
     pub held: bool,
     pub remote_held: bool,
     /// The hold state that our offer asks for.
@@ -80,6 +89,15 @@ pub struct Line {
     pub leaving: bool,
     /// Its user lets it ring.
     pub ignored: bool,
+}
+
+/// A REFER of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Transfer {
+    /// The call that it is within.
+    pub call: CallId,
+    /// The call that is to be over when it has succeeded.
+    pub over: Option<CallId>,
 }
 
 /// What a session description says.
@@ -114,9 +132,20 @@ impl Phone {
         let address = SocketAddr::from(([127, 0, 0, 11 + place], 5060));
         let mut config = AgentConfig::new(bytes);
         config.ring_timeout = RING;
+        config.methods.push(Method::MESSAGE);
+        config.replace_ringing = feature == Feature::SemiAttended;
         let mut agent = Agent::new(config);
         assert_eq!(agent.endpoint_mut().bind(Protocol::Udp, address), FlowId(0));
         let config = AccountConfig::parse(&format!("sip:{name}:secret@{PBX}")).unwrap();
+        let mut session = SessionConfig::default();
+        if feature == Feature::Timers {
+            let timer = SessionTimerConfig::new(ExtensionUse::Supported);
+            session = session.with_timer(timer.with_expires(Duration::from_secs(90)));
+        }
+        if feature == Feature::Reliable {
+            session = session.with_reliable(ExtensionUse::Supported);
+        }
+        let config = config.with_session(session);
         let account = agent.add_account(config).unwrap();
         agent.register(Instant::ZERO, account).unwrap();
         Self {
@@ -131,6 +160,9 @@ impl Phone {
             calls: BTreeMap::new(),
             transfers: BTreeMap::new(),
             lamps: Lamps::default(),
+            texts: Texts::default(),
+            settings: Settings::default(),
+            music: HoldMusic::default(),
             wire,
             notes: VecDeque::new(),
             did: BTreeMap::new(),
@@ -142,14 +174,15 @@ impl Phone {
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let lamps = self.lamps.poll_timeout();
-        [self.agent.poll_timeout().map(|(at, _)| at), lamps].into_iter().flatten().min()
+        let (lamps, texts) = (self.lamps.poll_timeout(), self.texts.poll_timeout());
+        [self.agent.poll_timeout().map(|(at, _)| at), lamps, texts].into_iter().flatten().min()
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
         self.agent.handle_timeout(now);
         self.completion_timeout();
+        self.send_texts();
         self.handle_events();
     }
 
@@ -187,7 +220,8 @@ impl Phone {
             [token, speaker, held] => {
                 Said { token: Some(token.into()), speaker: speaker.into(), held: held.parse().unwrap() }
             }
-            _ => Said { token: None, speaker: SERVICE.into(), held: false },
+            // Of whom we talk to the PBX's music is not heard but for a hold.
+            _ => Said { token: None, speaker: SERVICE.into(), held: text.contains("a=sendonly") },
         }
     }
 
@@ -252,16 +286,24 @@ impl Phone {
 
     fn handle_event(&mut self, event: Event) {
         let now = self.now;
+        if self.feature == Feature::Music && self.music_event(&event) {
+            return;
+        }
         match event {
             Event::Registration { state, .. } => {
                 assert!(
-                    !matches!(state, RegistrationState::Failed { .. }),
+                    !matches!(state, RegistrationState::Failed { .. }) || self.is_unplugged(self.name),
                     "{}: one message in ten is lost, but no registration fails by that: {state:?}",
                     self.name
                 );
                 self.is_registered = state.is_registered();
+                self.text_registration(&state);
             }
             Event::Incoming { call, invite, .. } => self.rings(call, *invite),
+            // A reliable provisional response had it.
+            Event::Answered { call, body: None } if self.calls[&call].early => {
+                self.calls.get_mut(&call).unwrap().answered = true;
+            }
             Event::Answered { call, body } => {
                 let said = Self::read(body);
                 let line = self.calls.get_mut(&call).expect("only a call that there is is answered");
@@ -278,7 +320,8 @@ impl Phone {
                 if let Some(token) = said.token {
                     assert_eq!(token, line.token);
                 }
-                assert_eq!(said.speaker, line.peer);
+                let is_music = self.feature == Feature::Music && said.speaker == SERVICE;
+                assert!(said.speaker == line.peer || is_music, "{}: {line:?}", self.name);
                 line.remote_held = said.held;
                 let (held, token) = (line.held, line.token.clone());
                 let answer = self.body(&token, held);
@@ -316,6 +359,7 @@ impl Phone {
             Event::Ended { call, cause } => {
                 let line = self.calls.remove(&call).expect("a call ends once");
                 self.wire.borrow_mut().over.insert(line.id.clone());
+                self.queue_ended(call, line.answered);
                 self.expect_cause(&line, &cause);
                 self.note(format!("ended ({}): {cause}", line.token));
                 if let Some(status) = cause.status.filter(|_| cause.by == EndedBy::Remote) {
@@ -324,6 +368,16 @@ impl Phone {
             }
             Event::Subscription { subscription, state } => self.subscription(subscription, state),
             Event::Notify { subscription, request } => self.told(subscription, &request),
+            Event::Request { id, incoming, .. } => self.text_came(id, &incoming),
+            Event::Response { request, status, response } => {
+                self.text_answered(request, status, response.as_deref());
+            }
+            Event::Progress { call, body: Some(body), .. } => {
+                self.count("early");
+                let said = Self::read(Some(body));
+                let line = self.calls.get_mut(&call).unwrap();
+                (line.early, line.peer, line.remote_held) = (true, said.speaker, said.held);
+            }
             Event::Progress { call, .. } | Event::Confirmed { call } | Event::RemoteIdentity { call, .. } => {
                 assert!(self.calls.contains_key(&call));
             }
@@ -336,6 +390,10 @@ impl Phone {
     fn expect_cause(&mut self, line: &Line, cause: &EndCause) {
         let status = cause.status.map(StatusCode::code);
         let expected = match cause.by {
+            _ if [self.name, &*line.peer, &*line.number].iter().any(|name| self.is_unplugged(name)) => {
+                self.count("expired");
+                true
+            }
             EndedBy::Timeout => cause.reason == "nobody picked up",
             // 481 answers an offer that crosses a BYE, and Replaces of what is over; 603 Replaces of what has just ended;
             // 404 a pickup of what does not ring any more; 480 nobody answers, or a setting was taken; 482 a
@@ -357,6 +415,9 @@ impl Phone {
         self.count += 1;
         let token = said.token.unwrap_or_else(|| format!("{}{}", self.name, self.count));
         let mut line = Line::new(token.clone(), number, self.id(call), true);
+        if invite.to.uri.user().is_some_and(|user| user == QUEUE) {
+            self.queue_rings(call);
+        }
         line.peer = said.speaker;
         line.ignored = self.rng.chance(self.patience());
         self.calls.insert(call, line);
@@ -374,7 +435,12 @@ impl Phone {
             assert!(self.calls.contains_key(&replaced), "{}: {token} replaces what is over", self.name);
             self.count("replaced");
             // What the replaced call was to us, this one is.
-            self.answer(call);
+            let replaced = &self.calls[&replaced];
+            if replaced.incoming && !replaced.answered {
+                self.agent.ring(self.now, call).unwrap();
+            } else {
+                self.answer(call);
+            }
         } else if at_once {
             self.count("picked");
             self.answer(call);
@@ -382,8 +448,30 @@ impl Phone {
             // Who has forwarded his calls to us sends us our own.
             self.agent.reject(self.now, call, StatusCode::BUSY_HERE).unwrap();
         } else {
-            self.agent.ring(self.now, call).unwrap();
+            self.ring(call);
         }
+    }
+
+    fn ring(&mut self, call: CallId) {
+        if self.feature != Feature::Reliable {
+            self.agent.ring(self.now, call).unwrap();
+            return;
+        }
+        // Each waits for the PRACK of the one before.
+        for _ in 0..=self.rng.below(3) {
+            let status = StatusCode::new(180 + self.rng.below(4) as u16).unwrap();
+            self.agent.progress(self.now, call, status, None).unwrap();
+        }
+        if self.rng.chance(0.4) {
+            let token = self.calls[&call].token.clone();
+            let body = self.body(&token, false);
+            self.agent.progress(self.now, call, StatusCode::SESSION_PROGRESS, Some(body)).unwrap();
+        }
+    }
+
+    /// Whether somebody's telephone is, or was, without a network.
+    fn is_unplugged(&self, name: &str) -> bool {
+        self.wire.borrow().unplugged == Some(name).as_deref()
     }
 
     /// How many calls are let ring until somebody else does something about it.
@@ -414,9 +502,11 @@ impl Phone {
 
     fn transferred(&mut self, refer: ReferId, progress: ReferProgress) {
         assert_ne!(progress, ReferProgress::Lost, "{}: no word came of a transfer", self.name);
-        let call = *self.transfers.get(&refer).expect("nothing is heard of a transfer after its last word");
+        let Transfer { call, over } =
+            *self.transfers.get(&refer).expect("nothing is heard of a transfer after its last word");
         let done = matches!(progress, ReferProgress::Done(status) if status.is_success());
-        let at_once = matches!(progress, ReferProgress::Accepted { .. }) && self.rng.chance(0.5);
+        let accepted = matches!(progress, ReferProgress::Accepted { .. }) && over == Some(call);
+        let at_once = accepted && self.feature != Feature::Conference && self.rng.chance(0.5);
         if progress.is_last() {
             self.transfers.remove(&refer);
             if let Some(line) = self.calls.get_mut(&call) {
@@ -431,9 +521,9 @@ impl Phone {
             self.note(word);
         }
         // Some hang up as soon as the other side says yes, as the Yealink phones do.
-        if (done || at_once) && self.calls.contains_key(&call) {
-            self.note(format!("leaves ({})", self.calls[&call].token));
-            self.agent.hangup(self.now, call).unwrap();
+        if let Some(over) = over.filter(|over| (done || at_once) && self.calls.contains_key(over)) {
+            self.note(format!("leaves ({})", self.calls[&over].token));
+            self.agent.hangup(self.now, over).unwrap();
         }
     }
 
@@ -453,7 +543,7 @@ impl Phone {
             let dialog = self.agent.call_dialog(*call).unwrap();
             (dialog.call_id, dialog.local_tag, dialog.remote_tag.unwrap())
         };
-        self.calls.keys().map(dialog).collect()
+        self.calls.keys().copied().chain(self.music_calls()).map(|call| dialog(&call)).collect()
     }
 }
 
@@ -466,6 +556,7 @@ impl Line {
             id,
             incoming,
             answered: false,
+            early: false,
             held: false,
             remote_held: false,
             wanted: None,

@@ -1,12 +1,15 @@
 //! The PBX of a run.
 
 use crate::Feature;
+use crate::music::MUSIC;
 use crate::network::PBX;
 use crate::phone::{DESK, USERS};
+use crate::settings::QUEUE;
 use core::time::Duration;
 use sidetone_hal::rng::Rng;
 use sidetone_pbx::{
-    CallConfig, MemoryMailboxes, OrbitConfig, Pbx, PbxHandle, RingGroup, RoomConfig, Service, VoicemailConfig,
+    CallConfig, MemoryMailboxes, Music, OrbitConfig, Pbx, PbxHandle, RingGroup, RoomConfig, Service,
+    VoicemailConfig,
 };
 use sidetone_sip_core::driver::{DriverConfig, MemoryNetwork};
 
@@ -30,9 +33,11 @@ pub async fn start(feature: Feature, memory: &MemoryNetwork, rng: &mut Rng) -> P
         .user(DESK, "secret")
         .ring_group("500", group())
         .ring_group("501", group().one_by_one(Duration::from_secs(4)))
+        .ring_group(QUEUE, RingGroup::queue(USERS).ring_for(Duration::from_secs(10)))
         .pickup_group(USERS)
         .blf_list("team", TEAM)
         .extension("*70", Service::Confirmation)
+        .extension(MUSIC, Service::MusicOnHold(Music::melody()))
         .extension("701", Service::Park(orbit.clone()))
         .extension("702", Service::Park(orbit))
         .extension("800", Service::Conference(RoomConfig::default()));

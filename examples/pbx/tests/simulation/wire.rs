@@ -22,6 +22,8 @@ pub struct Wire {
     /// How many calls two answered at one moment: the caller keeps one and hangs up the other, and not always the one whose
     /// 200 passed the proxy first.
     pub answered_twice: u32,
+    /// Whose telephone is, or was, without a network.
+    pub unplugged: Option<&'static str>,
     /// How many of each status there were.
     pub statuses: BTreeMap<u16, u32>,
     /// 481s that nothing explains.
