@@ -47,6 +47,10 @@ pub struct AudioConfig {
     pub dtmf: DtmfConfig,
     /// What those whom we hold hear.
     pub on_hold: HoldMusic,
+    /// Whether the audio port of a call is left alone, neither read nor written, while its session is inactive both ways
+    /// (`a=inactive`): such a call costs next to nothing, which a server with many of them is glad of. What the port plays
+    /// goes on where it was. Off by default: a sound card and a recording want every frame.
+    pub rest_while_inactive: bool,
     /// Whether calls are encrypted, with keys in their session descriptions (RFC 4568): who can read those can hear
     /// the call, so signalling should go over TLS. Off by default.
     pub srtp: SrtpPolicy,
@@ -133,6 +137,7 @@ impl AudioConfig {
             silence: SilenceSuppression::default(),
             dtmf: DtmfConfig::default(),
             on_hold: HoldMusic::Silence,
+            rest_while_inactive: false,
             srtp: SrtpPolicy::Off,
             srtp_suites: Suite::USUAL.into(),
             #[cfg(feature = "dtls")]

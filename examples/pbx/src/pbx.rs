@@ -19,7 +19,7 @@ use sidetone_hal::rng::Rng;
 use sidetone_sip_core::driver::{self, DriverConfig, Io, IoEvent, TlsConfig, WebSocketConfig};
 use sidetone_sip_core::trace::Tap;
 use sidetone_sip_core::{DigestConfig, Method, Secret, Uri};
-use sidetone_sip_ua::{Account, AccountConfig, AgentConfig, UserAgent};
+use sidetone_sip_ua::{Account, AccountConfig, AgentConfig, AudioConfig, PortPlan, UserAgent};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
@@ -63,6 +63,7 @@ pub struct PbxBuilder {
     seed: Option<[u8; 32]>,
     tap: Option<Box<dyn Tap>>,
     driver: DriverConfig,
+    rtp_ports: Option<PortPlan>,
 }
 
 /// Events that wait for a slow reader of [`PbxEvents`]; it misses older ones.
@@ -244,6 +245,12 @@ impl PbxBuilder {
         self
     }
 
+    /// Which ports the extensions take for RTP, two for each call; whatever the system gives without it.
+    pub fn rtp_ports(mut self, plan: PortPlan) -> Self {
+        self.rtp_ports = Some(plan);
+        self
+    }
+
     /// Opens the sockets and starts the tasks on the current tokio runtime.
     ///
     /// # Errors
@@ -351,7 +358,12 @@ impl PbxBuilder {
             proxy.add_account(user, Secret::new(secret.as_str()));
         }
         for ip in ips {
+            // Whoever is held both ways is not played to.
+            let mut audio = AudioConfig::default();
+            audio.rest_while_inactive = true;
             let agent = UserAgent::builder()
+                .audio(audio)
+                .rtp_port_plan(self.rtp_ports.clone().unwrap_or_else(PortPlan::any))
                 .driver(of_extensions.clone())
                 .bind_udp(SocketAddr::new(ip, 0))
                 .config(agent_config(rooms.len()))

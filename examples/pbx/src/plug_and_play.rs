@@ -78,6 +78,7 @@ impl PlugAndPlay {
         let places = Arc::new(Semaphore::new(MAX_ASKING));
         loop {
             let event = tokio::select! {
+                biased;
                 event = agent.next_event() => event,
                 _ = stop.changed() => break,
             };

@@ -128,6 +128,7 @@ impl Task {
             silence: config.silence,
             rtcp: config.rtcp.clone(),
             dtmf: config.dtmf.stream,
+            rest_while_inactive: config.rest_while_inactive,
             on_hold: match &config.on_hold {
                 HoldMusic::Sound(sound) => Some(sound.clone()),
                 HoldMusic::Silence | HoldMusic::Server(_) => None,

@@ -5,7 +5,7 @@ use super::frame_clock::FrameClock;
 use super::leg_port::{self, LegWire};
 use super::{Error, UserAgent};
 use crate::{CallId, CommandError};
-use sidetone_hal::audio::{AudioFormat, AudioPort};
+use sidetone_hal::audio::{AudioFormat, AudioPort, FRAME};
 use sidetone_media::mix::{LegConfig, LegId, Meter, Mixer, MixerConfig};
 use sidetone_media::resample::Resampler;
 use std::boxed::Box;
@@ -15,6 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Calls in a conference at most, beside the person here.
 const MAX_CALLS: usize = 32;
+/// Frames without a word of any call after which the mixer looks for one seldom: 200 ms, and then every 200 ms.
+const QUIET_FRAMES: u32 = 20;
 /// Commands that may wait.
 const QUEUED_COMMANDS: usize = 16;
 
@@ -85,6 +87,7 @@ impl Conference {
             own,
             members: Vec::new(),
             clock: FrameClock::new(),
+            quiet: 0,
             captured: vec![0; samples],
             said: vec![0; samples],
         };
@@ -207,6 +210,8 @@ struct Task {
     own: LegId,
     members: Vec<Member>,
     clock: FrameClock,
+    /// Frames since a call gave one: calls that rest give none.
+    quiet: u32,
     /// A frame of one port at the rate of the mix, and the sum of all.
     captured: Vec<i16>,
     said: Vec<i16>,
@@ -217,10 +222,14 @@ impl Task {
         loop {
             tokio::select! {
                 biased;
-                () = self.clock.tick() => {
+                () = self.clock.tick(), if self.quiet < QUIET_FRAMES => {
                     while self.clock.due().is_some() {
                         self.frame();
                     }
+                }
+                () = tokio::time::sleep(FRAME * QUIET_FRAMES), if self.quiet >= QUIET_FRAMES => {
+                    self.clock.restart();
+                    self.frame();
                 }
                 command = commands.recv() => match command {
                     Some(Command::End { reply }) => {
@@ -308,10 +317,12 @@ impl Task {
             !cut
         });
         self.said.fill(0);
+        self.quiet = self.quiet.saturating_add(1);
         for member in &mut self.members {
             let Some(leg) = member.leg else { continue };
             if member.wire.read(&mut member.frame) {
                 mixer.speak(leg, &member.frame).ok();
+                self.quiet = 0;
             }
             member.port.read(&mut member.frame);
             let captured = match &mut member.up {

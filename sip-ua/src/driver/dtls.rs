@@ -1,5 +1,6 @@
 //! The keys of a call by DTLS (RFC 5763): the handshake over the socket of RTP, with a bound.
 
+use super::ports::MediaSocket;
 use core::time::Duration;
 use sidetone_hal::net::SocketAddr;
 use sidetone_hal::time::Instant;
@@ -7,7 +8,6 @@ use sidetone_media::dtls::{DtlsError, DtlsIdentity, Handshake, HandshakeEvent, i
 use sidetone_media::sdp::Dtls;
 use sidetone_media::{Negotiated, Stream};
 use std::string::{String, ToString};
-use tokio::net::UdpSocket;
 
 /// A call's DTLS.
 pub(super) struct Keying {
@@ -103,7 +103,7 @@ impl Keying {
     pub(super) fn drive(
         &mut self,
         now: Instant,
-        socket: &UdpSocket,
+        socket: &MediaSocket,
         stream: &mut Stream,
     ) -> Result<(), Failure> {
         match &mut self.association {
@@ -126,7 +126,7 @@ impl Association {
         self.handshake.handle_datagram(now, datagram);
     }
 
-    fn drive(&mut self, now: Instant, socket: &UdpSocket, stream: &mut Stream) -> Result<(), Failure> {
+    fn drive(&mut self, now: Instant, socket: &MediaSocket, stream: &mut Stream) -> Result<(), Failure> {
         self.handshake.handle_timeout(now);
         while let Some(datagram) = self.handshake.poll_transmit() {
             // What the system does not take now is repeated.

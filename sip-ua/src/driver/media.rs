@@ -20,6 +20,7 @@ use sidetone_hal::rng::Rng;
 use sidetone_hal::time::Instant;
 use sidetone_media::jitter::DelayLimits;
 use sidetone_media::process::{AudioProcessing, AudioProcessor};
+use sidetone_media::sdp::Direction;
 use sidetone_media::stream::{DtmfWay, RtcpConfig, SilenceSuppression, StreamDtmf};
 use sidetone_media::wav::{Player, Repeat, Sound};
 use sidetone_media::{Channel, Negotiated, Stream, StreamConfig, StreamEvent, StreamStats};
@@ -62,6 +63,8 @@ pub(super) enum Notice {
 
 /// Frames that are caught up with after the machine stood still; what is older is given up.
 const MAX_BEHIND: u32 = 20;
+/// How often a call that rests is looked after: RTCP comes so much late at most.
+const REST: Duration = Duration::from_millis(200);
 /// Commands that may wait.
 const QUEUED_COMMANDS: usize = 32;
 /// The largest datagram that is looked at: an Ethernet frame's worth.
@@ -89,6 +92,7 @@ pub(super) struct StreamSettings {
     pub(super) silence: SilenceSuppression,
     pub(super) rtcp: RtcpConfig,
     pub(super) dtmf: StreamDtmf,
+    pub(super) rest_while_inactive: bool,
     /// What those whom we hold hear.
     pub(super) on_hold: Option<Sound>,
 }
@@ -126,6 +130,7 @@ pub(super) fn start(
         captured: vec![0; samples],
         playout: vec![0; samples],
         held: false,
+        rest_while_inactive: settings.rest_while_inactive,
         on_hold: settings
             .on_hold
             .and_then(|sound| Player::new(sound, format.sample_rate, Repeat::Forever).ok()),
@@ -158,6 +163,7 @@ struct MediaTask {
     playout: Vec<i16>,
     /// Whether we hold the other side.
     held: bool,
+    rest_while_inactive: bool,
     on_hold: Option<Player>,
 }
 
@@ -172,11 +178,18 @@ impl MediaTask {
             tokio::select! {
                 biased;
                 () = &mut sleep => {
-                    next = self.frames(next);
+                    next = if self.rests() { self.rest() } else { self.frames(next) };
                     sleep.as_mut().reset(next);
                 }
                 command = commands.recv() => match command {
-                    Some(command) => self.handle_command(command),
+                    Some(command) => {
+                        let rested = self.rests();
+                        self.handle_command(command);
+                        if rested && !self.rests() {
+                            next = TokioInstant::now();
+                            sleep.as_mut().reset(next);
+                        }
+                    }
                     None => break,
                 },
                 received = self.ports.rtp.recv_from(&mut rtp) => {
@@ -195,6 +208,20 @@ impl MediaTask {
         self.stream.close(self.now());
         self.flush();
         self.events.media_ended(self.stream.stats());
+    }
+
+    /// Whether nobody misses the frames.
+    fn rests(&self) -> bool {
+        self.rest_while_inactive && self.stream.negotiated().direction == Direction::Inactive
+    }
+
+    /// Lets the port alone, and says when to look again.
+    fn rest(&mut self) -> TokioInstant {
+        let now = TokioInstant::now();
+        if self.stream.poll_timeout().is_some_and(|at| at <= self.at(now)) {
+            self.stream.handle_timeout(self.at(now));
+        }
+        now + REST
     }
 
     /// Runs every frame that is due, and says when the next one is.

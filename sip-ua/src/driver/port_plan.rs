@@ -26,6 +26,7 @@ enum Kind {
         pairs: u16,
     },
     Listed(Vec<u16>),
+    Nowhere,
 }
 
 /// Why ports cannot be those of RTP.
@@ -95,6 +96,13 @@ impl PortPlan {
         Self { kind: Kind::Listed(Vec::new()) }
     }
 
+    /// Ports in session descriptions and no sockets: what a call sends goes nowhere, and nothing comes in. For simulations,
+    /// which are to be the same each time, whoever else has ports on the machine.
+    #[must_use]
+    pub const fn nowhere() -> Self {
+        Self { kind: Kind::Nowhere }
+    }
+
     /// Pairs that lie wholly in a range, which may begin and end with any port.
     ///
     /// # Errors
@@ -113,18 +121,23 @@ impl PortPlan {
     /// round. Without a plan there are none.
     pub fn pairs(&self, start: u32) -> impl Iterator<Item = u16> + '_ {
         let count = match &self.kind {
-            Kind::Any => 0,
+            Kind::Any | Kind::Nowhere => 0,
             Kind::Range { pairs, .. } => u32::from(*pairs),
             Kind::Listed(ports) => ports.len() as u32,
         };
         (0..count).filter_map(move |step| {
             let place = (u64::from(start) + u64::from(step)) % u64::from(count);
             match &self.kind {
-                Kind::Any => None,
+                Kind::Any | Kind::Nowhere => None,
                 Kind::Range { first, .. } => u16::try_from(u64::from(*first) + 2 * place).ok(),
                 Kind::Listed(ports) => ports.get(place as usize).copied(),
             }
         })
+    }
+
+    /// Whether there are no sockets.
+    pub(super) const fn is_nowhere(&self) -> bool {
+        matches!(self.kind, Kind::Nowhere)
     }
 
     /// Whether the system chooses.

@@ -12,10 +12,38 @@ use tokio::net::UdpSocket;
 /// The two sockets of one stream.
 #[derive(Debug)]
 pub(super) struct Ports {
-    pub(super) rtp: UdpSocket,
-    pub(super) rtcp: UdpSocket,
+    pub(super) rtp: MediaSocket,
+    pub(super) rtcp: MediaSocket,
     pub(super) rtp_port: u16,
 }
+
+/// Where RTP or RTCP comes and goes.
+#[derive(Debug)]
+pub(super) enum MediaSocket {
+    Udp(UdpSocket),
+    /// Nothing comes, and nobody gets what is sent.
+    Nowhere,
+}
+
+impl MediaSocket {
+    /// Cancel-safe.
+    pub(super) async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        match self {
+            Self::Udp(socket) => socket.recv_from(buffer).await,
+            Self::Nowhere => core::future::pending().await,
+        }
+    }
+
+    pub(super) fn try_send_to(&self, payload: &[u8], destination: SocketAddr) -> io::Result<usize> {
+        match self {
+            Self::Udp(socket) => socket.try_send_to(payload, destination),
+            Self::Nowhere => Ok(payload.len()),
+        }
+    }
+}
+
+/// The first port and the pairs of those that are not opened.
+const NOWHERE: (u16, u16) = (16_384, 8_192);
 
 /// The system's choices that are tried for an even port with a free neighbour.
 const ATTEMPTS: usize = 64;
@@ -43,20 +71,26 @@ impl PortOptions {
 
 /// Opens a pair at `ip`: as planned, beginning at `start` (any number) and going round, or where the system likes.
 pub(super) async fn open(ip: IpAddr, options: &PortOptions, start: u32) -> Result<Ports, Error> {
+    if options.plan.is_nowhere() {
+        let (first, pairs) = NOWHERE;
+        let place = u16::try_from(start % u32::from(pairs)).unwrap_or_default();
+        let (rtp, rtcp) = (MediaSocket::Nowhere, MediaSocket::Nowhere);
+        return Ok(Ports { rtp, rtcp, rtp_port: first + 2 * place });
+    }
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     // For port 0 the system chooses.
     let any = options.plan.is_any().then_some(0).into_iter().cycle().take(ATTEMPTS);
     for port in options.plan.pairs(start).chain(any) {
         match pair(ip, port).await {
-            Ok(Some(ports)) => {
+            Ok(Some((rtp, rtcp, rtp_port))) => {
                 let rtcp_dscp = options.rtcp_dscp.unwrap_or(options.dscp);
-                for (socket, dscp) in [(&ports.rtp, options.dscp), (&ports.rtcp, rtcp_dscp)] {
+                for (socket, dscp) in [(&rtp, options.dscp), (&rtcp, rtcp_dscp)] {
                     // Speech that is not marked is worse than marked, and better than none.
                     if let Err(error) = set_dscp(&SockRef::from(socket), ip.is_ipv6(), dscp) {
                         tracing::warn!(%error, "RTP is not marked");
                     }
                 }
-                return Ok(ports);
+                return Ok(Ports { rtp: MediaSocket::Udp(rtp), rtcp: MediaSocket::Udp(rtcp), rtp_port });
             }
             Ok(None) => {}
             Err(error) => last = error,
@@ -66,20 +100,42 @@ pub(super) async fn open(ip: IpAddr, options: &PortOptions, start: u32) -> Resul
 }
 
 /// The pair at this even port; `None` when the system chose an odd one for port 0.
-async fn pair(ip: IpAddr, port: u16) -> io::Result<Option<Ports>> {
+async fn pair(ip: IpAddr, port: u16) -> io::Result<Option<(UdpSocket, UdpSocket, u16)>> {
     let rtp = UdpSocket::bind(SocketAddr::new(ip, port)).await?;
     let rtp_port = rtp.local_addr()?.port();
     if rtp_port % 2 == 1 {
         return Ok(None);
     }
     let rtcp = UdpSocket::bind(SocketAddr::new(ip, rtp_port + 1)).await?;
-    Ok(Some(Ports { rtp, rtcp, rtp_port }))
+    Ok(Some((rtp, rtcp, rtp_port)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::vec::Vec;
+
+    fn udp(socket: &MediaSocket) -> &UdpSocket {
+        match socket {
+            MediaSocket::Udp(socket) => socket,
+            MediaSocket::Nowhere => panic!("a socket"),
+        }
+    }
+
+    #[tokio::test]
+    async fn ports_nowhere_are_told_and_not_opened() {
+        let options = PortOptions { plan: PortPlan::nowhere(), ..PortOptions::default() };
+        let (one, same) =
+            (open(LOCALHOST, &options, 7).await.unwrap(), open(LOCALHOST, &options, 7).await.unwrap());
+        assert_eq!((one.rtp_port, same.rtp_port), (16_398, 16_398));
+        assert_eq!(open(LOCALHOST, &options, u32::MAX).await.unwrap().rtp_port, 32_766);
+        let there = SocketAddr::new(LOCALHOST, 9);
+        assert_eq!(one.rtp.try_send_to(&[1; 20], there).unwrap(), 20);
+        let mut buffer = [0; 20];
+        let mut receive = core::pin::pin!(one.rtp.recv_from(&mut buffer));
+        let mut context = core::task::Context::from_waker(core::task::Waker::noop());
+        assert!(receive.as_mut().poll(&mut context).is_pending());
+    }
 
     const LOCALHOST: IpAddr = IpAddr::V4(core::net::Ipv4Addr::LOCALHOST);
 
@@ -89,10 +145,10 @@ mod tests {
         for _ in 0..8 {
             let options = PortOptions { dscp: 46, rtcp_dscp: Some(10), ..PortOptions::default() };
             let ports = open(LOCALHOST, &options, 0).await.unwrap();
-            assert_eq!(SockRef::from(&ports.rtp).tos_v4().unwrap(), 46 << 2);
-            assert_eq!(SockRef::from(&ports.rtcp).tos_v4().unwrap(), 10 << 2);
+            assert_eq!(SockRef::from(udp(&ports.rtp)).tos_v4().unwrap(), 46 << 2);
+            assert_eq!(SockRef::from(udp(&ports.rtcp)).tos_v4().unwrap(), 10 << 2);
             assert_eq!(ports.rtp_port % 2, 0);
-            assert_eq!(ports.rtcp.local_addr().unwrap().port(), ports.rtp_port + 1);
+            assert_eq!(udp(&ports.rtcp).local_addr().unwrap().port(), ports.rtp_port + 1);
             pairs.push(ports);
         }
     }
@@ -137,9 +193,9 @@ mod tests {
         // A machine without IPv6 has nothing to test.
         if std::net::UdpSocket::bind((ip, 0)).is_ok() {
             let ports = open(ip, &options, 0).await.unwrap();
-            assert_eq!(ports.rtcp.local_addr().unwrap().port(), ports.rtp_port + 1);
+            assert_eq!(udp(&ports.rtcp).local_addr().unwrap().port(), ports.rtp_port + 1);
             for socket in [&ports.rtp, &ports.rtcp] {
-                assert_eq!(SockRef::from(socket).tclass_v6().unwrap(), 34 << 2);
+                assert_eq!(SockRef::from(udp(socket)).tclass_v6().unwrap(), 34 << 2);
             }
         }
         let none = PortOptions { plan: PortPlan::none(), ..PortOptions::default() };

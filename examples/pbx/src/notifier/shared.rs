@@ -75,6 +75,7 @@ impl States {
         let mut pause = Box::pin(tokio::time::sleep(Duration::ZERO));
         loop {
             tokio::select! {
+                biased;
                 () = async { wake.changed().await; pause.as_mut().await } => drop(wake.take()),
                 event = watcher.next_event() => match event {
                     Some(WatcherEvent::Refreshed(..)) => {}
@@ -123,6 +124,7 @@ impl States {
         let result = match accepted {
             Ok(mut watcher) => loop {
                 tokio::select! {
+                    biased;
                     () = wake.changed() => {
                         drop(wake.take());
                         if !self.is_seized(&asker.line, index, &holder) {

@@ -278,6 +278,7 @@ async fn until_ended(mut call: Call, over: Option<&Notify>) {
         }
     };
     tokio::select! {
+        biased;
         () = played => {}
         () = ended => {}
     }

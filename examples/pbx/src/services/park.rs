@@ -112,6 +112,7 @@ async fn park(
         ParkGuard { services: Arc::clone(&services), orbit: orbit.into(), number, in_orbit: true };
     services.tell(PbxEvent::Parked { orbit: orbit.into(), caller });
     let partner = tokio::select! {
+        biased;
         () = hung_up(&mut call) => None,
         partner = &mut took => partner.ok(),
         () = tokio::time::sleep(config.time_out) => {
@@ -122,6 +123,7 @@ async fn park(
                 let handle = call.handle();
                 let back = call_back(&account, &referrer, config.ring_back, &handle, || stage.stop());
                 tokio::select! {
+                    biased;
                     () = hung_up(&mut call) => {}
                     outcome = back => outcome?,
                 }
@@ -134,6 +136,7 @@ async fn park(
     services.tell(PbxEvent::Unparked { orbit: orbit.into() });
     stage.start(stage.tone(CONNECTED));
     tokio::select! {
+        biased;
         () = hung_up(&mut call) => {}
         // Its sender is dropped when that call is over.
         _ = partner => {}
@@ -195,6 +198,7 @@ async fn retrieve(
     }
     let _mix = Conference::new([&waiting, &call.handle()]).await?;
     tokio::select! {
+        biased;
         () = hung_up(&mut call) => {}
         _ = gone => {}
     }

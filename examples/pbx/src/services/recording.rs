@@ -85,6 +85,7 @@ pub(super) async fn attend(
     let mut every = tokio::time::interval(super::voicemail::WRITE_EVERY);
     loop {
         tokio::select! {
+            biased;
             event = call.next_event() => {
                 if matches!(event, Some(CallEvent::Ended(_)) | None) {
                     break;

@@ -90,6 +90,7 @@ pub(super) async fn take(
     let mut every = tokio::time::interval(WRITE_EVERY);
     let hung_up = loop {
         tokio::select! {
+            biased;
             () = &mut longest => break false,
             _ = every.tick() => {
                 if message.write(&stage).await.is_err() {
@@ -297,6 +298,7 @@ pub(super) async fn hear(call: &mut Call, stage: &Stage, source: super::stage::S
         tokio::pin!(play);
         loop {
             tokio::select! {
+                biased;
                 () = &mut play => break Heard::All,
                 event = call.next_event() => match event {
                     Some(CallEvent::Dtmf(key @ ('1' | '3' | '#' | '*'))) => break Heard::Key(key),

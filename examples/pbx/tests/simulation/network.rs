@@ -33,6 +33,8 @@ pub struct Network {
     /// When SIP was last sent.
     busy_at: Instant,
     rows: VecDeque<Row>,
+    /// Every message with its time and fate, where it is wanted.
+    pub trace: Option<Vec<String>>,
     /// From and to here nothing arrives.
     pub unplugged: Option<SocketAddr>,
 }
@@ -70,6 +72,7 @@ impl Network {
             count: 0,
             busy_at: Instant::ZERO,
             rows: VecDeque::new(),
+            trace: None,
             unplugged: None,
         }
     }
@@ -164,6 +167,11 @@ impl Network {
         }
         if self.unplugged.is_some_and(|here| [datagram.source, datagram.destination].contains(&here)) {
             arrivals.clear();
+        }
+        if let Some(trace) = &mut self.trace {
+            let MemoryDatagram { source, destination, payload } = &datagram;
+            let (now, text) = (self.now, String::from_utf8_lossy(payload));
+            trace.push(format!("{now} {source} {destination} {arrivals:?}\n{text}"));
         }
         self.row(Row::Datagram { at: self.now, datagram: datagram.clone(), lost: arrivals.is_empty() });
         for at in arrivals {

@@ -65,7 +65,10 @@ impl Phone {
     /// Signs in, takes calls of the queue, takes none, signs out; or calls the queue.
     pub fn attend(&mut self, choice: u32) -> bool {
         use AgentCommand::{Available, LogIn, LogOut, Unavailable};
-        if choice >= 7 {
+        if choice < 8 && self.settings.agent.state() == AgentState::Available {
+            return false;
+        }
+        if choice >= 8 && self.rng.chance(0.7) {
             let free = self.calls.len() < 3;
             if free {
                 self.dial(QUEUE, |request| request);

@@ -12,6 +12,7 @@ use sidetone_pbx::{
     VoicemailConfig,
 };
 use sidetone_sip_core::driver::{DriverConfig, MemoryNetwork};
+use sidetone_sip_ua::PortPlan;
 
 /// What the list of the desk has.
 pub const TEAM: [&str; 6] = ["alice", "bob", "carol", "701", "702", "800"];
@@ -29,6 +30,7 @@ pub async fn start(feature: Feature, memory: &MemoryNetwork, rng: &mut Rng) -> P
         .driver(DriverConfig::new().network(memory.clone()))
         .udp(PBX.parse().unwrap())
         .seed(seed)
+        .rtp_ports(PortPlan::nowhere())
         .calls(calls)
         .user(DESK, "secret")
         .ring_group("500", group())
