@@ -205,8 +205,9 @@ impl Site {
     }
 }
 
+/// UDP on both sides is what `simulation` has, with every feature.
 #[test]
-fn phones_call_each_other_over_a_bad_network_whatever_the_seed() {
+fn a_call_from_tcp_to_udp_passes_a_bad_network_whatever_the_seed() {
     let link = LinkConfig {
         jitter: Duration::from_millis(20),
         loss: 0.1,
@@ -214,10 +215,9 @@ fn phones_call_each_other_over_a_bad_network_whatever_the_seed() {
         reorder: 0.1,
         ..LinkConfig::with_latency(Duration::from_millis(10))
     };
-    for number in 0..100 {
+    for number in 0..50 {
         let mut site = Site::new(number, link);
-        let transport = if number % 2 == 0 { Protocol::Udp } else { Protocol::Tcp };
-        let alice = site.phone("alice", "10.0.0.2", transport);
+        let alice = site.phone("alice", "10.0.0.2", Protocol::Tcp);
         let bob = site.phone("bob", "10.0.0.3", Protocol::Udp);
         site.register(alice);
         site.register(bob);

@@ -29,6 +29,10 @@ impl MemoryMailboxes {
 }
 
 impl MailboxStore for MemoryMailboxes {
+    fn blocks(&self) -> bool {
+        false
+    }
+
     fn counts(&self, mailbox: &str) -> MailboxCounts {
         lock(&self.state).index.counts(mailbox)
     }

@@ -67,6 +67,11 @@ pub enum MailboxError {
 /// A message is recorded by [`begin`](Self::begin), any number of [`write`](Self::write), and
 /// [`finish`](Self::finish); until then it does not count.
 pub trait MailboxStore: Send + Sync {
+    /// Whether its calls may wait for a disk or a network: they are made in threads of their own then.
+    fn blocks(&self) -> bool {
+        true
+    }
+
     /// How many messages there are.
     fn counts(&self, mailbox: &str) -> MailboxCounts;
 

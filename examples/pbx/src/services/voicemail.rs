@@ -194,6 +194,11 @@ impl Drop for Message {
             return;
         }
         let (store, mailbox, id) = (Arc::clone(&self.services.mailboxes), self.mailbox.clone(), self.id);
+        if !store.blocks() {
+            // It is gone already where that fails.
+            store.delete(&mailbox, id).ok();
+            return;
+        }
         // Without a runtime the store finds it when it is opened again.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn_blocking(move || store.delete(&mailbox, id).ok());
@@ -335,6 +340,9 @@ async fn blocking<T: Send + 'static>(
     store: Arc<dyn MailboxStore>,
     work: impl FnOnce(&dyn MailboxStore) -> Result<T, MailboxError> + Send + 'static,
 ) -> Result<T, MailboxError> {
+    if !store.blocks() {
+        return work(&*store);
+    }
     match tokio::task::spawn_blocking(move || work(&*store)).await {
         Ok(result) => result,
         Err(error) => Err(std::io::Error::other(error).into()),

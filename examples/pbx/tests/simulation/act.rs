@@ -2,8 +2,10 @@
 
 use crate::Feature;
 use crate::lamps::Shows;
-use crate::phone::{Line, Phone, SERVICE, Transfer, USERS};
+use crate::phone::{Line, Next, Phone, SERVICE, Transfer, USERS};
+use crate::wire::Ringing;
 use sidetone_hal::time::Instant;
+use sidetone_sip_core::header::Replaces;
 use sidetone_sip_core::{Headers, StatusCode};
 use sidetone_sip_ua::package::blf::BlfState;
 use sidetone_sip_ua::{CallId, CallState, JoinOrder, ReferRequest, SubscriptionId};
@@ -17,7 +19,9 @@ impl Phone {
     pub fn act(&mut self, now: Instant) {
         self.now = now;
         let choice = self.rng.below(10);
-        if !self.special(choice) {
+        if self.feature == Feature::Watch {
+            self.watch_act(choice);
+        } else if !self.special(choice) {
             self.usual(choice);
         }
         self.handle_events();
@@ -25,7 +29,10 @@ impl Phone {
 
     /// What everybody does: calls, answers, hangs up.
     fn usual(&mut self, choice: u32) {
-        if self.calls.is_empty() || choice == 0 && self.calls.len() < BUSY {
+        let one_heard = self.feature == Feature::Waiting;
+        let heard = one_heard && self.heard(None).is_some();
+        let free = !heard && self.next.is_none();
+        if free && (self.calls.is_empty() || choice == 0 && self.calls.len() < BUSY) {
             let peer = self.somebody();
             self.dial(peer, |request| request);
             return;
@@ -38,13 +45,14 @@ impl Phone {
             if choice >= rejects {
                 self.note(format!("rejects ({token})"));
                 self.agent.reject(self.now, call, StatusCode::BUSY_HERE).unwrap();
-            } else {
+            } else if !heard {
                 self.answer(call);
             }
         } else if choice <= 1 {
             self.note(format!("hangs up ({token})"));
             self.agent.hangup(self.now, call).unwrap();
         } else if self.feature != Feature::Calls
+            && !one_heard
             && choice <= 6
             && line.answered
             && line.wanted.is_none()
@@ -61,6 +69,8 @@ impl Phone {
         }
         let free = self.calls.len() < BUSY;
         match self.feature {
+            Feature::Watch => false,
+            Feature::Waiting => self.waiting(choice),
             Feature::Calls | Feature::Hold | Feature::Completion | Feature::Timers | Feature::Reliable => {
                 false
             }
@@ -84,6 +94,7 @@ impl Phone {
                 let number = if self.rng.chance(0.5) { "500" } else { "501" };
                 free && self.dials(number)
             }
+            Feature::Pickup if self.is_direct => free && self.take_ringing(),
             Feature::Pickup => free && self.pick_up(),
             Feature::Blind => {
                 let Some(call) = self.up() else { return false };
@@ -162,6 +173,46 @@ impl Phone {
         }
     }
 
+    /// Takes a call that rings elsewhere, as a lamp would show it.
+    fn take_ringing(&mut self) -> bool {
+        let wire = self.wire.borrow();
+        let elsewhere = |found: &&Ringing| found.caller != self.name && found.called != self.name;
+        let ringing = wire.ringing.iter().rev().find(elsewhere).cloned();
+        drop(wire);
+        let Some(ringing) = ringing else { return false };
+        let mut headers = Headers::new();
+        headers.push(&ringing.replaces.parse::<Replaces>().unwrap());
+        let call = self.dial(&ringing.caller, |request| request.with_headers(headers));
+        self.note(format!("picks up ({})", self.calls[&call].token));
+        true
+    }
+
+    /// Holds what is heard before it takes or resumes another call.
+    fn waiting(&mut self, choice: u32) -> bool {
+        if self.next.is_some() {
+            return true;
+        }
+        let waits = self.any(|line| line.incoming && !line.answered).filter(|_| choice < 8);
+        let held = self.any(|line| line.held && line.wanted.is_none());
+        let Some((verb, next)) = waits
+            .map(|call| ("takes", Next::Answer(call)))
+            .or_else(|| held.map(|call| ("swaps to", Next::Resume(call))))
+        else {
+            return false;
+        };
+        let (Next::Answer(call) | Next::Resume(call)) = next;
+        let heard = self.heard(Some(call));
+        if heard.is_some_and(|heard| !self.calls[&heard].answered || self.calls[&heard].wanted.is_some()) {
+            return false;
+        }
+        self.note(format!("{verb} ({})", self.calls[&call].token));
+        self.next = Some(next);
+        if let Some(heard) = heard {
+            self.hold(heard, true);
+        }
+        true
+    }
+
     /// Transfers to somebody whom it talks to, or calls whom it could transfer to.
     fn join(&mut self) -> bool {
         let Some(call) = self.up() else { return false };
@@ -230,12 +281,7 @@ impl Phone {
             }
             _ => {
                 let to = self.somebody();
-                self.refer_for(
-                    room,
-                    ReferRequest::new(crate::phone::uri(to)),
-                    &format!("invites {to}"),
-                    None,
-                );
+                self.refer_for(room, ReferRequest::new(self.uri(to)), &format!("invites {to}"), None);
             }
         }
         true
@@ -265,7 +311,7 @@ impl Phone {
     }
 
     fn transfer(&mut self, call: CallId, to: &str, what: &str) {
-        self.refer(call, ReferRequest::new(crate::phone::uri(to)), what);
+        self.refer(call, ReferRequest::new(self.uri(to)), what);
     }
 
     fn refer(&mut self, call: CallId, request: ReferRequest, what: &str) {
@@ -285,6 +331,10 @@ impl Phone {
     pub fn go_home(&mut self, now: Instant) {
         self.now = now;
         self.is_home = true;
+        self.next = None;
+        for id in self.watching.theirs.keys().copied().collect::<Vec<_>>() {
+            self.agent.unsubscribe(now, id).unwrap();
+        }
         for call in self.calls.keys().copied().collect::<Vec<_>>() {
             self.agent.hangup(now, call).unwrap();
         }

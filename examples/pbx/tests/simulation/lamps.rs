@@ -1,6 +1,6 @@
 //! What a phone watches: lines, lists of lines, its mailbox, a room; and the call that is to be completed.
 
-use crate::phone::{Line, Phone, uri};
+use crate::phone::{Line, Phone};
 use sidetone_hal::time::{Duration, Instant};
 use sidetone_sip_core::header::Supported;
 use sidetone_sip_core::{Headers, Request, StatusCode};
@@ -100,7 +100,7 @@ impl Phone {
     pub fn watch(&mut self, whom: &str, package: &str, shows: Shows) -> SubscriptionId {
         self.note(format!("watches {whom} ({package})"));
         let life = Duration::from_secs(u64::from(200 + self.rng.below(200)));
-        let mut request = SubscribeRequest::new(uri(whom), package.parse().unwrap()).with_expires(life);
+        let mut request = SubscribeRequest::new(self.uri(whom), package.parse().unwrap()).with_expires(life);
         if let Shows::List(..) = shows {
             let mut headers = Headers::new();
             headers.push(&Supported::from_iter([OPTION_TAG]));
@@ -198,7 +198,8 @@ impl Phone {
         if !asked || line.incoming || self.lamps.completing.is_some() {
             return;
         }
-        if self.lamps.completion.call_failed(&uri(&line.number), status)
+        let failed = self.uri(&line.number);
+        if self.lamps.completion.call_failed(&failed, status)
             && let Some(CompletionStep::Watch(_)) = self.lamps.completion.request(self.now)
         {
             self.note(format!("completes {}", line.number));

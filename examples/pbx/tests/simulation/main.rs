@@ -32,6 +32,7 @@ mod run;
 mod settings;
 mod site;
 mod texts;
+mod watch;
 mod wire;
 
 use run::{run_all, run_twice};
@@ -81,10 +82,23 @@ pub enum Feature {
     Timers,
     /// Provisional responses that are acknowledged, with early media.
     Reliable,
+    /// Watching each other's numbers, without a PBX: those who are told are turned away and allowed by their users.
+    Watch,
+    /// A second call, for which the first one is held.
+    Waiting,
 }
 
-/// All of them.
-const ALL: [Feature; 21] = [
+/// What is between the phones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// The whole program.
+    Pbx,
+    /// Nothing: they call each other at their addresses.
+    Direct,
+}
+
+/// All that need a PBX, or go with one.
+const WITH_PBX: [Feature; 21] = [
     Feature::Calls,
     Feature::Hold,
     Feature::Forward,
@@ -108,117 +122,156 @@ const ALL: [Feature; 21] = [
     Feature::Reliable,
 ];
 
+/// Those that go without.
+const DIRECT: [Feature; 6] =
+    [Feature::Hold, Feature::Blind, Feature::Attended, Feature::Pickup, Feature::Watch, Feature::Waiting];
+
 #[test]
 fn a_seed_gives_the_same_messages_again() {
-    for feature in ALL {
-        println!("{feature:?}");
+    let all = WITH_PBX.map(|feature| (Setting::Pbx, feature));
+    for (setting, feature) in all.into_iter().chain(DIRECT.map(|feature| (Setting::Direct, feature))) {
         for seed in [1, 2] {
-            run_twice(seed, feature);
+            run_twice(seed, setting, feature);
         }
     }
 }
 
 #[test]
 fn calls_end_the_same_on_both_sides() {
-    run_all(Feature::Calls, &["calls", "answers", "hangs"]);
+    run_all(Setting::Pbx, Feature::Calls, &["calls", "answers", "hangs"]);
 }
 
 #[test]
 fn hold_and_resume_end_the_same_on_both_sides() {
-    run_all(Feature::Hold, &["holds", "resumes", "hangs"]);
+    run_all(Setting::Pbx, Feature::Hold, &["holds", "resumes", "hangs"]);
 }
 
 #[test]
 fn forwarded_calls_end_with_one_who_answers_or_nobody() {
-    run_all(Feature::Forward, &["dials", "diverted", "answers", "hangs"]);
+    run_all(Setting::Pbx, Feature::Forward, &["dials", "diverted", "answers", "hangs"]);
 }
 
 #[test]
 fn who_is_not_to_be_disturbed_is_not() {
-    run_all(Feature::DoNotDisturb, &["dials", "busy", "answers", "hangs"]);
+    run_all(Setting::Pbx, Feature::DoNotDisturb, &["dials", "busy", "answers", "hangs"]);
 }
 
 #[test]
 fn a_group_gives_its_call_to_one_member() {
-    run_all(Feature::Group, &["dials", "answers", "hangs"]);
+    run_all(Setting::Pbx, Feature::Group, &["dials", "answers", "hangs"]);
 }
 
 #[test]
 fn calls_that_ring_elsewhere_are_picked_up_or_not_by_one_only() {
-    run_all(Feature::Pickup, &["picks", "replaced", "picked", "hangs"]);
+    run_all(Setting::Pbx, Feature::Pickup, &["picks", "replaced", "picked", "hangs"]);
 }
 
 #[test]
 fn blind_transfers_end_with_whom_they_should() {
-    run_all(Feature::Blind, &["transfers", "succeeded", "hangs"]);
+    run_all(Setting::Pbx, Feature::Blind, &["transfers", "succeeded", "hangs"]);
 }
 
 #[test]
 fn attended_transfers_replace_the_consultation_call() {
-    run_all(Feature::Attended, &["joins", "succeeded", "hangs"]);
+    run_all(Setting::Pbx, Feature::Attended, &["joins", "succeeded", "hangs"]);
 }
 
 #[test]
 fn parked_calls_are_fetched_or_come_back() {
-    run_all(Feature::Park, &["parks", "fetches", "parked", "hangs"]);
+    run_all(Setting::Pbx, Feature::Park, &["parks", "fetches", "parked", "hangs"]);
 }
 
 #[test]
 fn a_room_knows_who_is_in_it() {
-    run_all(Feature::Room, &["dials", "room", "hangs"]);
+    run_all(Setting::Pbx, Feature::Room, &["dials", "room", "hangs"]);
 }
 
 #[test]
 fn every_lamp_shows_the_truth_in_the_end() {
-    run_all(Feature::Lamps, &["watches", "forgets", "hangs"]);
+    run_all(Setting::Pbx, Feature::Lamps, &["watches", "forgets", "hangs"]);
 }
 
 #[test]
 fn every_mailbox_lamp_shows_what_is_in_the_mailbox() {
-    run_all(Feature::Voicemail, &["dials", "left"]);
+    run_all(Setting::Pbx, Feature::Voicemail, &["dials", "left"]);
 }
 
 #[test]
 fn who_was_busy_is_called_when_free() {
-    run_all(Feature::Completion, &["completes", "offered", "hangs"]);
+    run_all(Setting::Pbx, Feature::Completion, &["completes", "offered", "hangs"]);
 }
 
 #[test]
 fn every_text_comes_and_in_its_order() {
-    run_all(Feature::Texts, &["writes", "goes", "comes", "sent", "waits"]);
+    run_all(Setting::Pbx, Feature::Texts, &["writes", "goes", "comes", "sent", "waits"]);
 }
 
 #[test]
 fn settings_are_the_same_at_the_telephone_and_at_the_pbx() {
-    run_all(Feature::Settings, &["forwards", "shuts", "dials", "diverted", "busy"]);
+    run_all(Setting::Pbx, Feature::Settings, &["forwards", "shuts", "dials", "diverted", "busy"]);
 }
 
 #[test]
 fn a_queue_calls_the_agents_who_take_its_calls() {
-    run_all(Feature::Agents, &["agent", "queued", "wraps", "probed"]);
+    run_all(Setting::Pbx, Feature::Agents, &["agent", "queued", "wraps", "probed"]);
 }
 
 #[test]
 fn who_is_held_hears_music_until_taken_back() {
-    run_all(Feature::Music, &["plays", "music", "resumes", "hangs"]);
+    run_all(Setting::Pbx, Feature::Music, &["plays", "music", "resumes", "hangs"]);
 }
 
 #[test]
 fn a_room_fetches_whom_its_members_bring() {
-    run_all(Feature::Conference, &["invites", "brings", "succeeded", "replaced", "room"]);
+    run_all(Setting::Pbx, Feature::Conference, &["invites", "brings", "succeeded", "replaced", "room"]);
 }
 
 #[test]
 fn a_call_that_still_rings_is_handed_on() {
-    run_all(Feature::SemiAttended, &["hands", "replaced", "succeeded", "hangs"]);
+    run_all(Setting::Pbx, Feature::SemiAttended, &["hands", "replaced", "succeeded", "hangs"]);
 }
 
 #[test]
 fn a_call_whose_other_end_is_gone_ends_by_its_timer_and_no_other() {
-    run_all(Feature::Timers, &["expired", "lasts", "hangs"]);
+    run_all(Setting::Pbx, Feature::Timers, &["expired", "lasts", "hangs"]);
 }
 
 #[test]
 fn provisional_responses_come_reliably() {
-    run_all(Feature::Reliable, &["early", "answers", "hangs"]);
+    run_all(Setting::Pbx, Feature::Reliable, &["early", "answers", "hangs"]);
+}
+
+/// Without a PBX.
+mod direct {
+    use super::{Feature, Setting, run_all};
+
+    #[test]
+    fn hold_and_resume_end_the_same_on_both_sides() {
+        run_all(Setting::Direct, Feature::Hold, &["holds", "resumes", "hangs"]);
+    }
+
+    #[test]
+    fn blind_transfers_end_with_whom_they_should() {
+        run_all(Setting::Direct, Feature::Blind, &["transfers", "hangs"]);
+    }
+
+    #[test]
+    fn attended_transfers_replace_the_consultation_call() {
+        run_all(Setting::Direct, Feature::Attended, &["joins", "hangs"]);
+    }
+
+    #[test]
+    fn calls_that_ring_elsewhere_are_picked_up_or_not_by_one_only() {
+        run_all(Setting::Direct, Feature::Pickup, &["picks", "answers", "hangs"]);
+    }
+
+    #[test]
+    fn every_watcher_has_the_last_state_in_the_end() {
+        run_all(Setting::Direct, Feature::Watch, &["watches", "forgets", "changes", "turns", "allows"]);
+    }
+
+    #[test]
+    fn no_more_than_one_call_of_a_phone_is_not_held() {
+        run_all(Setting::Direct, Feature::Waiting, &["takes", "swaps", "hangs"]);
+    }
 }

@@ -1,6 +1,6 @@
 //! Hold with music from the PBX's music number (RFC 7088).
 
-use crate::phone::{Phone, uri};
+use crate::phone::Phone;
 use sidetone_sip_ua::{CallId, CallState, CommandError, Event, MusicOnHold, MusicStep};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,8 @@ impl Phone {
         let token = self.calls[&call].token.clone();
         let ours = self.body(&token, false);
         self.note(format!("plays music ({token})"));
-        let music = MusicOnHold::begin(&mut self.agent, self.now, call, &uri(MUSIC), &ours).unwrap();
+        let server = self.uri(MUSIC);
+        let music = MusicOnHold::begin(&mut self.agent, self.now, call, &server, &ours).unwrap();
         self.music.calls.insert(music.music());
         self.music.playing.insert(call, music);
         true

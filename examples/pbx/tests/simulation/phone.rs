@@ -5,6 +5,7 @@ use crate::music::HoldMusic;
 use crate::network::PBX;
 use crate::settings::{QUEUE, Settings};
 use crate::texts::Texts;
+use crate::watch::Watching;
 use crate::{Feature, wire::Wire};
 use bytes::Bytes;
 use core::cell::RefCell;
@@ -32,8 +33,9 @@ pub const LINES: usize = 4;
 /// A call that nobody answers is given up after this time: later than the PBX does something about it.
 const RING: Duration = Duration::from_secs(30);
 
-pub fn uri(number: &str) -> Uri {
-    format!("sip:{number}@{PBX}").parse().unwrap()
+/// Where a phone is.
+fn address(place: u8) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 11 + place], 5060))
 }
 
 /// Session descriptions of phones have a name that says `<call> <who says it> <held by the speaker>`.
@@ -53,6 +55,9 @@ pub struct Phone {
     pub texts: Texts,
     pub settings: Settings,
     pub music: HoldMusic,
+    /// What is to be done when no other call is heard.
+    pub next: Option<Next>,
+    pub watching: Watching,
     pub wire: Rc<RefCell<Wire>>,
     /// What happened, for the ladder.
     pub notes: VecDeque<String>,
@@ -63,6 +68,14 @@ pub struct Phone {
     pub is_home: bool,
     /// Does not say that it knows Replaces: then a proxy cannot make it take another call in the place of one.
     pub is_plain: bool,
+    /// There is no PBX: the phones call each other at their addresses.
+    pub is_direct: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Next {
+    Answer(CallId),
+    Resume(CallId),
 }
 
 #[derive(Clone, Debug)]
@@ -109,19 +122,25 @@ struct Said {
 const SINK: u16 = 4000;
 
 impl Phone {
-    pub fn new(rng: &mut Rng, place: u8, feature: Feature, wire: Rc<RefCell<Wire>>) -> Self {
+    pub fn new(rng: &mut Rng, place: u8, feature: Feature, is_direct: bool, wire: Rc<RefCell<Wire>>) -> Self {
         let mut rng = rng.fork();
         let mut bytes = [0; 32];
         rng.fill(&mut bytes);
         let name = USERS.get(usize::from(place)).copied().unwrap_or(DESK);
-        let address = SocketAddr::from(([127, 0, 0, 11 + place], 5060));
+        let address = address(place);
         let mut config = AgentConfig::new(bytes);
         config.ring_timeout = RING;
         config.methods.push(Method::MESSAGE);
         config.replace_ringing = feature == Feature::SemiAttended;
+        if is_direct {
+            config.packages = vec!["dialog".into()];
+        }
         let mut agent = Agent::new(config);
         assert_eq!(agent.endpoint_mut().bind(Protocol::Udp, address), FlowId(0));
-        let config = AccountConfig::parse(&format!("sip:{name}:secret@{PBX}")).unwrap();
+        let config = match is_direct {
+            true => AccountConfig::parse(&format!("sip:{name}@{address}")).unwrap().without_registration(),
+            false => AccountConfig::parse(&format!("sip:{name}:secret@{PBX}")).unwrap(),
+        };
         let mut session = SessionConfig::default();
         if feature == Feature::Timers {
             let timer = SessionTimerConfig::new(ExtensionUse::Supported);
@@ -132,7 +151,9 @@ impl Phone {
         }
         let config = config.with_session(session);
         let account = agent.add_account(config).unwrap();
-        agent.register(Instant::ZERO, account).unwrap();
+        if !is_direct {
+            agent.register(Instant::ZERO, account).unwrap();
+        }
         Self {
             agent,
             account,
@@ -141,20 +162,32 @@ impl Phone {
             feature,
             rng,
             now: Instant::ZERO,
-            is_registered: false,
+            is_registered: is_direct,
             calls: BTreeMap::new(),
             transfers: BTreeMap::new(),
             lamps: Lamps::default(),
             texts: Texts::default(),
             settings: Settings::default(),
             music: HoldMusic::default(),
+            next: None,
+            watching: Watching::default(),
             wire,
             notes: VecDeque::new(),
             did: BTreeMap::new(),
             count: 0,
             version: 0,
             is_home: false,
-            is_plain: feature == Feature::Pickup && name == USERS[1],
+            is_plain: feature == Feature::Pickup && !is_direct && name == USERS[1],
+            is_direct,
+        }
+    }
+
+    /// Where somebody is called.
+    pub fn uri(&self, number: &str) -> Uri {
+        let place = USERS.iter().position(|name| *name == number).filter(|_| self.is_direct);
+        match place {
+            Some(place) => format!("sip:{number}@{}", address(place as u8)).parse().unwrap(),
+            None => format!("sip:{number}@{PBX}").parse().unwrap(),
         }
     }
 
@@ -217,7 +250,7 @@ impl Phone {
 
     /// A new call of ours, with what else is to be said.
     pub fn dial(&mut self, number: &str, request: impl FnOnce(CallRequest) -> CallRequest) -> CallId {
-        self.call_uri(uri(number), request)
+        self.call_uri(self.uri(number), request)
     }
 
     pub fn call_uri(&mut self, to: Uri, request: impl FnOnce(CallRequest) -> CallRequest) -> CallId {
@@ -272,6 +305,7 @@ impl Phone {
         while let Some(event) = self.agent.poll_event() {
             self.handle_event(event);
         }
+        self.go_on();
     }
 
     fn handle_event(&mut self, event: Event) {
@@ -335,6 +369,7 @@ impl Phone {
                     // A REFER or NOTIFY within the call overtook it (RFC 3261 §12.2.2).
                     StatusCode::SERVER_INTERNAL_ERROR => {
                         line.wanted = None;
+                        self.next = None;
                         self.count("overtaken");
                     }
                     status => panic!("{}: an offer was refused: {status:?}", self.name),
@@ -355,6 +390,14 @@ impl Phone {
                 if let Some(status) = cause.status.filter(|_| cause.by == EndedBy::Remote) {
                     self.call_failed(&line, status);
                 }
+            }
+            Event::Subscription { .. }
+            | Event::Notify { .. }
+            | Event::Subscribe { .. }
+            | Event::Unsubscribed { .. }
+                if self.is_direct =>
+            {
+                self.watch_event(event);
             }
             Event::Subscription { subscription, state } => self.subscription(subscription, state),
             Event::Notify { subscription, request } => self.told(subscription, &request),
@@ -380,7 +423,10 @@ impl Phone {
     fn expect_cause(&mut self, line: &Line, cause: &EndCause) {
         let status = cause.status.map(StatusCode::code);
         let expected = match cause.by {
-            _ if [self.name, &*line.peer, &*line.number].iter().any(|name| self.is_unplugged(name)) => {
+            // Neither comes a refresh, nor an answer to an offer.
+            by if (by == EndedBy::Timeout || status == Some(408))
+                && [self.name, &*line.peer, &*line.number].iter().any(|name| self.is_unplugged(name)) =>
+            {
                 self.count("expired");
                 true
             }
@@ -515,6 +561,31 @@ impl Phone {
             self.note(format!("leaves ({})", self.calls[&over].token));
             self.agent.hangup(self.now, over).unwrap();
         }
+    }
+
+    /// Does what had to wait until no other call is heard.
+    fn go_on(&mut self) {
+        let Some(next) = self.next else { return };
+        let (Next::Answer(call) | Next::Resume(call)) = next;
+        if !self.calls.contains_key(&call) {
+            self.next = None;
+        } else if self.heard(Some(call)).is_none() {
+            self.next = None;
+            match next {
+                Next::Answer(call) => self.answer(call),
+                Next::Resume(call) => self.hold(call, false),
+            }
+        }
+    }
+
+    /// A call other than this one whose user is heard, or will be.
+    pub fn heard(&self, but: Option<CallId>) -> Option<CallId> {
+        let heard = |(call, line): &(&CallId, &Line)| {
+            Some(**call) != but
+                && (line.answered || !line.incoming)
+                && (!line.held || line.wanted == Some(false))
+        };
+        self.calls.iter().find(heard).map(|(call, _)| *call)
     }
 
     /// What the phone believes of its calls with another: their state, who holds; `mirrored` as the other should see it.

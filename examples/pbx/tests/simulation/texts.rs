@@ -1,6 +1,6 @@
 //! Texts (MESSAGE) between the users, by way of each one's queue, while the telephones come and go.
 
-use crate::phone::{Phone, uri};
+use crate::phone::Phone;
 use core::time::Duration;
 use sidetone_hal::time::Instant;
 use sidetone_sip_core::header::ContentType;
@@ -104,7 +104,8 @@ impl Phone {
         while let Some(text) = self.texts.outbox.next(self.now) {
             let kind = ContentType::from_static("text", "plain");
             let request = OutgoingRequest::new(Method::MESSAGE).with_body(kind, text.text);
-            let request = self.agent.request(self.now, self.account, &uri(&text.to), request).unwrap();
+            let to = self.uri(&text.to);
+            let request = self.agent.request(self.now, self.account, &to, request).unwrap();
             self.texts.under_way.insert(request, text.id);
         }
     }

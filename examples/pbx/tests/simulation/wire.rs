@@ -2,11 +2,24 @@
 
 use bytes::Bytes;
 use sidetone_sip_core::header::{CSeq, CallId, Expires, From, Replaces, SubscriptionState, To};
-use sidetone_sip_core::{Headers, Limits, Message, Method, StatusCode};
-use std::collections::{BTreeMap, BTreeSet};
+use sidetone_sip_core::{Headers, Limits, Message, Method, StatusCode, Uri};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Calls that ring, as far as they are remembered.
+const RINGING: usize = 3;
+
+/// A call that rings somewhere, as a lamp that shows it would know it.
+#[derive(Clone, Debug)]
+pub struct Ringing {
+    pub caller: String,
+    pub called: String,
+    pub replaces: String,
+}
 
 #[derive(Default)]
 pub struct Wire {
+    /// The last calls that began to ring.
+    pub ringing: VecDeque<Ringing>,
     /// Call-IDs of which something has ended: a BYE, a CANCEL, a refusal, a last NOTIFY, an end of a subscription.
     ended: BTreeSet<String>,
     /// Call-IDs of INVITEs with Replaces, and whose place they take.
@@ -47,9 +60,28 @@ impl Wire {
                 let from: From = response.headers.require().unwrap();
                 self.answered_twice += u32::from(first != tag && from.tag() != Some(&**first));
             }
+            if response.status == StatusCode::RINGING {
+                self.rings(&id, &response.headers);
+            }
             if response.status != StatusCode::TRYING {
                 self.heard.insert(id);
             }
+        }
+    }
+
+    /// The caller has heard that it rings. Before, it cannot know which dialog somebody wants to replace.
+    fn rings(&mut self, id: &str, headers: &Headers) {
+        let (from, to): (From, To) = (headers.require().unwrap(), headers.require().unwrap());
+        // To the caller its own tag is the `to`.
+        let replaces = format!("{id};to-tag={};from-tag={}", from.tag().unwrap(), to.tag().unwrap());
+        if self.ringing.iter().any(|known| known.replaces == replaces) {
+            return;
+        }
+        let user = |uri: &Uri| uri.user().unwrap().into_owned();
+        let (caller, called) = (user(&from.0.uri), user(&to.0.uri));
+        self.ringing.push_back(Ringing { caller, called, replaces });
+        if self.ringing.len() > RINGING {
+            self.ringing.pop_front();
         }
     }
 

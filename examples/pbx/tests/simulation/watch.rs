@@ -1,6 +1,7 @@
 //! Watching each other: a number that its owner raises, and that all who watch it have in the end.
 
-use crate::phone::{Phone, uri};
+use crate::phone::Phone;
+use crate::run::Run;
 use bytes::Bytes;
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::StatusCode;
@@ -36,7 +37,7 @@ pub struct Watched {
 }
 
 impl Phone {
-    fn told(&self) -> Option<(ContentType, Bytes)> {
+    fn our_number(&self) -> Option<(ContentType, Bytes)> {
         Some((ContentType::from_static("text", "plain"), Bytes::from(self.watching.number.to_string())))
     }
 
@@ -47,7 +48,8 @@ impl Phone {
                 let whom = self.somebody();
                 self.note(format!("watches {whom}"));
                 let life = Duration::from_secs(u64::from(60 + self.rng.below(60)));
-                let request = SubscribeRequest::new(uri(whom), "dialog".parse().unwrap()).with_expires(life);
+                let request =
+                    SubscribeRequest::new(self.uri(whom), "dialog".parse().unwrap()).with_expires(life);
                 let id = self.agent.subscribe(now, self.account, request).unwrap();
                 let watched =
                     Watched { whom, state: SubscriptionState::Subscribing, seen: None, wanted: true };
@@ -70,7 +72,7 @@ impl Phone {
                     let reason =
                         ["deactivated", "timeout", "probation", "rejected"][self.rng.below(4) as usize];
                     self.note(format!("turns a watcher away: {reason}"));
-                    let told = self.told();
+                    let told = self.our_number();
                     self.agent.end_subscription(now, id, reason, told).unwrap();
                 }
             }
@@ -82,7 +84,7 @@ impl Phone {
                     watcher.pending = false;
                     self.note("allows a watcher".into());
                     self.agent.activate_subscription(id).unwrap();
-                    let told = self.told();
+                    let told = self.our_number();
                     self.agent.notify(now, id, told).unwrap();
                 }
             }
@@ -90,7 +92,7 @@ impl Phone {
                 self.watching.number += 1;
                 self.note(format!("changes to {}", self.watching.number));
                 for id in self.allowed() {
-                    let told = self.told();
+                    let told = self.our_number();
                     self.agent.notify(now, id, told).unwrap();
                 }
             }
@@ -122,7 +124,7 @@ impl Phone {
             Event::Notify { subscription, request } => {
                 let watched = self.watching.theirs.get_mut(&subscription).unwrap();
                 if !request.body.is_empty() {
-                    let number: u32 = std::str::from_utf8(&request.body).unwrap().parse().unwrap();
+                    let number: u32 = core::str::from_utf8(&request.body).unwrap().parse().unwrap();
                     assert!(Some(number) >= watched.seen, "{}: {number} after {watched:?}", self.name);
                     watched.seen = Some(number);
                 }
@@ -140,7 +142,7 @@ impl Phone {
 
     fn watched(&mut self, id: WatcherId, kind: SubscribeKind) {
         let now = self.now;
-        let told = self.told();
+        let told = self.our_number();
         match kind {
             SubscribeKind::New if self.rng.chance(0.1) => {
                 self.agent.reject_subscription(now, id, StatusCode::FORBIDDEN).unwrap();
@@ -163,6 +165,33 @@ impl Phone {
                 self.agent.notify(now, id, told.filter(|_| !pending)).unwrap();
             }
             _ => {}
+        }
+    }
+}
+
+impl Run {
+    /// Whoever watches has the last number, and everybody who is told watches.
+    pub fn check_watchers(&self) {
+        for phone in &self.network.phones {
+            let mut watched = 0;
+            for other in &self.network.phones {
+                let theirs = other.watching.theirs.values();
+                for watching in theirs.filter(|watching| watching.whom == phone.name) {
+                    match watching.state {
+                        SubscriptionState::Active { .. } => {
+                            let seen = watching.seen;
+                            assert_eq!(seen, Some(phone.watching.number), "{}: {watching:?}", other.name);
+                        }
+                        SubscriptionState::Pending { .. } => {}
+                        _ => panic!("{}: {watching:?}", other.name),
+                    }
+                    watched += 1;
+                    assert!(watching.wanted, "{}: {watching:?}", other.name);
+                }
+            }
+            let ours = &phone.watching.ours;
+            assert_eq!(ours.len(), watched, "{} tells {ours:?}", phone.name);
+            assert_eq!(phone.agent.watcher_count(), watched, "{}", phone.name);
         }
     }
 }
