@@ -159,7 +159,7 @@ mod tests {
         let marks = async |dscp, rtcp_dscp| {
             let audio = AudioConfig { dscp, rtcp_dscp, ..AudioConfig::default() };
             let ports = open(LOCALHOST, &usual.clone().marked_as(&audio), 0).await.unwrap();
-            [&ports.rtp, &ports.rtcp].map(|socket| SockRef::from(socket).tos_v4().unwrap() >> 2)
+            [&ports.rtp, &ports.rtcp].map(|socket| SockRef::from(udp(socket)).tos_v4().unwrap() >> 2)
         };
         assert_eq!(marks(None, None).await, [46, 10]);
         assert_eq!(marks(Some(34), None).await, [34, 34]);
