@@ -6,7 +6,7 @@ use crate::error::CommandError;
 use crate::event::CallId;
 use crate::transfer::ReferRequest;
 use sidetone_sip_core::header::{Contact, HeaderName};
-use sidetone_sip_core::{Headers, NameAddr, Uri};
+use sidetone_sip_core::{Headers, NameAddr, Request, Uri};
 
 /// The parameter of the Contact of a focus (RFC 3840 §10, RFC 4579 §5.1).
 const IS_FOCUS: &str = "isfocus";
@@ -78,6 +78,14 @@ impl Agent {
 }
 
 impl Call {
+    /// Has the Contact of a request of ours within this call, which is written when the way is known, say that we are a focus,
+    /// if we are one. A target refresh replaces what the other side knows of us (RFC 3261 §12.2), and that with it.
+    pub(crate) fn announce_focus(&self, request: &mut Request) {
+        if self.focus {
+            announce(request);
+        }
+    }
+
     /// Puts the mark of a focus on our Contact, if we are one.
     pub(crate) fn mark_focus(&self, headers: &mut Headers) {
         if !self.focus {
@@ -87,6 +95,12 @@ impl Call {
             headers.set(&marked(contact));
         }
     }
+}
+
+/// Has the Contact of a request say that a focus sends it; the address takes its place when the way is known.
+pub(crate) fn announce(request: &mut Request) {
+    let contact = marked(Contact::new(request.uri.without_headers()));
+    request.headers.set(&contact);
 }
 
 /// The Contact of a focus.

@@ -18,7 +18,7 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use sidetone_hal::time::Instant;
-use sidetone_sip_core::header::{CSeq, Contact, ContentType, From, Require, To};
+use sidetone_sip_core::header::{CSeq, ContentType, From, Require, To};
 use sidetone_sip_core::{Headers, Method, NameAddr, Request, Response, Source, StatusCode};
 
 /// Our INVITE is out.
@@ -84,8 +84,7 @@ impl Call {
         }
         append(&mut request.headers, &headers);
         if is_focus {
-            // The address takes its place when the way is known.
-            request.headers.set(&focus::marked(Contact::new(to.clone())));
+            focus::announce(&mut request);
         }
         let offered = offer.is_some();
         if let Some(offer) = offer {

@@ -44,6 +44,7 @@ impl Call {
         if let Some(further) = &self.offer_headers {
             append(&mut invite.request.headers, further);
         }
+        self.announce_focus(&mut invite.request);
         if let Some(offer) = offer {
             invite.request.set_body(&ContentType::SDP, offer);
         }

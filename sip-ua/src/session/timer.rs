@@ -9,6 +9,7 @@ use crate::call::{Call, Phase};
 use crate::context::{Context, Timer, add_options, names_option};
 use crate::event::{AccountId, EndCause, EndedBy};
 use crate::exchange::{ExchangeId, Owner};
+use crate::focus;
 use alloc::boxed::Box;
 use bytes::Bytes;
 use sidetone_hal::time::{Duration, Instant};
@@ -258,6 +259,9 @@ impl Call {
         let Some(sdp) = timer.sdp.clone() else { return false };
         let mut invite = session.dialog.request(Method::INVITE);
         timer.push(&mut invite.request.headers);
+        if self.focus {
+            focus::announce(&mut invite.request);
+        }
         push_abilities(context, &mut invite.request.headers, self.account);
         invite.request.set_body(&ContentType::SDP, sdp);
         let exchange =

@@ -45,6 +45,7 @@ impl Call {
             timer.push(&mut update.request.headers);
         }
         context.push_abilities(&mut update.request.headers, self.account);
+        self.announce_focus(&mut update.request);
         if let Some(offer) = offer {
             update.request.set_body(&ContentType::SDP, offer);
         }

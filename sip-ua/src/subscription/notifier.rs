@@ -328,6 +328,11 @@ impl Agent {
         let user = asked.request.uri.user().unwrap_or_default();
         let sips = asked.request.uri.is_sips();
         context.push_contact(&mut response.headers, watcher.account, &user, &asked.source, sips);
+        if let Within::Call(call) = watcher.within
+            && let Some(call) = self.calls.get(call)
+        {
+            call.mark_focus(&mut response.headers);
+        }
         if asked.request.method == Method::SUBSCRIBE {
             response.headers.push(&Expires(asked.seconds));
         }
@@ -415,9 +420,11 @@ impl Agent {
         told.tries = told.tries.saturating_add(1);
         let routed = match &mut watcher.within {
             Within::Own(dialog) => Some(dialog.request(Method::NOTIFY)),
-            Within::Call(call) => {
-                self.calls.get_mut(*call).and_then(|call| Some(call.dialog_mut()?.request(Method::NOTIFY)))
-            }
+            Within::Call(call) => self.calls.get_mut(*call).and_then(|call| {
+                let mut routed = call.dialog_mut()?.request(Method::NOTIFY);
+                call.announce_focus(&mut routed.request);
+                Some(routed)
+            }),
         };
         let Some(Routed { mut request, hop }) = routed else { return self.forget_watcher(id) };
         request.headers.push(&watcher.event);

@@ -173,6 +173,7 @@ impl Agent {
         }
         let mut routed = session.dialog.request(Method::REFER);
         write_refer(&mut routed.request, request);
+        found.announce_focus(&mut routed.request);
         let referral = Referral {
             account,
             call: Some(call),

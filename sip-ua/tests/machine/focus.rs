@@ -1,6 +1,6 @@
 //! Conferences of a server (RFC 4579), seen from both sides, and calls that are taken over while they ring.
 
-use crate::net::Net;
+use crate::net::{Arrow, Net};
 use crate::support::{ANSWER, OFFER};
 use bytes::Bytes;
 use sidetone_hal::time::Duration;
@@ -28,6 +28,12 @@ fn answer(net: &mut Net, name: &str, call: CallId) {
 
 /// Alice's call with a room, which is a focus, and hers with Bob.
 fn conference() -> (Net, CallId, CallId) {
+    let (net, with_bob, focus, _) = conference_and_room();
+    (net, with_bob, focus)
+}
+
+/// The same, and the room's side of its call.
+fn conference_and_room() -> (Net, CallId, CallId, CallId) {
     let mut net = Net::new(&["alice", "bob", "room"], |_, _| {});
     let (with_bob, _) = net.call("alice", "bob");
     let room = net.uri("room");
@@ -36,7 +42,7 @@ fn conference() -> (Net, CallId, CallId) {
     net.at("room", |_, agent, _| agent.set_focus(at_room).unwrap());
     answer(&mut net, "room", at_room);
     net.events("alice");
-    (net, with_bob, focus)
+    (net, with_bob, focus, at_room)
 }
 
 #[test]
@@ -54,6 +60,62 @@ fn a_focus_says_so_in_its_contact_and_whoever_calls_it_knows() {
     let agent = &net.party("alice").agent;
     assert_eq!(agent.focus(focus), Some(room.without_headers()));
     assert_eq!(agent.focus(with_bob), None);
+}
+
+/// Whether each message of the room with this label says that it is a focus; those that are sent from now on.
+fn says_focus(net: &mut Net, label: &str) -> Vec<bool> {
+    let of_room = |arrow: &Arrow| {
+        let headers = match &arrow.message {
+            Message::Request(request) => &request.headers,
+            Message::Response(response) => &response.headers,
+        };
+        let contact: Option<Contact> = headers.require().ok();
+        let focus = contact.is_some_and(|contact| contact.addr().is_some_and(|a| a.params.has("isfocus")));
+        (arrow.from == "room" && arrow.label() == label).then_some(focus)
+    };
+    net.ladder.drain(..).filter_map(|arrow| of_room(&arrow)).collect()
+}
+
+#[test]
+fn a_focus_says_so_whenever_its_contact_is_said_anew() {
+    let (mut net, _, focus, at_room) = conference_and_room();
+    net.ladder.clear();
+    net.at("room", |now, agent, _| {
+        agent.reoffer(now, at_room, Bytes::from_static(OFFER.as_bytes())).unwrap();
+    });
+    assert_eq!(says_focus(&mut net, "INVITE"), [true], "a re-INVITE");
+    net.at("alice", |now, agent, _| {
+        agent.answer_offer(now, focus, Bytes::from_static(ANSWER.as_bytes())).unwrap()
+    });
+    net.at("alice", |now, agent, _| {
+        agent.reoffer(now, focus, Bytes::from_static(OFFER.as_bytes())).unwrap();
+    });
+    net.at("room", |now, agent, _| {
+        agent.answer_offer(now, at_room, Bytes::from_static(ANSWER.as_bytes())).unwrap()
+    });
+    assert_eq!(says_focus(&mut net, "200 INVITE"), [true], "the answer to a re-INVITE");
+    for name in ["room", "alice"] {
+        let call = if name == "room" { at_room } else { focus };
+        let person = format!("<sip:{name}@192.0.2.9>").parse().unwrap();
+        net.at(name, |now, agent, _| agent.update_identity(now, call, person).unwrap());
+    }
+    let changes = net.ladder.clone();
+    assert_eq!(says_focus(&mut net, "UPDATE"), [true]);
+    net.ladder = changes;
+    assert_eq!(says_focus(&mut net, "200 UPDATE"), [true]);
+    let bob = net.uri("bob");
+    net.at("room", |now, agent, _| agent.refer(now, at_room, &ReferRequest::new(bob.clone())).unwrap());
+    assert_eq!(says_focus(&mut net, "REFER"), [true]);
+    net.at("alice", |now, agent, _| agent.refer(now, focus, &ReferRequest::new(bob)).unwrap());
+    let refer = net.events("room").into_iter().find_map(|event| match event {
+        Event::Referred { refer, .. } => Some(refer),
+        _ => None,
+    });
+    net.at("room", |now, agent, _| agent.accept_refer(now, refer.unwrap()).unwrap());
+    let progress = net.ladder.clone();
+    assert_eq!(says_focus(&mut net, "202 REFER"), [true]);
+    net.ladder = progress;
+    assert_eq!(says_focus(&mut net, "NOTIFY"), [true]);
 }
 
 #[test]
