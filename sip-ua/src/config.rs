@@ -54,6 +54,9 @@ pub struct AgentConfig {
     pub unsolicited: Vec<String>,
     /// Whose REFER is taken.
     pub refer: ReferPolicy,
+    /// Whether a REFER may ask us to hang up somebody (`method=BYE` in Refer-To), as the focus of a conference is asked to put
+    /// somebody out (RFC 4579). Off by default: such a REFER is answered 501, as any other method than INVITE is.
+    pub refer_bye: bool,
     /// Whether an INVITE with Replaces may take the place of a call that rings here and was begun by the other side. RFC 3891
     /// §3 has it answered 481, so off by default; the telephones whose semi-attended transfer refers to a call that still
     /// rings need it (YLA-107).
@@ -98,6 +101,7 @@ impl AgentConfig {
             packages: Vec::new(),
             unsolicited: Vec::new(),
             refer: ReferPolicy::InCalls,
+            refer_bye: false,
             replace_ringing: false,
             join: false,
             max_subscriptions: 512,

@@ -24,6 +24,15 @@ pub enum JoinOrder {
     Focus,
 }
 
+impl ReferRequest {
+    /// Asks a focus to put somebody out of its conference (RFC 4579): a REFER to `<sip:…;method=BYE>`.
+    #[must_use]
+    pub fn to_put_out(mut who: Uri) -> Self {
+        who.set_param("method", Some("BYE"));
+        Self::new(who)
+    }
+}
+
 impl Agent {
     /// From now on our Contact in this call says that we are the focus of a conference (`isfocus`). Best before
     /// [`answer`](Self::answer).

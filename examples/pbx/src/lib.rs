@@ -37,5 +37,7 @@ pub use pbx::{Pbx, PbxBuilder, StartError};
 pub use plug_and_play::PlugAndPlay;
 pub use proxy::{Extension, MAX_PICKUP_GROUPS, MAX_PICKUP_MEMBERS, Proxy};
 pub use registrar::RegistrarLimits;
-pub use services::{MAX_ROOM, Music, OrbitConfig, Prompt, PromptError, RoomConfig, Service, VoicemailConfig};
+pub use services::{
+    MAX_ROOM, Music, OrbitConfig, Prompt, PromptError, RoomConfig, RoomControl, Service, VoicemailConfig,
+};
 pub use shared_lines::{LineDialog, LineState, MAX_SHARED_LINES};

@@ -19,7 +19,7 @@ use sidetone_hal::rng::Rng;
 use sidetone_sip_core::driver::{self, DriverConfig, Io, IoEvent, TlsConfig, WebSocketConfig};
 use sidetone_sip_core::trace::Tap;
 use sidetone_sip_core::{DigestConfig, Method, Secret, Uri};
-use sidetone_sip_ua::{Account, AccountConfig, AgentConfig, AudioConfig, PortPlan, UserAgent};
+use sidetone_sip_ua::{Account, AccountConfig, AgentConfig, AudioConfig, PortPlan, ReferPolicy, UserAgent};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, broadcast, mpsc, watch};
@@ -497,6 +497,8 @@ fn agent_config(rooms: usize) -> AgentConfig {
     config.methods.push(Method::INFO);
     config.packages = STATE_PACKAGES.map(Into::into).to_vec();
     config.max_subscriptions = MAX_WATCHERS;
+    // Rooms are asked to call somebody, and to put somebody out.
+    (config.refer, config.refer_bye) = (ReferPolicy::Always, true);
     // Those of the park orbits and of shared lines, and one for each room.
     config.max_accounts = rooms.saturating_add(2);
     config

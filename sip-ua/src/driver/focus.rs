@@ -6,7 +6,7 @@ use super::subscription::{Subscription, SubscriptionEvent};
 use super::{Account, Error, IntoUri};
 use crate::package::Merge;
 use crate::package::conference_info::{self, ConferenceInfo, Roster};
-use crate::{JoinOrder, SubscribeRequest, SubscriptionState};
+use crate::{JoinOrder, ReferRequest, SubscribeRequest, SubscriptionState};
 use sidetone_sip_core::Uri;
 use sidetone_sip_core::header::Event;
 
@@ -51,6 +51,43 @@ impl CallHandle {
     }
 }
 
+impl CallHandle {
+    /// Has the focus with which this call is call somebody (RFC 4579: a REFER within the call), and waits until they are in
+    /// the conference.
+    ///
+    /// # Errors
+    /// As [`CallHandle::transfer`].
+    pub async fn bring_in(&self, who: impl IntoUri) -> Result<(), Error> {
+        self.refer(ReferRequest::new(who.into_uri(&self.remote().uri)?)).await
+    }
+
+    /// Has the focus with which this call is put somebody out of the conference.
+    ///
+    /// # Errors
+    /// As [`CallHandle::transfer`]; [`Error::Refused`] with 404 when they are not in it.
+    pub async fn put_out(&self, who: impl IntoUri) -> Result<(), Error> {
+        self.refer(ReferRequest::to_put_out(who.into_uri(&self.remote().uri)?)).await
+    }
+
+    /// Has a conference take this call over, with which we have no call: a REFER to its URI, outside of any call, by which its
+    /// focus calls the other side with a Replaces (RFC 4579, RFC 3891). Hangs up once it is there; when it fails the call is as
+    /// it was.
+    ///
+    /// # Errors
+    /// As [`CallHandle::transfer`].
+    pub async fn join_conference(&self, account: &Account, conference: impl IntoUri) -> Result<(), Error> {
+        let id = self.id();
+        let to = work_now(self.commands(), move |task, _| {
+            task.agent.replacing(id).ok_or_else(|| crate::CommandError::WrongState.into())
+        })
+        .await?;
+        account.refer(conference, ReferRequest::new(to)).await?;
+        // Who was called by the focus has hung up already.
+        self.hangup().await.ok();
+        Ok(())
+    }
+}
+
 impl IncomingCall {
     /// Our Contact in this call says that we are the focus of a conference (`isfocus`, RFC 4579 §5.1).
     ///
@@ -63,6 +100,25 @@ impl IncomingCall {
 }
 
 impl Account {
+    /// Has a conference, with which we have no call, call somebody (RFC 4579: a REFER to its URI outside of any call), and waits
+    /// until they are in it.
+    ///
+    /// # Errors
+    /// As [`CallHandle::transfer`].
+    pub async fn bring_in(&self, conference: impl IntoUri, who: impl IntoUri) -> Result<(), Error> {
+        let who = who.into_uri(self.aor())?;
+        self.refer(conference, ReferRequest::new(who)).await
+    }
+
+    /// Has a conference, with which we have no call, put somebody out.
+    ///
+    /// # Errors
+    /// As [`CallHandle::put_out`].
+    pub async fn put_out(&self, conference: impl IntoUri, who: impl IntoUri) -> Result<(), Error> {
+        let who = who.into_uri(self.aor())?;
+        self.refer(conference, ReferRequest::to_put_out(who)).await
+    }
+
     /// Watches who is in a conference (the package `conference`).
     ///
     /// # Errors

@@ -104,6 +104,23 @@ impl IncomingRefer {
         placed
     }
 
+    /// Takes it and says what came of it, a final status: for what is done without a call of ours to the target, as when the
+    /// focus of a conference puts somebody out ([`ReferTarget::method`]).
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is too late, [`Error::Closed`].
+    pub async fn finish(mut self, status: StatusCode) -> Result<(), Error> {
+        self.decided = true;
+        let id = self.id;
+        work_now(&self.commands, move |task, now| {
+            task.agent.accept_refer(now, id)?;
+            // Whoever asked may want to hear nothing.
+            task.agent.refer_progress(now, id, status).ok();
+            Ok(())
+        })
+        .await
+    }
+
     /// Refuses with a status of 300 to 699.
     ///
     /// # Errors

@@ -107,6 +107,13 @@ impl ReferProgress {
 pub struct ReferTarget {
     /// Whom to call: Refer-To, without the headers of its URI.
     pub to: NameAddr,
+    /// What to send there: INVITE, or, for the focus of a conference, BYE
+    /// ([`AgentConfig::refer_bye`](crate::AgentConfig::refer_bye)).
+    pub method: Method,
+    /// Who asks, by the From of the REFER.
+    pub from: NameAddr,
+    /// The Request-URI of the REFER.
+    pub request_uri: Uri,
     /// What the INVITE is to carry: the headers of the Refer-To URI that may be believed, and Referred-By.
     pub headers: Headers,
     /// The dialog that the call is to take the place of: an attended transfer.
@@ -323,11 +330,13 @@ impl Agent {
             ReferPolicy::InCalls | ReferPolicy::Always => {}
         }
         // One, and no more (RFC 3515 §2.4.2).
-        let target =
-            (request.headers.count::<ReferTo>() == 1).then(|| read_refer(&request.headers)).flatten();
+        let target = (request.headers.count::<ReferTo>() == 1).then(|| read_refer(&request)).flatten();
         let Some(target) = target else {
             return context.refuse(now, transaction, &request, StatusCode::BAD_REQUEST);
         };
+        if target.method != Method::INVITE && !(target.method == Method::BYE && context.config.refer_bye) {
+            return context.refuse(now, transaction, &request, StatusCode::NOT_IMPLEMENTED);
+        }
         if !target.to.uri.is_sip() {
             return context.refuse(now, transaction, &request, StatusCode::UNSUPPORTED_URI_SCHEME);
         }
@@ -551,8 +560,14 @@ fn write_refer(request: &mut Request, refer: &ReferRequest) {
 }
 
 /// What a REFER asks for.
-fn read_refer(headers: &Headers) -> Option<ReferTarget> {
+fn read_refer(request: &Request) -> Option<ReferTarget> {
+    let headers = &request.headers;
     let ReferTo(to) = headers.get::<ReferTo>()?.ok()?;
+    let From(from) = headers.get::<From>()?.ok()?;
+    let method = match to.uri.param("method").flatten() {
+        Some(method) => method.to_ascii_uppercase().parse().ok()?,
+        None => Method::INVITE,
+    };
     let asked = to.uri.header_fields().ok()?;
     let replaces = asked.get::<Replaces>().and_then(Result::ok);
     let mut kept = Headers::new();
@@ -565,8 +580,9 @@ fn read_refer(headers: &Headers) -> Option<ReferTarget> {
     }
     let referred_by = headers.get::<ReferredBy>().and_then(Result::ok).map(|ReferredBy(address)| address);
     let progress = headers.get::<ReferSub>().and_then(Result::ok).is_none_or(|sub| sub.subscribe);
-    let to = NameAddr { uri: to.uri.without_headers(), ..to };
-    Some(ReferTarget { to, headers: kept, replaces, referred_by, progress })
+    let to = NameAddr { uri: to.uri.to_request_uri(), ..to };
+    let request_uri = request.uri.clone();
+    Some(ReferTarget { to, method, from, request_uri, headers: kept, replaces, referred_by, progress })
 }
 
 /// A status as the body of a NOTIFY (RFC 3515 §2.4.5).

@@ -5,9 +5,9 @@ use crate::support::{ANSWER, OFFER};
 use bytes::Bytes;
 use sidetone_hal::time::Duration;
 use sidetone_sip_core::header::{Contact, Replaces};
-use sidetone_sip_core::{Message, StatusCode};
+use sidetone_sip_core::{Message, Method, StatusCode};
 use sidetone_sip_ua::{
-    CallId, CallRequest, Event, JoinOrder, MusicOnHold, MusicStep, ReferProgress, ReferRequest,
+    CallId, CallRequest, Event, JoinOrder, MusicOnHold, MusicStep, ReferPolicy, ReferProgress, ReferRequest,
 };
 
 fn offer() -> Option<Bytes> {
@@ -116,6 +116,52 @@ fn a_focus_says_so_whenever_its_contact_is_said_anew() {
     assert_eq!(says_focus(&mut net, "202 REFER"), [true]);
     net.ladder = progress;
     assert_eq!(says_focus(&mut net, "NOTIFY"), [true]);
+}
+
+/// A REFER of alice to the room, outside of any call, and how it is answered.
+fn refer_outside(net: &mut Net, request: &ReferRequest) -> (Option<sidetone_sip_ua::ReferTarget>, u16) {
+    let room = net.uri("room");
+    net.at("alice", |now, agent, account| agent.refer_outside(now, account, &room, request).unwrap());
+    let referred = net.events("room").into_iter().find_map(|event| match event {
+        Event::Referred { refer, call: None, target, .. } => Some((refer, target)),
+        _ => None,
+    });
+    let target = referred.map(|(refer, target)| {
+        net.at("room", |now, agent, _| {
+            agent.accept_refer(now, refer).unwrap();
+            agent.refer_progress(now, refer, StatusCode::OK).unwrap();
+        });
+        *target
+    });
+    let status = net.ladder.iter().rev().find_map(|arrow| match &arrow.message {
+        Message::Response(response) if arrow.label().ends_with(" REFER") => Some(response.status.code()),
+        _ => None,
+    });
+    (target, status.unwrap())
+}
+
+#[test]
+fn somebody_is_put_out_by_a_focus_alone() {
+    let bye: ReferRequest = ReferRequest::to_put_out("sip:bob@192.0.2.2".parse().unwrap());
+    assert_eq!(bye.to.as_str(), "sip:bob@192.0.2.2;method=BYE");
+    for (focus, status) in [(true, 202), (false, 501)] {
+        let mut net = Net::new(&["alice", "bob", "room"], |_, config| {
+            config.refer = ReferPolicy::Always;
+            config.refer_bye = focus;
+        });
+        let (target, answered) = refer_outside(&mut net, &bye);
+        assert_eq!(answered, status);
+        assert_eq!(target.is_some(), focus);
+        if let Some(target) = target {
+            assert_eq!((target.method, target.to.uri.as_str()), (Method::BYE, "sip:bob@192.0.2.2"));
+            assert_eq!(target.from.uri.user().as_deref(), Some("alice"));
+            assert_eq!(target.request_uri, net.uri("room"));
+            assert_eq!(progress(&mut net).last(), Some(&ReferProgress::Done(StatusCode::OK)));
+        }
+        // What else a Refer-To may ask for is nobody's.
+        let message = ReferRequest::new("sip:bob@192.0.2.2;method=MESSAGE".parse().unwrap());
+        assert_eq!(refer_outside(&mut net, &message).1, 501);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod voicemail;
 
 pub use music::Music;
 pub use park::OrbitConfig;
-pub use room::{MAX_ROOM, RoomConfig};
+pub use room::{MAX_ROOM, RoomConfig, RoomControl};
 pub use sound::{Prompt, PromptError};
 pub use voicemail::VoicemailConfig;
 
@@ -112,12 +112,10 @@ impl Services {
                     Some(UserAgentEvent::Request(received)) => {
                         calls.spawn(Arc::clone(&recordables).answer(received));
                     }
-                    // Only within a call, so somebody in the room wants it.
                     Some(UserAgentEvent::Referred(refer)) => {
-                        if let Some(room) = refer.account().and_then(|account| rooms.get(&account)) {
-                            let recordables = Arc::clone(&recordables);
-                            calls.spawn(Arc::clone(&self).fetch(room.clone(), refer, recordables));
-                        }
+                        let room = refer.account().and_then(|account| rooms.get(&account)).cloned();
+                        let recordables = Arc::clone(&recordables);
+                        calls.spawn(Arc::clone(&self).referred(room, refer, recordables));
                     }
                     Some(UserAgentEvent::Subscribe(incoming)) => {
                         calls.spawn(Arc::clone(&self.states).serve(incoming));
@@ -192,18 +190,29 @@ impl Services {
         }
     }
 
-    /// A room calls somebody.
-    async fn fetch(self: Arc<Self>, number: String, refer: IncomingRefer, recordables: Arc<Recordables>) {
-        let fetched = refer.target().to.uri.to_string();
+    /// Somebody wants a room to call somebody else, or to put somebody out.
+    async fn referred(
+        self: Arc<Self>,
+        room: Option<String>,
+        refer: IncomingRefer,
+        recordables: Arc<Recordables>,
+    ) {
+        let target = refer.target().to.uri.to_string();
+        // Within a call the proxy was passed before.
+        let came_by_the_proxy =
+            || refer.call().is_some() || find(&self.table, &self.key, &refer.target().request_uri).is_some();
+        let Some(number) = room.filter(|_| came_by_the_proxy()) else {
+            return log(&target, refer.reject(StatusCode::FORBIDDEN).await);
+        };
         let (Some(Service::Conference(config)), Ok(_room)) =
             (self.table.get(&number), self.room.try_acquire())
         else {
-            return log(&fetched, refer.reject(StatusCode::BUSY_HERE).await);
+            return log(&target, refer.reject(StatusCode::BUSY_HERE).await);
         };
-        let call = room::fetch(Arc::clone(&self), &number, config, refer, &recordables);
+        let call = room::referred(Arc::clone(&self), &number, config, refer, &recordables);
         match tokio::time::timeout(LONGEST_TALK, call).await {
-            Ok(outcome) => log(&fetched, outcome),
-            Err(_) => tracing::info!(%fetched, number, "call of a room ended after {LONGEST_TALK:?}"),
+            Ok(outcome) => log(&target, outcome),
+            Err(_) => tracing::info!(%target, number, "call of a room ended after {LONGEST_TALK:?}"),
         }
     }
 

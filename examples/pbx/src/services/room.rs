@@ -1,7 +1,7 @@
 //! Conference rooms: whoever calls the number hears the others.
 //!
-//! To telephones it is the focus of a conference (RFC 4579): its Contact says so, somebody in it may have it call somebody
-//! else by a REFER, and its state agent tells who is in it.
+//! To telephones it is the focus of a conference (RFC 4579): its Contact says so, by a REFER to it somebody else is called or put
+//! out, within a call with it or outside of any, and its state agent tells who is in it.
 //!
 //! A room is there while somebody is in it. The sound is mixed by [`Conference`]; the stage of a member plays into the
 //! mix, so that a tone at one is heard by all.
@@ -14,8 +14,8 @@ use crate::event::PbxEvent;
 use hashbrown::HashMap;
 use sidetone_hal::audio::AudioFormat;
 use sidetone_media::tone::{Part, Tone};
-use sidetone_sip_core::StatusCode;
-use sidetone_sip_ua::{Conference, Error, IncomingCall, IncomingRefer};
+use sidetone_sip_core::{Method, StatusCode, Uri};
+use sidetone_sip_ua::{CallHandle, Conference, Error, IncomingCall, IncomingRefer};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Callers in a room at most, whatever its settings say: what a [`Conference`] takes.
@@ -31,11 +31,26 @@ pub struct RoomConfig {
     pub music: Music,
     /// Whether two rising notes tell that somebody joins, and two falling ones that somebody leaves. Default true.
     pub tones: bool,
+    /// Who may have it call somebody. Default [`RoomControl::Accounts`], who could call the room, and the others, themselves.
+    pub control: RoomControl,
+}
+
+/// Whose REFER a room obeys: to call somebody, or, from those in it alone, to put somebody out (`method=BYE`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RoomControl {
+    /// Nobody's.
+    Nobody,
+    /// That of those who are in it, within their call.
+    Members,
+    /// That of every account, also outside of any call.
+    #[default]
+    Accounts,
 }
 
 impl Default for RoomConfig {
     fn default() -> Self {
-        Self { members: 16, music: Music::melody(), tones: true }
+        Self { members: 16, music: Music::melody(), tones: true, control: RoomControl::default() }
     }
 }
 
@@ -55,6 +70,10 @@ pub(crate) struct Rooms {
 }
 
 impl Rooms {
+    fn find(&self, name: &str) -> Option<Arc<Room>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
     /// In how many rooms somebody is.
     pub(super) fn len(&self) -> usize {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner).len()
@@ -77,7 +96,8 @@ struct RoomState {
 
 struct Member {
     number: u64,
-    caller: String,
+    caller: Uri,
+    call: CallHandle,
     stage: Stage,
 }
 
@@ -100,7 +120,7 @@ pub(super) async fn serve(
     let Some(mut seat) = Seat::take(&services, number, config) else {
         return incoming.reject(StatusCode::BUSY_HERE).await;
     };
-    let caller = incoming.from().uri.address_of_record().to_string();
+    let caller = incoming.from().uri.address_of_record();
     incoming.be_focus().await?;
     // The wide band for those who have it: the mixer changes the rate for the others.
     let (stage, port) = stage(AudioFormat::WIDEBAND);
@@ -113,8 +133,60 @@ pub(super) async fn serve(
     Ok(())
 }
 
-/// Somebody in a room wants somebody else to be fetched (RFC 4579 §5.6): the room calls there.
-pub(super) async fn fetch(
+/// Somebody wants something of a room, which is theirs to want.
+pub(super) async fn referred(
+    services: Arc<Services>,
+    number: &str,
+    config: &RoomConfig,
+    refer: IncomingRefer,
+    recordables: &Recordables,
+) -> Result<(), Error> {
+    let within = refer.call().is_some();
+    let may = match config.control {
+        RoomControl::Nobody => false,
+        RoomControl::Members => within,
+        RoomControl::Accounts => true,
+    };
+    if !may {
+        return refer.reject(StatusCode::FORBIDDEN).await;
+    }
+    match refer.target().method == Method::BYE {
+        true => put_out(&services, number, refer).await,
+        false => fetch(services, number, config, refer, recordables).await,
+    }
+}
+
+/// Somebody in a room wants another one out of it: all calls of that user end.
+async fn put_out(services: &Services, number: &str, refer: IncomingRefer) -> Result<(), Error> {
+    let target = refer.target();
+    let (asks, leaves) = (target.from.uri.user(), target.to.uri.user());
+    let room = services.rooms.find(number);
+    let mut calls = Vec::new();
+    let mut is_member = refer.call().is_some();
+    if let Some(room) = room {
+        let state = room.state.lock().await;
+        is_member |= state.members.iter().any(|member| member.caller.user() == asks);
+        let leaving = state.members.iter().filter(|member| member.caller.user() == leaves);
+        calls.extend(leaving.map(|member| member.call.clone()));
+    }
+    drop((asks, leaves));
+    if !is_member {
+        return refer.reject(StatusCode::FORBIDDEN).await;
+    }
+    if calls.is_empty() {
+        return refer.reject(StatusCode::NOT_FOUND).await;
+    }
+    // First, for it may be their own call by which they ask.
+    let told = refer.finish(StatusCode::OK).await;
+    for call in calls {
+        // They may have gone.
+        call.hangup().await.ok();
+    }
+    told
+}
+
+/// The room calls somebody.
+async fn fetch(
     services: Arc<Services>,
     number: &str,
     config: &RoomConfig,
@@ -124,7 +196,7 @@ pub(super) async fn fetch(
     let Some(mut seat) = Seat::take(&services, number, config) else {
         return refer.reject(StatusCode::BUSY_HERE).await;
     };
-    let fetched = refer.target().to.uri.address_of_record().to_string();
+    let fetched = refer.target().to.uri.address_of_record();
     let (stage, port) = stage(AudioFormat::WIDEBAND);
     let mut call = refer.accept_as_focus(port).await?;
     if !established(&mut call).await {
@@ -154,12 +226,7 @@ impl Seat {
         })
     }
 
-    async fn join(
-        &mut self,
-        call: &sidetone_sip_ua::CallHandle,
-        caller: String,
-        stage: Stage,
-    ) -> Result<(), Error> {
+    async fn join(&mut self, call: &CallHandle, caller: Uri, stage: Stage) -> Result<(), Error> {
         let mut state = self.room.state.lock().await;
         match &state.mix {
             Some(mix) => mix.join(call).await?,
@@ -175,7 +242,7 @@ impl Seat {
         }
         let number = state.next;
         state.next += 1;
-        state.members.push(Member { number, caller, stage });
+        state.members.push(Member { number, caller, call: call.clone(), stage });
         self.member = Some(number);
         self.services.tell(state.event(&self.name));
         Ok(())
@@ -184,7 +251,7 @@ impl Seat {
 
 impl RoomState {
     fn event(&self, room: &str) -> PbxEvent {
-        let members = self.members.iter().map(|member| member.caller.clone()).collect();
+        let members = self.members.iter().map(|member| member.caller.to_string()).collect();
         PbxEvent::RoomChanged { room: room.into(), members }
     }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use sidetone_pbx::{
-    FolderMailboxes, MailboxCounts, MemoryMailboxes, Music, OrbitConfig, RoomConfig, VoicemailConfig,
+    FolderMailboxes, MailboxCounts, MemoryMailboxes, Music, OrbitConfig, RoomConfig, RoomControl,
+    VoicemailConfig,
 };
 use sidetone_sip_ua::{CallRequest, JoinOrder};
 
@@ -105,6 +106,87 @@ async fn somebody_is_brought_into_a_room_by_a_refer_to_him_and_by_one_to_the_roo
             |event: &PbxEvent| matches!(event, PbxEvent::RoomChanged { members, .. } if members.len() == 2);
         site.event("two members", full).await;
         drop((bob, joined));
+    }
+}
+
+/// Alice is in no call: the room calls Bob and Alice because she asks it to, and puts Bob out when she is in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_obeys_a_refer_from_outside_of_any_call() {
+    let mut site =
+        Site::new(|builder| builder.extension("800", Service::Conference(RoomConfig::default()))).await;
+    let (mut alices, alice) = site.phone("alice", Protocol::Udp).await;
+    let (mut bobs, bob) = site.phone("bob", Protocol::Udp).await;
+    let mut calls = Vec::new();
+    for (agent, name, tone) in [(&mut bobs, "bob", HIGH), (&mut alices, "alice", LOW)] {
+        let account = alice.clone();
+        let bringing = tokio::spawn(async move { account.bring_in("800", name).await });
+        let call = incoming(agent).await;
+        assert_eq!(call.from().uri.user().as_deref(), Some("800"));
+        let (port, ear) = voice(tone);
+        calls.push((call.answer(port).await.unwrap(), ear));
+        soon("the last word of the room", bringing).await.unwrap().unwrap();
+    }
+    let (mut at_alice, mut alices_ear) = calls.pop().unwrap();
+    let (mut at_bob, mut bobs_ear) = calls.pop().unwrap();
+    alices_ear.hears_from_now(1300.0).await;
+    bobs_ear.hears_from_now(700.0).await;
+    let of = |count: usize| move |event: &PbxEvent| matches!(event, PbxEvent::RoomChanged { members, .. } if members.len() == count);
+    site.event("two members", of(2)).await;
+    soon("Bob is put out", alice.put_out("800", "bob")).await.unwrap();
+    ended(&mut at_bob).await;
+    site.event("Alice alone", of(1)).await;
+    // Who is not there cannot be put out, nor can who is not there put out.
+    let refused = |result| match result {
+        Err(sidetone_sip_ua::Error::Refused(status)) => status,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(soon("404", alice.put_out("800", "bob")).await), StatusCode::NOT_FOUND);
+    assert_eq!(refused(soon("403", bob.put_out("800", "alice")).await), StatusCode::FORBIDDEN);
+    assert_eq!(refused(soon("403", alice.bring_in("600", "bob")).await), StatusCode::FORBIDDEN);
+    // By her own call with it.
+    let room = at_alice.handle();
+    soon("Alice puts herself out", room.put_out("alice")).await.unwrap();
+    ended(&mut at_alice).await;
+    site.event("nobody", of(0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_obeys_those_alone_that_its_settings_name() {
+    let room = |control| {
+        let mut config = RoomConfig::default();
+        config.control = control;
+        Service::Conference(config)
+    };
+    let rooms = [("801", RoomControl::Nobody), ("802", RoomControl::Members)];
+    let site = Site::new(|builder| {
+        rooms.into_iter().fold(builder, |builder, (number, control)| builder.extension(number, room(control)))
+    })
+    .await;
+    let (_alices, alice) = site.phone("alice", Protocol::Udp).await;
+    let (mut bobs, _bob) = site.phone("bob", Protocol::Udp).await;
+    for (number, control) in rooms {
+        let outside = soon("403", alice.bring_in(number, "bob")).await;
+        assert!(
+            matches!(outside, Err(sidetone_sip_ua::Error::Refused(StatusCode::FORBIDDEN))),
+            "{outside:?}"
+        );
+        let (low, _ear) = voice(LOW);
+        let mut call = alice.call(number, low).await.unwrap();
+        established(&mut call).await;
+        let handle = call.handle();
+        let bringing = tokio::spawn(async move { handle.bring_in("bob").await });
+        if control == RoomControl::Members {
+            let (high, mut bobs_ear) = voice(HIGH);
+            let _at_bob = incoming(&mut bobs).await.answer(high).await.unwrap();
+            soon("the last word of the room", bringing).await.unwrap().unwrap();
+            bobs_ear.hears_from_now(700.0).await;
+        } else {
+            let inside = soon("403", bringing).await.unwrap();
+            assert!(
+                matches!(inside, Err(sidetone_sip_ua::Error::Refused(StatusCode::FORBIDDEN))),
+                "{inside:?}"
+            );
+        }
     }
 }
 
