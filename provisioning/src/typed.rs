@@ -27,7 +27,7 @@ pub use locating::{DnsCache, LocatingSettings};
 pub use pnp::PnpSettings;
 pub use registration::{ExpiresPlace, FailbackKind, MacSetting, RegistrationSettings};
 pub use server::{AccountServerSettings, ServerSettings};
-pub use session::{RefreshKind, SessionSettings};
+pub use session::{Redirects, RefreshKind, SessionSettings};
 pub use several::{AccountSeveralSettings, SeveralSettings};
 pub use sound::SoundSettings;
 pub use subscribing::SubscribingSettings;

@@ -142,6 +142,17 @@ pub enum Action {
         /// What it says
         text: String,
     },
+    /// Have a conference of the server call people, or put them out, from outside of it; print what became of each
+    Room {
+        /// The conference: its number, or sip:user@host
+        room: String,
+        /// Whom, likewise
+        #[arg(required = true, num_args = 1..=32)]
+        people: Vec<String>,
+        /// Put them out
+        #[arg(long)]
+        out: bool,
+    },
     /// Answer incoming calls
     Answer {
         /// How many calls to answer before ending; 0 goes on until a signal

@@ -540,6 +540,8 @@ impl Run {
                 Command::Answer(call) => self.order(call, Order::Answer),
                 Command::Reject(call) => self.order(call, Order::Reject(self.firmware.refusal(call))),
                 Command::HangUp(call) => self.order(call, Order::HangUp),
+                Command::SendToRoom { call, account, room } => self.send_to_room(call, account, room),
+                Command::Follow(call) => self.order(call, Order::Follow),
                 Command::Withdraw(call) => self.order(call, Order::Withdraw),
                 Command::Hold(call) => self.order(call, Order::Hold),
                 Command::Resume(call) => self.order(call, Order::Resume),

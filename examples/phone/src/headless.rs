@@ -2,6 +2,7 @@
 
 mod plug_and_play;
 mod report;
+mod room;
 mod script;
 mod texts;
 mod watching;
@@ -77,9 +78,12 @@ pub async fn run(
     }
     let stage = match action {
         Action::Call { script, .. } | Action::Answer { script, .. } => Stage::new(script.clone())?,
-        Action::Register | Action::Message { .. } | Action::Blf { .. } | Action::Mwi { .. } | Action::Pnp => {
-            Stage::new(Script::default())?
-        }
+        Action::Register
+        | Action::Message { .. }
+        | Action::Room { .. }
+        | Action::Blf { .. }
+        | Action::Mwi { .. }
+        | Action::Pnp => Stage::new(Script::default())?,
     };
     let agent = config.user_agent("phone", trace).await?;
     let mut run = Run { agent, stage: Arc::new(stage), stop, rules: CallPolicy::default(), out };
@@ -130,6 +134,7 @@ impl<O: FnMut(String)> Run<O> {
         match action {
             // `Pnp` takes no account, and is done before.
             Action::Register | Action::Pnp => Ok(Outcome::Done),
+            Action::Room { room, people, out } => Ok(self.room(accounts.first(), room, people, *out).await),
             Action::Message { to, text } => Ok(self.message(accounts.first(), to, text).await),
             Action::Call { to, anonymous, .. } => {
                 let account = match accounts.into_iter().next() {

@@ -32,6 +32,7 @@ const FUNCTIONS: &[&str] = &[
     "forward-no-answer",
     "transfer",
     "conference",
+    "room",
     "hold",
     "redial",
     "call-return",

@@ -51,11 +51,11 @@ pub(super) const SESSION: &[Setting] = {
         ),
         row(
             "account.N.redirect",
-            Choice(&["follow", "never"]),
+            Choice(&["follow", "ask", "never"]),
             "follow",
             Admin,
             LIVE,
-            "What a call does that is sent elsewhere (302): follows, to 8 addresses at most, or ends.",
+            "What a call does that is sent elsewhere (302): follows, to 8 addresses at most, asks the person first, or ends.",
         ),
         row(
             "account.N.redirect_call_id",

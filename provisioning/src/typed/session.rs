@@ -14,8 +14,8 @@ pub struct SessionSettings {
     pub phone_refreshes: Option<bool>,
     pub refresh_by: RefreshKind,
     pub reliable: bool,
-    /// Whether calls follow a 302 and the like.
-    pub follow_redirects: bool,
+    /// What calls do that are sent elsewhere by a 302 and the like.
+    pub redirects: Redirects,
     pub redirect_new_call_id: bool,
     pub server2: Option<String>,
     pub concurrent: bool,
@@ -29,6 +29,18 @@ pub enum RefreshKind {
     Auto,
     Invite,
     Update,
+}
+
+/// What a call does that is sent elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Redirects {
+    /// It follows.
+    Follow,
+    /// The person is asked.
+    Ask,
+    /// It ends.
+    Never,
 }
 
 impl Settings {
@@ -48,7 +60,11 @@ impl Settings {
                 _ => RefreshKind::Auto,
             },
             reliable: value("reliable").bool(),
-            follow_redirects: value("redirect").word() == "follow",
+            redirects: match value("redirect").word() {
+                "ask" => Redirects::Ask,
+                "never" => Redirects::Never,
+                _ => Redirects::Follow,
+            },
             redirect_new_call_id: value("redirect_call_id").word() == "new",
             server2: value("server2").filled(),
             concurrent: value("redundancy").word() == "concurrent",

@@ -3,7 +3,7 @@
 use super::{Media, locating, registration};
 use crate::models::Model;
 use sidetone_hal::net::Protocol;
-use sidetone_provisioning::{AccountSettings, KeepAliveKind as Kind, NatKind, RefreshKind, Transport};
+use sidetone_provisioning::{AccountSettings, KeepAliveKind as Kind, NatKind, Redirects, RefreshKind, Transport};
 use sidetone_sip_core::header::Refresher;
 use sidetone_sip_core::{ParseError, StatusCode, Uri};
 use sidetone_sip_ua::feature::redirect::{Follow, RedirectConfig};
@@ -87,7 +87,11 @@ fn session_of(settings: &AccountSettings) -> SessionConfig {
 
 fn redirect_of(settings: &AccountSettings) -> RedirectConfig {
     let mut redirect = RedirectConfig::default();
-    redirect.follow = if settings.session.follow_redirects { Follow::Always } else { Follow::Never };
+    redirect.follow = match settings.session.redirects {
+        Redirects::Follow => Follow::Always,
+        Redirects::Ask => Follow::Ask,
+        _ => Follow::Never,
+    };
     redirect.new_call_id = settings.session.redirect_new_call_id;
     redirect
 }

@@ -145,6 +145,7 @@ fn function_of(key: &KeySettings, keys: &KeysSettings, settings: &Settings) -> R
         "forward-no-answer" => KeyFunction::Forward(ForwardKind::NoAnswer),
         "transfer" => KeyFunction::Transfer,
         "conference" => KeyFunction::Conference,
+        "room" => KeyFunction::Room(value()?),
         "hold" => KeyFunction::Hold,
         "redial" => KeyFunction::Redial,
         "call-return" => KeyFunction::CallReturn,

@@ -469,6 +469,8 @@ mod tests {
         let plain = settings("plain", "").expect("valid").accounts.pop().expect("one");
         assert_eq!(plain.session.timer.usage, ExtensionUse::Off);
         assert_eq!((plain.redirect.follow, plain.redirect.new_call_id), (Follow::Always, true));
+        let asking = settings("asking", "account.1.redirect = ask\n").expect("valid").accounts.pop();
+        assert_eq!(asking.expect("one").redirect.follow, Follow::Ask);
         let wrong = settings("wrong", "account.1.server2 = tel:5\n").expect_err("no server").to_string();
         assert!(wrong.contains("server2"), "{wrong}");
     }

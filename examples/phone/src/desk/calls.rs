@@ -22,6 +22,8 @@ pub(super) enum Order {
     Reject(Refusal),
     HangUp,
     Withdraw,
+    /// Call whom the other side named instead.
+    Follow,
     Hold,
     Resume,
     Dtmf(char),
@@ -156,7 +158,14 @@ async fn decide(
                 let _ = call.reject(StatusCode::BUSY_HERE).await;
                 return local();
             }
-            Some(Order::Hold | Order::Resume | Order::MarkHold(_) | Order::Dtmf(_) | Order::Process(_)) => {}
+            Some(
+                Order::Follow
+                | Order::Hold
+                | Order::Resume
+                | Order::MarkHold(_)
+                | Order::Dtmf(_)
+                | Order::Process(_),
+            ) => {}
         }
     }
 }
@@ -206,10 +215,13 @@ async fn attend(
                     Some(CallEvent::Resumed) => Signal::Resumed(id),
                     Some(CallEvent::Dtmf(digit)) => Signal::Dtmf { call: id, digit },
                     Some(CallEvent::RemoteIdentity(identity)) => Signal::Identity { call: id, identity },
-                    Some(CallEvent::Redirected { targets, .. }) => match targets.into_iter().next() {
-                        Some(target) => Signal::Peer { call: id, peer: peer(&target.into()) },
-                        None => continue,
-                    },
+                    Some(CallEvent::Redirected { targets, ask }) => {
+                        match targets.into_iter().next().map(|target| peer(&target.into())) {
+                            Some(to) if ask => Signal::Redirected { call: id, to },
+                            Some(peer) => Signal::Peer { call: id, peer },
+                            None => continue,
+                        }
+                    }
                     Some(CallEvent::Transfer(ReferProgress::Trying(status))) => {
                         let progress = TransferProgress::Trying(status.code());
                         Signal::Transfer { call: id, progress }
@@ -243,6 +255,7 @@ async fn attend(
                     }
                     Order::MarkHold(headers) => handle.set_offer_headers(headers).await,
                     Order::Process(processing) => handle.set_audio_processing(processing).await,
+                    Order::Follow => handle.follow_redirect().await,
                     Order::HangUp | Order::Reject(_) => handle.hangup().await,
                     Order::Withdraw => handle.hangup_because(EndReason::CompletedElsewhere).await,
                     Order::Answer | Order::Hold | Order::Resume => Ok(()),

@@ -67,6 +67,21 @@ impl Run {
         });
     }
 
+    /// Has a conference with which we have no call take this one over, and tells the firmware what comes of it.
+    pub(super) fn send_to_room(&self, call: CallRef, account: usize, room: String) {
+        let reports = self.reports.clone();
+        let found = self.handles.get(&call).cloned().zip(self.accounts.get(account).cloned());
+        tokio::spawn(async move {
+            let done = match found {
+                Some((handle, account)) => handle.join_conference(&account, room).await,
+                None => Err(Error::Closed),
+            };
+            let progress = progress_of(done);
+            // A desk that is gone needs to know nothing more.
+            let _ = reports.send(Report::Signal(call, Signal::BroughtIn { call, progress })).await;
+        });
+    }
+
     /// Joins calls, and tells the firmware if that is not possible.
     pub(super) async fn join(&mut self, calls: &[CallRef]) {
         let handles: Vec<CallHandle> =

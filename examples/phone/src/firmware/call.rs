@@ -81,6 +81,8 @@ pub struct Call {
     pub(super) received: String,
     /// Who is in the conference that the other side is the focus of.
     pub(super) people: Vec<String>,
+    /// Where the other side sends it, while the person is asked.
+    pub(super) redirected: Option<Peer>,
     /// Who had us make this call.
     pub(super) transferred_by: Option<String>,
     /// What the person dialled, or had dialled.
@@ -280,6 +282,7 @@ impl Firmware {
             sent_at: None,
             received: String::new(),
             people: Vec::new(),
+            redirected: None,
             transferred_by: None,
             dialled: None,
             waiting: Waiting::default(),

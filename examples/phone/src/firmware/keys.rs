@@ -74,6 +74,8 @@ pub(super) enum Soft {
     CallFree,
     /// Wait no more.
     Forget,
+    /// Let a call go where it is sent.
+    Follow,
 }
 
 impl Soft {
@@ -135,6 +137,7 @@ impl Soft {
             Self::Wait => "Wait",
             Self::CallFree => "Call",
             Self::Forget => "Forget",
+            Self::Follow => "Follow",
         }
     }
 }
@@ -186,7 +189,7 @@ impl Firmware {
         if call.page.is_some() {
             return [None, None, None, Some(Soft::End)];
         }
-        if let Some(answers) = self.answers(call.id) {
+        if let Some(answers) = self.answers(call.id).or_else(|| self.redirection_keys(call.id)) {
             return answers;
         }
         if call.is_ringing() {
@@ -441,7 +444,10 @@ impl Firmware {
             Mode::Idle if key == Key::Send => self.dial_tone(now),
             Mode::Idle => {}
             Mode::Ended { .. } => self.leave(),
-            Mode::Call(_) => {
+            Mode::Call(shown) => {
+                if self.follow(shown) {
+                    return;
+                }
                 if let Some(call) = self.waiting() {
                     self.answer(call);
                 }
@@ -665,9 +671,12 @@ impl Firmware {
             (Soft::Wait, _) => self.wait_for_free(now),
             (Soft::CallFree, _) => self.call_free(now),
             (Soft::Forget, _) => self.stop_waiting(now),
+            (Soft::Follow, Some(call)) => {
+                self.follow(call);
+            }
             (Soft::Blind | Soft::Consult | Soft::Beside | Soft::Back, _) => self.answer_question(now, soft),
             (
-                Soft::Hold | Soft::PrivateHold | Soft::Resume | Soft::Swap | Soft::End | Soft::StartRecording,
+                Soft::Hold | Soft::PrivateHold | Soft::Resume | Soft::Swap | Soft::Follow | Soft::End | Soft::StartRecording,
                 None,
             )
             | (Soft::More | Soft::Given(_), _) => {}

@@ -28,6 +28,7 @@ mod policy;
 mod programmable;
 mod recorder;
 mod recordings;
+mod redirection;
 mod screen;
 mod served;
 mod shared;
@@ -512,6 +513,7 @@ impl Firmware {
             Signal::ClickToTalk(call) => self.click_to_talk(call),
             Signal::ClickToHold(call) => self.click_to_hold(call),
             Signal::Resync { reboot } => self.reload_wanted(now, reboot),
+            Signal::Redirected { call, to } => self.redirected(call, to),
             Signal::People { call, people } => self.people_are(call, people),
             Signal::BroughtIn { call, progress } => self.brought_in(now, call, progress),
             Signal::NotJoined(reason) => self.not_joined(now, &reason),

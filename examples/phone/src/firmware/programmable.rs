@@ -7,6 +7,7 @@
 mod list;
 mod page;
 mod park;
+mod room;
 
 pub use list::Member;
 pub use park::{ParkBy, ParkKey};
@@ -106,6 +107,8 @@ pub enum KeyFunction {
     Transfer,
     /// As the conference key.
     Conference,
+    /// Brings whoever we talk to into this conference room of the server, in which we are not; beside calls, calls it.
+    Room(String),
     /// As the hold key.
     Hold,
     /// As the redial key.
@@ -148,7 +151,7 @@ impl KeyFunction {
     fn number(&self) -> Option<&str> {
         match self {
             Self::Blf(key) => Some(&key.extension),
-            Self::SpeedDial(number) | Self::Intercom { number, .. } => Some(number),
+            Self::SpeedDial(number) | Self::Room(number) | Self::Intercom { number, .. } => Some(number),
             _ => None,
         }
     }
@@ -210,6 +213,7 @@ impl Firmware {
                 None => dark(""),
             },
             KeyFunction::SpeedDial(number)
+            | KeyFunction::Room(number)
             | KeyFunction::Prefix(number)
             | KeyFunction::Retrieve(number)
             | KeyFunction::Intercom { number, .. } => dark(number),
@@ -321,6 +325,7 @@ impl Firmware {
             KeyFunction::Forward(kind) => self.forward_key(now, account, kind),
             KeyFunction::Transfer => self.transfer_key(now),
             KeyFunction::Conference => self.conference_key(now),
+            KeyFunction::Room(room) => self.press_room(now, account, room),
             KeyFunction::Hold => {
                 if let Mode::Call(call) = self.mode {
                     self.toggle_hold(call);

@@ -348,6 +348,10 @@ fn calling(phone: &Firmware, call: &Call, now: Instant) -> Body {
         let details = vec![format!("to {to}"), how];
         return Body { title: "Transferring".to_owned(), main: title.to_owned(), details, tone: Tone::Busy };
     }
+    if let Some(to) = &call.redirected {
+        let details = vec![format!("sends you to {}", to.title()), "Follow?".to_owned()];
+        return Body { title: "Redirected".to_owned(), main: title.to_owned(), details, tone: Tone::Busy };
+    }
     let tone = match call.state {
         CallState::Ringing => Tone::Ringing,
         CallState::Talking if !call.remote_hold => Tone::Talking,
@@ -368,6 +372,7 @@ fn calling(phone: &Firmware, call: &Call, now: Instant) -> Body {
 
 const fn state_of(call: &Call) -> &'static str {
     match call.state {
+        CallState::Calling if call.redirected.is_some() => "Redirected",
         CallState::Calling => "Calling",
         CallState::Alerting { .. } => "Ringing",
         CallState::Ringing => "Incoming call",

@@ -102,6 +102,14 @@ pub enum Signal {
         /// Who.
         identity: Box<RemoteIdentity>,
     },
+    /// The other side sends a call of ours elsewhere, and the settings have the person asked. [`Command::Follow`] is what comes of a
+    /// yes.
+    Redirected {
+        /// Which call.
+        call: CallRef,
+        /// Where to: the first of the new targets.
+        to: Peer,
+    },
     /// What is heard of a transfer that we asked for.
     Transfer {
         /// The call that is transferred.
@@ -345,6 +353,17 @@ pub enum Command {
         /// Who is asked.
         order: JoinOrder,
     },
+    /// Have a conference of the server, with which there is no call, take a call over; the call ends once it is there.
+    SendToRoom {
+        /// The call.
+        call: CallRef,
+        /// On which account the conference is asked, counted from 0.
+        account: usize,
+        /// The conference: a number or an address.
+        room: String,
+    },
+    /// Let a call go where the other side sends it.
+    Follow(CallRef),
     /// Give up a call of ours that rings, which comes from elsewhere next: who rings has missed nothing.
     Withdraw(CallRef),
     /// Call somebody whose telephone is to answer at once.

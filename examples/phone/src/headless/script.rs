@@ -140,6 +140,10 @@ pub(super) async fn attend(
                 Some(CallEvent::Held) => report.holds += 1,
                 Some(CallEvent::RemoteHold) => report.remote_holds += 1,
                 Some(CallEvent::Dtmf(digit)) => report.dtmf_received.push(digit),
+                // Nobody is there who could be asked (`account.N.redirect = ask`).
+                Some(CallEvent::Redirected { ask: true, .. }) => {
+                    tokio::spawn(perform(Step::HangUp, scene.clone()));
+                }
                 Some(CallEvent::Ended(cause)) => {
                     report.cause = Cause::from(&cause);
                     break;

@@ -27,6 +27,7 @@ mod manual;
 mod panel;
 mod policy;
 mod recorder;
+mod redirection;
 mod screens;
 mod serving;
 mod settings;

@@ -131,6 +131,32 @@ async fn the_room_of_the_server_joins_desks_in_both_orders() {
     }
 }
 
+/// Who presses it is in no call with the room, which takes the call over from outside.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_brings_who_we_talk_to_into_a_room_that_we_are_not_in() {
+    let settings = "phone.model = es620\nkey.3.type = room\nkey.3.value = 800\n";
+    let room = Pbx::builder().extension("800", Service::Conference(RoomConfig::default()));
+    let (pbx, mut people) = office_of(room, 3, settings).await;
+    // Beside calls it calls the room.
+    people[2].press(Key::Line(3)).await;
+    people[2].sees_people(&["103"]).await;
+    talk(&mut people).await;
+    people[0].press(Key::Line(3)).await;
+    for person in &mut people[1..] {
+        person.sees_people(&["102", "103"]).await;
+    }
+    people[0].sees_the_end().await;
+    // A room that is none leaves the call as it was.
+    close(pbx, people).await;
+    let (pbx, mut people) = office(2, settings).await;
+    talk(&mut people).await;
+    people[0].press(Key::Line(3)).await;
+    people[0].sees("102 did not join: 404 Not Found").await;
+    people[0].sees("Talking").await;
+    people[1].sees("Talking").await;
+    close(pbx, people).await;
+}
+
 impl Person {
     /// Waits until the screen names these, in any order.
     async fn sees_people(&mut self, wanted: &[&str]) {

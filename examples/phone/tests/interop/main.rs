@@ -12,6 +12,7 @@
 mod baresip_features;
 mod chromium;
 mod ffmpeg;
+mod hold_music;
 mod hostile;
 mod kamailio_baresip;
 mod linphone;
@@ -24,6 +25,8 @@ mod paging;
 mod peers;
 mod plug_and_play;
 mod presence;
+mod ringing;
+mod rooms;
 mod sdp;
 mod session_timer;
 mod sipp;
@@ -37,7 +40,7 @@ use std::process::ExitCode;
 /// `cargo test -p sidetone-phone --test interop -- sipp` runs one subject.
 fn main() -> ExitCode {
     // Those that take little of the machine are together: beside one that takes much, they would leave room unused.
-    let subjects: [(&str, Vec<Trial>); 19] = [
+    let subjects: [(&str, Vec<Trial>); 22] = [
         ("ffmpeg", ffmpeg::trials()),
         ("chromium", chromium::trials()),
         ("two_phones", two_phones::trials()),
@@ -45,6 +48,9 @@ fn main() -> ExitCode {
         ("kamailio_baresip", kamailio_baresip::trials()),
         ("baresip_features", baresip_features::trials()),
         ("linphone", linphone::trials()),
+        ("rooms", rooms::trials()),
+        ("hold_music", hold_music::trials()),
+        ("ringing", ringing::trials()),
         ("mixed", mixed::trials()),
         ("srtp", srtp::trials()),
         ("wideband", wideband::trials()),

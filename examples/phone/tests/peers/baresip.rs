@@ -40,6 +40,8 @@ pub(crate) struct More<'a> {
     pub(crate) account: &'a str,
     /// The file of contacts.
     pub(crate) contacts: &'a str,
+    /// Whether it lets calls ring until it is told to `accept` them.
+    pub(crate) rings: bool,
 }
 
 pub(crate) struct Baresip {
@@ -119,13 +121,12 @@ impl Baresip {
         let rtp = free_port();
         let config = format!(
             "module_path {}\npoll_method epoll\nnet_interface 127.0.0.1\nsip_listen 127.0.0.1:0\nrtp_ports {rtp}-{}\n\
-             {source}\naudio_channels 1\naudio_level no\njitter_buffer_delay 5-10\nsnd_path {}\n\
+             {source}\naudio_channels 1\naudio_level no\njitter_buffer_delay 5-10\nsnd_path .\n\
              call_local_timeout 60\ncall_max_calls 4\nstatmode_default off\nctrl_tcp_listen 127.0.0.1:{control_port}\n\
              module {}.so\nmodule sndfile.so\n{}\
              module_tmp account.so\nmodule_app ctrl_tcp.so\nmodule_app menu.so\n{}",
             module_folder()?.display(),
             rtp.saturating_add(30),
-            folder.display(),
             codecs.module,
             encryption.map(|(module, _)| format!("module {module}.so\n")).unwrap_or_default(),
             more.modules.iter().map(|module| format!("module_app {module}.so\n")).collect::<String>(),
@@ -135,7 +136,8 @@ impl Baresip {
         let config = if by_dtls { config + "rtcp_mux yes\n" } else { config };
         let encryption = encryption.map(|(_, kind)| format!(";mediaenc={kind}")).unwrap_or_default();
         let account = format!(
-            "<sip:{name}@127.0.0.1:{server_port}>;auth_pass={name}-secret;regint=120;answermode=auto{encryption}{}\n",
+            "<sip:{name}@127.0.0.1:{server_port}>;auth_pass={name}-secret;regint=120;answermode={}{encryption}{}\n",
+            if more.rings { "manual" } else { "auto" },
             more.account
         );
         std::fs::write(folder.join("config"), config)?;
@@ -143,6 +145,8 @@ impl Baresip {
         std::fs::write(folder.join("contacts"), more.contacts)?;
         let mut command = Command::new("baresip");
         command.arg("-f").arg(&folder).args(["-v", "-s"]);
+        // Where it records is a short path: it cuts the names of its files when they are longer than about 120 octets.
+        command.current_dir(&folder);
         if by_dtls {
             command.env("LD_PRELOAD", ec_certificate(&folder)?);
         }

@@ -8,7 +8,9 @@ use std::process::Command;
 
 pub(crate) struct Linphone {
     process: Process,
+    folder: PathBuf,
     microphone: PathBuf,
+    recordings: u32,
 }
 
 impl Linphone {
@@ -50,7 +52,7 @@ impl Linphone {
         process.wait_for_line("ipv6 use disabled", SOON)?;
         process.write_line("soundcard use files")?;
         process.wait_for_line("Using wav files", SOON)?;
-        Ok(Self { process, microphone })
+        Ok(Self { process, folder, microphone, recordings: 0 })
     }
 
     pub(crate) fn command(&mut self, line: &str) -> Outcome {
@@ -59,6 +61,21 @@ impl Linphone {
 
     pub(crate) fn wait_for_line(&mut self, needle: &str) -> Result<String, Failed> {
         self.process.wait_for_line(needle, SOON)
+    }
+
+    /// In a call: records so many seconds of what it hears, from now on. (Told to record before the call is up, linphonec 5.1 takes
+    /// no command any more.)
+    pub(crate) fn hears(&mut self, seconds: u32) -> Result<Vec<i16>, Failed> {
+        self.recordings += 1;
+        let path = self.folder.join(format!("heard-{}.wav", self.recordings));
+        self.command(&format!("record {}", path.display()))?;
+        let enough = u64::from(sound::RATE) * 2 * u64::from(seconds);
+        let written = || std::fs::metadata(&path).map_or(0, |file| file.len()) >= enough;
+        self.process.wait_until("recording", SOON, written)?;
+        // Its header counts itself among the data, which no reader likes: 16-bit samples at 8000 Hz follow 44 octets.
+        let recorded = std::fs::read(&path)?;
+        let samples = recorded.get(44..).unwrap_or_default().chunks_exact(2);
+        Ok(samples.map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
     }
 
     /// In a call: says its tone.

@@ -18,6 +18,7 @@ pub(crate) mod browser;
 pub(crate) mod ffmpeg;
 pub(crate) mod kamailio;
 pub(crate) mod linphone;
+pub(crate) mod pbx;
 pub(crate) mod phone;
 pub(crate) mod pki;
 pub(crate) mod process;
