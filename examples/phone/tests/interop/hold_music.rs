@@ -125,6 +125,7 @@ async fn parked(stage: &Stage) -> Outcome {
     established(&mut call).await?;
     within("transfer", call.handle().transfer("701")).await??;
     ended(&mut call).await?;
+    bob.wait_for_line(" ended (")?;
     expect_heard("linphone in the orbit", &bob.hears(3)?, MUSIC_HZ)?;
     let (port, mut alice_hears) = tone_port(LOW, HIGH);
     let mut call = alice.call("701", port).await?;

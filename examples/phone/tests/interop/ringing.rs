@@ -71,16 +71,15 @@ async fn to_baresip(stage: &Stage) -> Outcome {
     carol.wait_for("CALL_CLOSED", SOON)?;
     ended(&mut asking).await?;
     let handle = call.handle();
-    let (transfer, answered) = tokio::join!(within("transfer", handle.transfer("carol")), async {
-        let peer = carol.wait_for("CALL_INCOMING", SOON)?;
-        carol.command("accept", "")?;
-        carol.wait_for("CALL_ESTABLISHED", SOON)?;
-        Ok::<_, Failed>(peer)
-    });
-    answered?;
-    transfer??;
+    let transfer = tokio::spawn(async move { within("transfer", handle.transfer("carol")).await });
+    carol.wait_for("CALL_INCOMING", SOON)?;
+    carol.command("accept", "")?;
+    carol.wait_for("CALL_ESTABLISHED", SOON)?;
+    transfer.await???;
     call_event(&mut call, "end of the transfer", done).await?;
     ended(&mut call).await?;
+    // Or it would say it in the call with Alice.
+    bob.wait_for_line(" ended (")?;
     bob.speak()?;
     expect_heard("linphone", &bob.hears(3)?, 600.0)?;
     bob.command("terminate")?;
@@ -105,12 +104,10 @@ async fn to_linphone(stage: &Stage) -> Outcome {
     ended(&mut asking).await?;
     carol.wait_for_line(" ended (")?;
     let handle = call.handle();
-    let (transfer, answered) = tokio::join!(within("transfer", handle.transfer("carol")), async {
-        carol.wait_for_line("Receiving new incoming call from sip:bob@")?;
-        carol.command("answer")
-    });
-    answered?;
-    transfer??;
+    let transfer = tokio::spawn(async move { within("transfer", handle.transfer("carol")).await });
+    carol.wait_for_line("Receiving new incoming call from sip:bob@")?;
+    carol.command("answer")?;
+    transfer.await???;
     call_event(&mut call, "end of the transfer", done).await?;
     ended(&mut call).await?;
     carol.speak()?;
@@ -147,6 +144,8 @@ async fn replaces(stage: &Stage) -> Outcome {
     transfer??;
     ended(&mut asking).await?;
     ended(&mut call).await?;
+    // Or it would say it in the call with Alice.
+    bob.wait_for_line(" ended (")?;
     bob.speak()?;
     carol_hears.tone().await?;
     expect_heard("linphone", &bob.hears(3)?, 400.0)?;
@@ -170,21 +169,27 @@ async fn between_linphones(stage: &Stage) -> Outcome {
     rings(&mut asking).await?;
     carol.wait_for_line("Receiving new incoming call from sip:alice@")?;
     let (handle, consultation) = (call.handle(), asking.handle());
-    let (transfer, answered) = tokio::join!(within("transfer", handle.transfer_to(&consultation)), async {
-        carol.wait_for_line("Receiving new incoming call from sip:bob@")?;
-        carol.wait_for_line("Call 1 with sip:alice@")?;
-        carol.command("answer")
-    });
-    answered?;
-    transfer??;
+    let transfer = tokio::spawn(async move { within("transfer", handle.transfer_to(&consultation)).await });
+    carol.wait_for_line("Receiving new incoming call from sip:bob@")?;
+    carol.command("answer 2")?;
+    transfer.await???;
     ended(&mut asking).await?;
     ended(&mut call).await?;
+    // Or it would say it in the call with Alice.
+    bob.wait_for_line(" ended (")?;
     bob.speak()?;
-    expect_heard("linphone that rang", &carol.hears(3)?, 1000.0)?;
+    hears_the_other(&mut carol)?;
     carol.speak()?;
-    expect_heard("linphone that was transferred", &bob.hears(3)?, 1000.0)?;
+    hears_the_other(&mut bob)?;
     bob.command("terminate")?;
-    carol.wait_for_line("Call 2 with sip:bob@")?;
+    carol.wait_for_line(" ended (No error")?;
     drop((bob, carol));
     alice.end().await
+}
+
+/// Two linphones talk with the codec that they like best, at 8000, 16 000 or 48 000 samples a second, and so they record.
+fn hears_the_other(linphone: &mut Linphone) -> Outcome {
+    let samples = linphone.hears(8)?;
+    let heard = |factor: f64| expect_heard("linphone", &samples, 1000.0 / factor);
+    heard(1.0).or_else(|_| heard(2.0)).or_else(|_| heard(6.0))
 }

@@ -78,12 +78,12 @@ async fn fetched(stage: &Stage) -> Outcome {
     bob.wait_for("CALL_ESTABLISHED", SOON)?;
     alice_hears.tone().await?;
     bob.listen(Duration::from_secs(2))?;
-    let (brought, answered) = tokio::join!(within("last word of the room", room.bring_in("carol")), async {
-        carol.wait_for_line("Receiving new incoming call from")?;
-        carol.command("answer")
-    });
-    answered?;
-    brought??;
+    // What blocks until a peer does something would keep another future of this task from going on.
+    let asked = room.clone();
+    let brought = tokio::spawn(async move { within("last word of the room", asked.bring_in("carol")).await });
+    carol.wait_for_line("Receiving new incoming call from")?;
+    carol.command("answer")?;
+    brought.await???;
     present(&mut watched, vec!["alice", "bob", "carol"]).await?;
     within("last word of the room", room.put_out("bob")).await??;
     bob.wait_for("CALL_CLOSED", SOON)?;
@@ -202,9 +202,12 @@ async fn brought(stage: &Stage) -> Outcome {
         within("last word", first.join_focus(&room.handle(), order)).await??;
         ended(&mut first).await?;
         present(&mut watched, vec!["alice", "carol"]).await?;
+        // Or it would say it in the call that the one with the room takes the place of.
+        carol.wait_for_line(" ended (")?;
         carol.speak()?;
         alice_hears.tone().await?;
         carol.command("terminate")?;
+        carol.wait_for_line(" ended (")?;
         present(&mut watched, vec!["alice"]).await?;
         room.hangup().await?;
         ended(&mut room).await?;

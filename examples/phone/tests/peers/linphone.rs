@@ -63,7 +63,7 @@ impl Linphone {
         self.process.wait_for_line(needle, SOON)
     }
 
-    /// In a call: records so many seconds of what it hears, from now on. (Told to record before the call is up, linphonec 5.1 takes
+    /// In a call: records so many seconds of what it hears with G.711, from now on. (Told to record before the call is up, linphonec 5.1 takes
     /// no command any more.)
     pub(crate) fn hears(&mut self, seconds: u32) -> Result<Vec<i16>, Failed> {
         self.recordings += 1;
@@ -72,7 +72,7 @@ impl Linphone {
         let enough = u64::from(sound::RATE) * 2 * u64::from(seconds);
         let written = || std::fs::metadata(&path).map_or(0, |file| file.len()) >= enough;
         self.process.wait_until("recording", SOON, written)?;
-        // Its header counts itself among the data, which no reader likes: 16-bit samples at 8000 Hz follow 44 octets.
+        // Its header, which it writes last, counts itself among the data: 16-bit samples follow 44 octets.
         let recorded = std::fs::read(&path)?;
         let samples = recorded.get(44..).unwrap_or_default().chunks_exact(2);
         Ok(samples.map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
