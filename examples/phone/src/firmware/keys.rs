@@ -676,7 +676,13 @@ impl Firmware {
             }
             (Soft::Blind | Soft::Consult | Soft::Beside | Soft::Back, _) => self.answer_question(now, soft),
             (
-                Soft::Hold | Soft::PrivateHold | Soft::Resume | Soft::Swap | Soft::Follow | Soft::End | Soft::StartRecording,
+                Soft::Hold
+                | Soft::PrivateHold
+                | Soft::Resume
+                | Soft::Swap
+                | Soft::Follow
+                | Soft::End
+                | Soft::StartRecording,
                 None,
             )
             | (Soft::More | Soft::Given(_), _) => {}

@@ -63,13 +63,14 @@ impl Linphone {
         self.process.wait_for_line(needle, SOON)
     }
 
-    /// In a call: records so many seconds of what it hears with G.711, from now on. (Told to record before the call is up, linphonec 5.1 takes
+    /// In a call: records at least so many seconds of what it hears with G.711, from now on. (Told to record before the call is up, linphonec 5.1 takes
     /// no command any more.)
     pub(crate) fn hears(&mut self, seconds: u32) -> Result<Vec<i16>, Failed> {
         self.recordings += 1;
         let path = self.folder.join(format!("heard-{}.wav", self.recordings));
         self.command(&format!("record {}", path.display()))?;
-        let enough = u64::from(sound::RATE) * 2 * u64::from(seconds);
+        // Twice as long: beside busy programs it plays and records with holes.
+        let enough = u64::from(sound::RATE) * 2 * 2 * u64::from(seconds);
         let written = || std::fs::metadata(&path).map_or(0, |file| file.len()) >= enough;
         self.process.wait_until("recording", SOON, written)?;
         // Its header, which it writes last, counts itself among the data: 16-bit samples follow 44 octets.

@@ -130,14 +130,14 @@ pub(crate) fn strongest(samples: &[i16], rate: u32) -> f64 {
         .unwrap_or_default()
 }
 
-/// Whether somebody's recording has a second of the tone at least, nearly alone.
+/// Whether somebody's recording has half a second of the tone at least, nearly alone.
 pub(crate) fn expect_heard(who: &str, samples: &[i16], hertz: f64) -> Result<(), Failed> {
     let with_tone = samples
         .chunks_exact(RATE as usize / 10)
         .filter(|part| rms(part) > 300.0 && share_at(part, RATE, hertz) > 0.8);
     let seconds = with_tone.count() as f64 / 10.0;
     println!("{who}: {seconds} s of {hertz} Hz in {} samples", samples.len());
-    match seconds >= 1.0 {
+    match seconds >= 0.5 {
         true => Ok(()),
         false => Err(format!("{who} heard {seconds} s of {hertz} Hz").into()),
     }
