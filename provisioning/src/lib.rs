@@ -15,6 +15,6 @@ pub use typed::{
     DialSettings, DndSettings, DnsCache, DtmfInfo, DtmfMode, ExpiresPlace, FailbackKind, FeatureSettings,
     ForwardSettings, IdentitySettings, IntercomSettings, KeepAliveKind, KeySettings, KeysSettings,
     LocatingSettings, MacSetting, MediaSettings, NatKind, PagingSettings, PhoneSettings, PnpSettings,
-    Redirects, RefreshKind, RegistrationSettings, ServerSettings, SessionSettings, SeveralSettings, SoundSettings, Srtp,
-    SubscribingSettings, TimerSettings, TlsSettings, ToneSettings, Transport,
+    Redirects, RefreshKind, RegistrationSettings, ServerSettings, SessionSettings, SeveralSettings,
+    SoundSettings, Srtp, SubscribingSettings, TimerSettings, TlsSettings, ToneSettings, Transport,
 };

@@ -3,7 +3,9 @@
 use super::{Media, locating, registration};
 use crate::models::Model;
 use sidetone_hal::net::Protocol;
-use sidetone_provisioning::{AccountSettings, KeepAliveKind as Kind, NatKind, Redirects, RefreshKind, Transport};
+use sidetone_provisioning::{
+    AccountSettings, KeepAliveKind as Kind, NatKind, Redirects, RefreshKind, Transport,
+};
 use sidetone_sip_core::header::Refresher;
 use sidetone_sip_core::{ParseError, StatusCode, Uri};
 use sidetone_sip_ua::feature::redirect::{Follow, RedirectConfig};
