@@ -49,6 +49,8 @@ const STAMP_JUMP: Duration = Duration::from_millis(250);
 /// The first packet of a talk spurt that is so much later than the target allows for shows a clock that stood
 /// still in the pause.
 const SPURT_JUMP: Duration = Duration::from_millis(60);
+/// Speech that waits this much longer than is aimed at before a stretch begins: the ear did not ask for it.
+const STALE: Duration = Duration::from_millis(200);
 /// No step within this time after one.
 const SETTLE: Duration = Duration::from_millis(40);
 /// No step back within this time after the delay grew.
@@ -323,6 +325,7 @@ impl JitterBuffer {
                     return;
                 }
                 Decision::Begin => {
+                    self.drop_stale(now);
                     let Some((first, _)) = self.buffer.first() else { return rest.fill(0) };
                     self.speech.begin(first.position);
                     self.active = true;
@@ -437,8 +440,35 @@ impl JitterBuffer {
         match self.buffer.insert(Waiting { position, sequence, codec, recovered, follows }, payload) {
             Stored::Yes => {}
             Stored::Duplicate => self.stats.duplicate += u64::from(!recovered),
-            Stored::OldestDropped(count) => self.stats.dropped += count as u64,
+            Stored::OldestDropped(count) => {
+                self.stats.dropped += count as u64;
+                self.give_up_place();
+            }
             Stored::TooLong => self.stats.dropped += 1,
+        }
+    }
+
+    /// Packets had to go unheard, as nobody asked for speech for long. What would be heard next is gone with them, and
+    /// its place would stay ahead of what waits for ever: a new stretch begins.
+    const fn give_up_place(&mut self) {
+        self.settle_invented();
+        self.active = false;
+        self.stopped = None;
+    }
+
+    /// Before a stretch begins: what is so old that nobody can have asked for it goes, for the delay that is aimed at.
+    fn drop_stale(&mut self, now: Instant) {
+        let behind = |buffer: &Self| {
+            let (first, _) = buffer.buffer.first().filter(|_| buffer.buffer.len() > 1)?;
+            Some((first.position, buffer.delay_at(now, first.position + buffer.step)))
+        };
+        if behind(self).is_none_or(|(_, delay)| delay < self.target() + STALE) {
+            return;
+        }
+        while let Some((position, _)) = behind(self).filter(|(_, delay)| *delay >= self.target()) {
+            self.taken = Some(position);
+            self.buffer.drop_first();
+            self.stats.dropped += 1;
         }
     }
 

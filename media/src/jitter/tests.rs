@@ -89,6 +89,57 @@ fn an_even_network_is_played_whole_and_soon() {
     assert!(run.steepest() < 2800, "{}", run.steepest());
 }
 
+/// As [`run`] on an even network, but the ear asks only at the times that `asks`, in milliseconds.
+fn listen(packets: usize, asks: impl Iterator<Item = u64>) -> Vec<(u64, bool, Duration)> {
+    let mut jitter = JitterBuffer::new(8000, DelayLimits::default());
+    let mut decoder = Pcma(pcma::Decoder::new());
+    let mut heard = Vec::new();
+    let mut sent = 0;
+    for at in asks {
+        let now = Instant::from_micros(1_003_000 + at * 1000);
+        while sent < packets && sent as u64 * 20 <= at {
+            let mut payload = [0; 160];
+            let pcm: [i16; 160] = core::array::from_fn(|n| tone(sent * 160 + n));
+            pcma::encode_slice(&pcm, &mut payload);
+            let arrived = Instant::from_micros(1_000_000 + sent as u64 * 20_000);
+            jitter.insert(arrived, &packet(70_000 + sent as u64, sent as u32 * 160, &payload));
+            sent += 1;
+        }
+        let mut out = [0; 80];
+        jitter.pull(now, &mut decoder, &mut out);
+        heard.push((at, out.iter().any(|s| s.unsigned_abs() > 4000), jitter.current_delay(now)));
+    }
+    heard
+}
+
+#[test]
+fn an_ear_that_did_not_listen_for_long_hears_at_once_what_is_said_now() {
+    // The buffer holds 1.6 s of this speech.
+    for stall in [1000, 1700, 5000, 60_000] {
+        let end = 1000 + stall + 3000;
+        let asks = (0..1000).chain(1000 + stall..end).step_by(10);
+        let asks = asks.filter(|at| *at < 1000 || *at >= 1000 + stall);
+        let heard = listen(end as usize / 20, asks);
+        let after = |from: u64| heard.iter().filter(move |(at, ..)| *at >= 1000 + stall + from && *at < end);
+        let deaf = after(50).filter(|(_, loud, _)| !loud).count();
+        assert!(deaf <= 3, "{deaf} frames of silence after {stall} ms");
+        let (_, _, delay) = after(2900).next().unwrap();
+        assert!(
+            *delay < Duration::from_millis(if stall > 1600 { 80 } else { 400 }),
+            "{delay:?} behind after {stall} ms"
+        );
+    }
+}
+
+#[test]
+fn an_ear_that_is_slower_than_the_sender_hears_most_of_it() {
+    // As a machine with too much to do: 10 ms are asked for every 15.
+    let heard = listen(60_000 / 20, (0..60_000).step_by(15));
+    let deaf = heard.iter().filter(|(_, loud, _)| !loud).count();
+    assert!(deaf * 10 < heard.len(), "{deaf} of {}", heard.len());
+    assert!(heard.iter().all(|(.., delay)| *delay < Duration::from_millis(2000)));
+}
+
 #[test]
 fn jitter_of_40_ms_loses_little() {
     let mut rng = Rng::from_u64(11);
