@@ -507,7 +507,7 @@ impl Phone {
 
     /// Whether somebody's telephone is, or was, without a network.
     fn is_unplugged(&self, name: &str) -> bool {
-        self.wire.borrow().unplugged == Some(name).as_deref()
+        self.wire.borrow().unplugged == Some(name)
     }
 
     /// How many calls are let ring until somebody else does something about it.
