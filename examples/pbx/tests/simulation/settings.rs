@@ -65,6 +65,16 @@ impl Phone {
     /// Signs in, takes calls of the queue, takes none, signs out; or calls the queue.
     pub fn attend(&mut self, choice: u32) -> bool {
         use AgentCommand::{Available, LogIn, LogOut, Unavailable};
+        // An agent ends the calls of the queue, one after the other.
+        let talks = |call: &CallId| self.calls.get(call).is_some_and(|line| line.answered);
+        let queued = self.settings.queued.iter().copied().find(talks);
+        if choice < 8
+            && let Some(call) = queued
+        {
+            self.note(format!("hangs up ({})", self.calls[&call].token));
+            self.agent.hangup(self.now, call).unwrap();
+            return true;
+        }
         if choice < 8 && self.settings.agent.state() == AgentState::Available {
             return false;
         }
