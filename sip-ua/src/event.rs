@@ -145,7 +145,7 @@ pub enum Event {
         /// Which call.
         call: CallId,
         /// The type of the account's list that it is of.
-        kind: ContentType,
+        kind: Box<ContentType>,
         /// The body, or the part of it.
         body: Bytes,
     },

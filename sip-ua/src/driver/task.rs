@@ -368,7 +368,7 @@ impl Task {
                 }
             }
             Event::Content { call, kind, body } => {
-                self.events.try_send(UserAgentEvent::Content { call, kind, body }).ok();
+                self.events.try_send(UserAgentEvent::Content { call, kind: *kind, body }).ok();
             }
             Event::Dtmf { call, digit, .. } => {
                 if let Some(slot) = self.slots.get(&call) {

@@ -3,6 +3,7 @@
 use crate::call::Call;
 use crate::context::Context;
 use crate::event::Event;
+use alloc::boxed::Box;
 use bytes::Bytes;
 use sidetone_sip_core::header::{ContentType, HeaderName};
 use sidetone_sip_core::{Limits, Part, Response};
@@ -36,7 +37,7 @@ impl Call {
             if let Ok(Some(part)) = content.find(kind, &Limits::default())
                 && !part.body.is_empty()
             {
-                let (call, kind) = (self.id, kind.clone());
+                let (call, kind) = (self.id, Box::new(kind.clone()));
                 context.events.push_back(Event::Content { call, kind, body: part.body });
             }
         }

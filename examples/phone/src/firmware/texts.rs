@@ -93,7 +93,7 @@ impl Firmware {
     }
 
     /// Another figure whenever the texts that wait have changed: whoever keeps them has to keep them before the next
-    /// [`Command`](super::Command) is done.
+    /// [`Command`] is done.
     #[must_use]
     pub const fn texts_revision(&self) -> u64 {
         self.texts.revision
