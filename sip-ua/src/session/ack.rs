@@ -1,7 +1,6 @@
 //! 2xx and ACK: the server repeats the one until the other comes (RFC 3261 §13.3.1.4), the client sends the other
 //! for every one (§13.2.2.4).
 
-use super::reliable::Reliable;
 use super::{Bye, Session, body_of};
 use crate::call::{Call, Phase};
 use crate::context::{Context, Timer};
@@ -21,8 +20,6 @@ pub(super) struct Unacked {
     interval: Duration,
     /// The 2xx carries an offer, so the ACK carries the answer.
     pub(super) offered: bool,
-    /// Provisional responses whose PRACK may still come.
-    pub(super) reliable: Option<Box<Reliable>>,
 }
 
 /// An ACK of ours, to be sent again. A call may last for days and most ACKs arrive, so of one that says nothing that the
@@ -69,8 +66,7 @@ impl Call {
         let Phase::Up(session) = &mut self.phase else { return };
         let interval = context.t1();
         context.respond(now, transaction, response.clone());
-        session.unacked =
-            Some(Box::new(Unacked { transaction, response, seq, interval, offered, reliable: None }));
+        session.unacked = Some(Box::new(Unacked { transaction, response, seq, interval, offered }));
         context.deadlines.set(Timer::Repeat2xx(self.id), now + interval);
         context.deadlines.set(Timer::NoAck(self.id), now + context.t1() * 64);
     }

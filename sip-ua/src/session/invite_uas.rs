@@ -206,10 +206,8 @@ impl Call {
         }
         let offered = request.body.is_empty() && !described;
         self.send_2xx(context, now, transaction, response, seq, offered);
-        if let Phase::Up(session) = &mut self.phase
-            && let Some(unacked) = &mut session.unacked
-        {
-            unacked.reliable = reliable;
+        if let Phase::Up(session) = &mut self.phase {
+            session.late_prack = reliable.and_then(|reliable| reliable.late_prack());
         }
         Ok(())
     }

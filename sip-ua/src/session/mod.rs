@@ -33,7 +33,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use config::{FROM_CHANGE, RELIABLE};
 use offers::Offers;
-use sidetone_sip_core::header::{Allow, ContentType, HeaderName, Supported};
+use sidetone_sip_core::header::{Allow, ContentType, HeaderName, RAck, Supported};
 use sidetone_sip_core::{Headers, Method, Request};
 use timer::SessionTimer;
 
@@ -45,6 +45,8 @@ pub(crate) struct Session {
     acks: Vec<SentAck>,
     /// Our 2xx that waits for its ACK.
     unacked: Option<Box<Unacked>>,
+    /// What the PRACK will name of a provisional response that our 2xx overtook, if none has come.
+    late_prack: Option<Box<RAck>>,
     /// The 2xx to our INVITE without an offer: its ACK waits for our answer.
     ///
     /// This is the INVITE, whose number and credentials the ACK repeats.
@@ -79,6 +81,7 @@ impl Session {
             dialog,
             acks: Vec::new(),
             unacked: None,
+            late_prack: None,
             delayed: None,
             confirmed: false,
             offers: Offers::default(),
@@ -174,8 +177,9 @@ mod tests {
     #[test]
     fn sizes_are_known() {
         // An established call is these two, the texts of the dialog, and an entry in each of two tables.
-        // 8 bytes of it are the session timer's, 8 that the offers are the same in early dialogs.
-        assert!(size_of::<Session>() <= 264, "{}", size_of::<Session>());
+        // 8 bytes of it are the session timer's, 8 a PRACK's that our 2xx overtook, 8 that the offers are the same in early
+        // dialogs.
+        assert!(size_of::<Session>() <= 272, "{}", size_of::<Session>());
         // 16 bytes of it are a box for headers that features add to its offers, and that it is with a focus.
         assert!(size_of::<Call>() <= 104, "{}", size_of::<Call>());
         assert_eq!(size_of::<SentAck>(), 16);

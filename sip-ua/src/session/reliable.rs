@@ -66,9 +66,18 @@ impl Reliable {
 
     /// Whether a PRACK is for the response that waits for one.
     pub(super) fn is_for(&self, request: &Request) -> bool {
-        let rack = request.headers.get::<RAck>().and_then(Result::ok);
-        rack.is_some() && self.pending.as_ref().map(|pending| &pending.rack) == rack.as_ref()
+        self.pending.as_ref().is_some_and(|pending| names(request, &pending.rack))
     }
+
+    /// What the PRACK names that is still to come when the 2xx goes.
+    pub(super) fn late_prack(self) -> Option<Box<RAck>> {
+        self.pending.map(|pending| Box::new(pending.rack))
+    }
+}
+
+/// Whether a PRACK is for the response of this number.
+fn names(request: &Request, rack: &RAck) -> bool {
+    request.headers.get::<RAck>().and_then(Result::ok).as_ref() == Some(rack)
 }
 
 impl Incoming {
@@ -223,7 +232,8 @@ impl Call {
         self.go_on(context, now);
     }
 
-    /// After the 2xx nobody repeats a provisional response, but its PRACK may come (RFC 3262 §3).
+    /// After the 2xx nobody repeats a provisional response, but its PRACK may come (RFC 3262 §3), and behind the ACK too
+    /// if it was lost at first.
     fn late_prack(
         &mut self,
         context: &mut Context,
@@ -234,8 +244,7 @@ impl Call {
         let Phase::Up(session) = &mut self.phase else {
             return context.refuse(now, transaction, request, StatusCode::CALL_DOES_NOT_EXIST);
         };
-        let unacked = session.unacked.as_mut();
-        let known = unacked.and_then(|unacked| unacked.reliable.take_if(|reliable| reliable.is_for(request)));
+        let known = session.late_prack.take_if(|rack| names(request, rack));
         let status = if known.is_some() { StatusCode::OK } else { StatusCode::CALL_DOES_NOT_EXIST };
         context.refuse(now, transaction, request, status);
     }

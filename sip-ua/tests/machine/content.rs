@@ -28,7 +28,7 @@ fn both(mut response: Response, cost: &'static str) -> Response {
 #[track_caller]
 fn told(harness: &mut Harness, expected: CallId) -> Vec<u8> {
     let Event::Content { call, kind, body } = harness.event() else { panic!("expected content") };
-    assert_eq!((call, kind), (expected, charge::CONTENT_TYPE));
+    assert_eq!((call, *kind), (expected, charge::CONTENT_TYPE));
     body.to_vec()
 }
 

@@ -196,6 +196,23 @@ fn the_200_overtakes_what_describes_nothing_and_its_prack_is_still_taken() {
 }
 
 #[test]
+fn a_prack_that_was_lost_and_comes_behind_the_ack_is_taken() {
+    let (mut harness, call, invite) = called(true);
+    harness.agent.ring(harness.now, call).unwrap();
+    let (ringing, rseq) = reliable(&mut harness, 180);
+    harness.agent.answer(harness.now, call, body(OFFER)).unwrap();
+    let ok = harness.response(200);
+    let ack = harness.peer_in_dialog(&invite, &ok, Method::ACK, 10);
+    harness.put(ack);
+    let late = prack(&mut harness, &invite, &ringing, rseq, 11);
+    harness.put(late);
+    assert_eq!(harness.response(200).headers.raw(&HeaderName::CSEQ).unwrap(), b"11 PRACK");
+    let again = prack(&mut harness, &invite, &ringing, rseq, 12);
+    harness.put(again);
+    harness.response(481);
+}
+
+#[test]
 fn hanging_up_or_cancelling_while_the_200_waits_ends_the_invite() {
     let (mut harness, call, _) = called(true);
     harness.agent.progress(harness.now, call, StatusCode::SESSION_PROGRESS, Some(body(OFFER))).unwrap();

@@ -174,7 +174,6 @@ impl Run {
         let wire = self.network.wire.borrow();
         assert!(wire.wrong.is_empty(), "without a reason: {}", wire.wrong[0]);
         *tally.entry("answered-twice".into()).or_default() += wire.answered_twice;
-        *tally.entry("late-pracks".into()).or_default() += wire.late_pracks;
         for (status, count) in &wire.statuses {
             *tally.entry(status.to_string()).or_default() += count;
         }

@@ -35,10 +35,6 @@ pub struct Wire {
     /// How many calls two answered at one moment: the caller keeps one and hangs up the other, and not always the one whose
     /// 200 passed the proxy first.
     pub answered_twice: u32,
-    /// Call-IDs of calls that were answered with 200.
-    taken: BTreeSet<String>,
-    /// PRACKs that came after that.
-    pub late_pracks: u32,
     /// Whose telephone is, or was, without a network.
     pub unplugged: Option<&'static str>,
     /// How many of each status there were.
@@ -127,15 +123,9 @@ impl Wire {
                         self.ended.contains(id) || self.over.contains(id) || !self.heard.contains(id)
                     };
                     let ended = self.ended.contains(&id) || self.over.contains(&id);
-                    // A gap: a PRACK that comes after our 200 is answered 481, though RFC 3262 §3 would have us take it.
-                    let late = cseq.method == Method::PRACK && self.taken.contains(&id);
-                    self.late_pracks += u32::from(late);
-                    if !ended && !late && !other.is_some_and(known) {
+                    if !ended && !other.is_some_and(known) {
                         self.wrong.push(String::from_utf8_lossy(payload).into_owned());
                     }
-                }
-                if cseq.method == Method::INVITE && response.status.is_success() {
-                    self.taken.insert(id.clone());
                 }
                 if cseq.method == Method::INVITE && response.status.code() >= 300 {
                     self.ended.insert(id);
